@@ -1,0 +1,53 @@
+"""This script keeps the generated pieces of the docs equal to the code they describe.
+
+A piece stands in a page between `<!-- generated: NAME -->` and `<!-- end generated -->`. Run it to write
+every piece anew, or with --check to be told which pages are out of date (exit code 1).
+"""
+
+import re
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PIECE = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
+
+
+def floors() -> str:
+    """The floors, top first, as import-linter reads them."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = (each for each in settings["contracts"] if each["id"] == "floors")
+    rows = [
+        f"| {len(contract['layers']) - index} | {re.sub(r'[()]', '', layer).replace(' | ', ' · ')} |"
+        for index, layer in enumerate(contract["layers"])
+    ]
+    return "\n".join(["| floor | packages |", "|---|---|", *rows])
+
+
+PIECES: dict[str, Callable[[], str]] = {"floors": floors}
+
+
+def renewed(page: str) -> str:
+    """The page's text with every generated piece as the code has it now."""
+    return PIECE.sub(lambda found: f"{found[1]}{PIECES[found[2]]()}\n{found[3]}", page)
+
+
+def main(arguments: list[str]) -> int:
+    """Write or compare all pages; returns the exit code."""
+    outdated = []
+    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        if not path.exists():
+            continue
+        text = path.read_text(encoding="utf-8")
+        if renewed(text) != text:
+            outdated.append(path.relative_to(ROOT))
+            if "--check" not in arguments:
+                path.write_text(renewed(text), encoding="utf-8")
+    for path in outdated:
+        print(path, "is out of date, run: python3 dev.py docs" if "--check" in arguments else "is renewed")
+    return 1 if outdated and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

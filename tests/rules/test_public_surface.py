@@ -1,0 +1,51 @@
+"""The public surface: what `import longshore` offers, and what it must not drag in."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import longshore
+
+NAMES = Path(__file__).with_name("public_names.txt")
+HEAVY = ("apsw", "rich", "click", "asyncpg", "redis", "pydantic")
+
+
+def problems_of_surface(names: list[str], pinned: list[str]) -> list[str]:
+    """What is wrong with a list of public names, compared with the committed one."""
+    problems = []
+    if list(names) != sorted(names):
+        problems.append("__all__ is not sorted")
+    problems += [f"{name} is new: add it to public_names.txt" for name in sorted(set(names) - set(pinned))]
+    problems += [f"{name} is gone: that is an ADR" for name in sorted(set(pinned) - set(names))]
+    return problems
+
+
+def imported_with(statement: str) -> set[str]:
+    """Names of the modules that a fresh interpreter has after running `statement`."""
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_public_names_are_sorted_and_are_those_committed():
+    assert problems_of_surface(longshore.__all__, NAMES.read_text().split()) == []
+
+
+def test_every_public_name_resolves():
+    assert [name for name in longshore.__all__ if not hasattr(longshore, name)] == []
+
+
+def test_importing_longshore_imports_nothing_heavy():
+    assert imported_with("import longshore") & set(HEAVY) == set()
+
+
+def test_a_planted_name_and_a_lost_name_and_a_wrong_order_are_found():
+    assert problems_of_surface(["b", "a"], ["a", "c"]) == [
+        "__all__ is not sorted",
+        "b is new: add it to public_names.txt",
+        "c is gone: that is an ADR",
+    ]
+
+
+def test_a_planted_heavy_import_is_found():
+    assert "click" in imported_with("import longshore, click")
