@@ -1,3 +1,3 @@
-"""This package is a job queue: add jobs to a store, run them in workers, watch and mend them in one place."""
+"""This package is Longshore: background work that is kept safe and gets done, from a notebook to a fleet."""
 
 __all__: list[str] = []

@@ -1,0 +1,1 @@
+"""This package holds the words of Longshore: records, states and arithmetic. Nothing in it does I/O."""

@@ -1,0 +1,73 @@
+"""This module is the only place that reads clocks, sleeps or draws random numbers.
+
+Everything else is handed a `Clock` and a `random.Random`, so that a test can live through a day in a second.
+"""
+
+import asyncio
+import random
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is, and waiting."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, UTC: for what is stored. May jump when the machine's clock is set."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: for durations."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits; 0 lets others run."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that stands still until `advance`; sleepers wake in the order of their times."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self._now_ms = now_ms
+        self._monotonic = 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._monotonic + seconds, woken))
+        await woken
+
+    def advance(self, seconds: float) -> None:
+        """Moves time on and wakes whoever slept until then."""
+        self._now_ms += round(seconds * 1000)
+        self._monotonic += seconds
+        due = sorted((s for s in self._sleepers if s[0] <= self._monotonic), key=lambda sleeper: sleeper[0])
+        self._sleepers = [s for s in self._sleepers if s[0] > self._monotonic]
+        for _, woken in due:
+            if not woken.done():
+                woken.set_result(None)
+
+
+def system_random() -> random.Random:
+    """A source of randomness seeded by the operating system."""
+    return random.Random()  # noqa: S311 - jitter, not secrets

@@ -1,0 +1,329 @@
+"""This module is the tree of everything that Longshore raises. Each class has a stable `code` for machines, and a
+message that names the thing and the way out.
+
+    LongshoreError
+    ├── UsageError               the caller's mistake, found before anything happened
+    │   ├── InvalidOption        InvalidName · InvalidId · UnknownOption
+    │   ├── InvalidTask          a function that cannot be a task
+    │   ├── UnknownQueue · UnknownTask
+    │   └── SettingsError
+    ├── PayloadError
+    │   ├── PayloadNotEncodable · PayloadTooLarge · PayloadMismatch     raised by enqueue; nothing is stored
+    │   └── PayloadUndecodable                                          what a worker found in the store
+    ├── StoreError
+    │   ├── StoreUnavailable     unreachable, locked, read-only, full, closed: `reason` says which
+    │   └── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
+    ├── JobError
+    │   ├── JobNotFound · JobConflict       no such job; not in a state for what was asked
+    │   └── JobFailed · JobCancelled        raised by `await job.result()`
+    ├── AttemptError             why an attempt ended other than by its task's own exception
+    │   └── AttemptTimeout · ResultNotEncodable · WorkerCrashed
+    ├── DrainTimeout             the queue was not empty in time; nothing is lost
+    └── TaskSignal               raised by a task to say how the attempt ended
+        └── Snooze · RetryAt · Cancel · Discard
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class LongshoreError(Exception):
+    """The root: `except LongshoreError` catches all that Longshore raises."""
+
+    code: ClassVar[str] = "error"
+
+
+class UsageError(LongshoreError):
+    """The caller's mistake; nothing has happened."""
+
+    code = "usage"
+
+
+class InvalidOption(UsageError):
+    """An option has a value that it cannot have."""
+
+    code = "invalid-option"
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f"Option '{option}' cannot be {value!r}. Expected: {expected}.")
+        self.option = option
+
+
+class UnknownOption(UsageError):
+    """An option that does not exist."""
+
+    code = "unknown-option"
+
+    def __init__(self, option: str, known: Iterable[str], *, of: str) -> None:
+        super().__init__(f"No option '{option}' of {of}.{_near(option, known)} Known: {_listed(known)}.")
+        self.option = option
+
+
+class InvalidName(UsageError):
+    """A queue, task or tag with a name that is not allowed."""
+
+    code = "invalid-name"
+
+    def __init__(self, kind: str, name: object, length_limit: int) -> None:
+        super().__init__(
+            f"{name!r} cannot name a {kind}. Use letters, digits and _ . : / @ + -, beginning with a letter, "
+            f"a digit or _, and at most {length_limit} characters."
+        )
+
+
+class InvalidId(UsageError):
+    """A text that is no job id."""
+
+    code = "invalid-id"
+
+    def __init__(self, value: object) -> None:
+        super().__init__(
+            f"{value!r} is not a job id. Ids are UUIDs; put a name of your own into reference= or metadata=."
+        )
+
+
+class InvalidTask(UsageError):
+    """A function, or a class, that cannot be a task or a queue."""
+
+    code = "invalid-task"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"'{name}' cannot be a task: {problem}.")
+
+
+class UnknownQueue(UsageError):
+    """A queue that the manager does not know, where it must."""
+
+    code = "unknown-queue"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"No queue '{name}'.{_near(name, known)} Known: {_listed(known)}.")
+
+
+class UnknownTask(UsageError):
+    """A task that the manager does not know, where it must."""
+
+    code = "unknown-task"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"No task '{name}'.{_near(name, known)} Known: {_listed(known)}.")
+
+
+class SettingsError(UsageError):
+    """A setting that cannot be read."""
+
+    code = "settings"
+
+
+class PayloadError(LongshoreError):
+    """Something about a job's data."""
+
+    code = "payload"
+
+
+class PayloadNotEncodable(PayloadError):
+    """Data that has no JSON form."""
+
+    code = "payload-not-encodable"
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(
+            f"The data of '{what}' cannot be stored as JSON: {problem}. Pass plain values, dataclasses, "
+            "msgspec structs or pydantic models; large or live objects belong elsewhere, with their key in the job."
+        )
+
+
+class PayloadTooLarge(PayloadError):
+    """Data over the size limit."""
+
+    code = "payload-too-large"
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The data of '{what}' takes {size_bytes:,} bytes and the limit is {limit_bytes:,}. Store it elsewhere and "
+            "pass its key, or raise the limit (LONGSHORE_PAYLOAD_LIMIT)."
+        )
+        self.size_bytes, self.limit_bytes = size_bytes, limit_bytes
+
+
+class PayloadMismatch(PayloadError):
+    """Data that does not fit the task's signature."""
+
+    code = "payload-mismatch"
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(f"The data does not fit task '{what}': {problem}.")
+
+
+class PayloadUndecodable(PayloadError):
+    """Stored data that the task's signature cannot read; the bytes are kept."""
+
+    code = "undecodable"
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(
+            f"The stored data does not fit task '{what}': {problem}. Its bytes are kept with the job."
+        )
+
+
+class StoreError(LongshoreError):
+    """Something about the store."""
+
+    code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot do this now. Nothing was done, or the caller cannot tell and may repeat the same call.
+
+    `reason` is one of "unreachable", "locked", "read-only", "full", "corrupt", "closed".
+    """
+
+    code = "store-unavailable"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"The store is {reason}: {detail}.")
+        self.reason = reason
+
+
+class SchemaMismatch(StoreError):
+    """The store was made by another version of Longshore."""
+
+    code = "schema-mismatch"
+
+
+class JobError(LongshoreError):
+    """Something about one job."""
+
+    code = "job"
+
+
+class JobNotFound(JobError):
+    """There is no such job, or it was pruned."""
+
+    code = "job-not-found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"No job {job_id}. It was never added here, or its retention is over.")
+
+
+class JobConflict(JobError):
+    """The job is not in a state for what was asked."""
+
+    code = "job-conflict"
+
+    def __init__(self, job_id: str, asked: str, state: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"Job {job_id} is {state} and cannot be {asked}; that needs: {', '.join(allowed)}.")
+
+
+class JobFailed(JobError):
+    """Raised by `await job.result()` when the job failed for good."""
+
+    code = "job-failed"
+
+    def __init__(self, job_id: str, name: str, message: str) -> None:
+        super().__init__(f"Job {job_id} ({name}) failed: {message}")
+        self.message = message
+
+
+class JobCancelled(JobError):
+    """Raised by `await job.result()` when the job was cancelled or skipped."""
+
+    code = "job-cancelled"
+
+    def __init__(self, job_id: str, name: str) -> None:
+        super().__init__(f"Job {job_id} ({name}) was cancelled.")
+
+
+class AttemptError(LongshoreError):
+    """Why an attempt ended, where its task raised nothing."""
+
+    code = "attempt"
+
+
+class AttemptTimeout(AttemptError):
+    """The attempt took longer than its task's time-out."""
+
+    code = "timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The attempt took longer than its time-out of {seconds:g} s.")
+
+
+class ResultNotEncodable(AttemptError):
+    """The task returned something that has no JSON form, or is over the limit."""
+
+    code = "result-not-encodable"
+
+
+class WorkerCrashed(AttemptError):
+    """The worker, or its child process, died or lost its lease while it held the job."""
+
+    code = "crashed"
+
+
+class DrainTimeout(LongshoreError):
+    """Not everything was done in time. Nothing is lost: `left` says how many jobs remain, by queue."""
+
+    code = "drain-timeout"
+
+    def __init__(self, seconds: float, left: dict[str, int]) -> None:
+        remains = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(left.items()))
+        super().__init__(f"Not drained after {seconds:g} s: {remains or 'work in flight'} left.")
+        self.left = left
+
+
+class TaskSignal(LongshoreError):
+    """Raised by a task to say how its attempt ended. Not a failure unless it says so."""
+
+    code = "signal"
+
+
+class Snooze(TaskSignal):
+    """Run me again after a while; costs no attempt."""
+
+    code = "snooze"
+
+    def __init__(self, delay: float | timedelta) -> None:
+        self.seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        super().__init__(f"Snoozed for {self.seconds:g} s.")
+
+
+class RetryAt(TaskSignal):
+    """This attempt failed; run me again at that time, if attempts are left."""
+
+    code = "retry-at"
+
+    def __init__(self, at: datetime, reason: str = "") -> None:
+        if at.tzinfo is None:
+            raise InvalidOption("at", at, "a datetime with a time zone")
+        self.at = at
+        super().__init__(reason or f"To be tried again at {at.isoformat()}.")
+
+
+class Cancel(TaskSignal):
+    """This job is no longer wanted: it ends as cancelled."""
+
+    code = "cancel"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "Cancelled by its task.")
+
+
+class Discard(TaskSignal):
+    """This job can never succeed: it fails for good, whatever attempts are left."""
+
+    code = "discard"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "Discarded by its task.")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(map(str, names))) or "none"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    matches = get_close_matches(name, list(map(str, known)), n=1)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

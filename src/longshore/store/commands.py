@@ -1,0 +1,183 @@
+"""This module holds what goes into the store: one record per verb of `contract.py`, each a plain value.
+
+No store may look into `payload`, `details`, `result`, `error` or a record's `value`: they are bytes to it.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from longshore.core.ids import JobId
+from longshore.core.job import NewJob
+from longshore.core.states import State
+from longshore.core.verdict import Verdict
+
+SCAN_LIMIT = 1000
+"""Jobs in one page, at most; also the chunk in which maintenance works."""
+
+
+class ClaimAsk(msgspec.Struct, frozen=True):
+    """Up to `count` pending jobs of a queue, for a session that `extend` keeps alive."""
+
+    queue: str
+    count: int
+    session: str
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a claim ended. `session` and `fence` are those of the claim; they prove that it is still the newest.
+
+    `if_lost` is for a rescue: it is applied only while the session's lease is over, and it ends the session for good.
+    `keep=False` forgets a job that ends in a terminal state at once. `follow` are jobs that are inserted in the same
+    step, if the settlement is applied.
+    """
+
+    id: JobId
+    queue: str
+    session: str
+    fence: int
+    verdict: Verdict
+    result: bytes | None = None
+    error: bytes | None = None
+    """An encoded `AttemptFailure`."""
+    error_text: str | None = None
+    follow: tuple[NewJob, ...] = ()
+    if_lost: bool = False
+    keep: bool = True
+
+
+class Order(StrEnum):
+    """How a page is sorted."""
+
+    OLDEST = "oldest"
+    """By id, which is by time of creation."""
+    NEWEST = "newest"
+    FINISHED = "finished"
+    """By the time they ended, newest first; only jobs that have ended."""
+
+
+class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs; every field that is given must hold. With `ids`, other jobs are never looked at."""
+
+    ids: tuple[JobId, ...] | None = None
+    states: tuple[State, ...] | None = None
+    queues: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
+    tags: tuple[str, ...] = ()
+    """All of them."""
+    reference: str | None = None
+    correlation_id: str | None = None
+    session: str | None = None
+    lost: bool = False
+    """Only running jobs whose session's lease is over, or that has no session at all."""
+    text: str | None = None
+    """Found, whatever its case (ASCII letters), in the name, the payload, the details or the error text."""
+    error: str | None = None
+    """Found, exactly as it is, in the error text."""
+    finished_before_ms: int | None = None
+    order: Order = Order.NEWEST
+    spare: int = 0
+    """Leaves out so many of the first in the order: "all but the newest 1,000"."""
+    cursor: str | None = None
+    """Of the page before."""
+    limit: int = 100
+    """At most SCAN_LIMIT."""
+    full: bool = False
+    """With errors and logs."""
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """New values for a job that is not running and not over; UNSET leaves the old."""
+
+    payload: bytes | msgspec.UnsetType = msgspec.UNSET
+    priority: int | msgspec.UnsetType = msgspec.UNSET
+    max_attempts: int | None | msgspec.UnsetType = msgspec.UNSET
+    run_ms: int | msgspec.UnsetType = msgspec.UNSET
+    """In the future the job becomes scheduled (a retrying one stays so), otherwise pending."""
+    details: bytes | None | msgspec.UnsetType = msgspec.UNSET
+    tags: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    reference: str | None | msgspec.UnsetType = msgspec.UNSET
+    correlation_id: str | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Jobs that wait become cancelled; running ones are asked to stop (`extend` tells their worker)."""
+
+    where: JobQuery
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Jobs in a state of `RETRIABLE` become pending at the tail. Failed and cancelled ones begin a new life:
+    failures and crashes count from 0; `fence`, `releases` and the errors stay. The result is forgotten."""
+
+    where: JobQuery
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Jobs that are not running are forgotten, with their errors and logs."""
+
+    where: JobQuery
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Jobs that are not running and not over get new values."""
+
+    where: JobQuery
+    changes: Changes
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Progress and log lines of a running job, under the fence of its claim; a stale note changes nothing."""
+
+    id: JobId
+    queue: str
+    session: str
+    fence: int
+    progress: float | None = None
+    """From 0 to 1; None leaves the old."""
+    progress_note: str | None = None
+    logs: tuple[bytes, ...] = ()
+    """Encoded `LogLine`s, added behind the older ones."""
+
+
+Edit = Cancel | Retry | Delete | Update | Note
+"""What `change` takes. One with `where` touches at most `where.limit` jobs and says whether more are left."""
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's sign of life: for so long its session keeps all its jobs.
+
+    `opens` begins the session (again is harmless); without it a session that is over stays over. `lease_ms=0` ends it.
+    """
+
+    session: str
+    lease_ms: int
+    queues: tuple[str, ...] = ()
+    """Those whose jobs it may hold."""
+    opens: bool = False
+
+
+class Put(msgspec.Struct, frozen=True, kw_only=True):
+    """A small record to be stored; `value=None` deletes it.
+
+    `expect` is the version that it must have now (0: must not be there); None stores whatever is there. A record with
+    `session` is gone when that session is over, one with `ttl_ms` when the time has passed: it then counts as absent.
+    """
+
+    kind: str
+    key: str
+    value: bytes | None
+    expect: int | None = None
+    session: str | None = None
+    ttl_ms: int | None = None
+
+
+class RecordAsk(msgspec.Struct, frozen=True):
+    """Records of a kind: those with the keys, or all of them."""
+
+    kind: str
+    keys: tuple[str, ...] | None = None
+
+
+PAUSE = "pause"
+"""The kind of record that pauses the queue which is its key: while it is there, `claim` gives none of its jobs."""

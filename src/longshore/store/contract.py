@@ -1,0 +1,127 @@
+"""This module is the law for every store: a dozen verbs, list in, list out, aligned one to one.
+
+Rules that hold for all verbs, each a test of `longshore.testing.conformance`:
+
+- A reply has the length and the order of its request; an empty list is answered without a round trip.
+- One bad item never spoils a batch: what a rule forbids comes back as a value. `StoreUnavailable` is raised when the
+  store cannot be used; then nothing was done, or the caller cannot tell and may repeat the same call.
+- `insert`, `settle`, `change` and `put` may be repeated with the same arguments after a lost reply. The reply of a
+  `claim` that got lost is undone by the session's lease.
+- The number of round trips does not grow with the list.
+- The store owns time. Only tests pass `now_ms`.
+- Every verb may be called from any thread that runs an event loop, by several tasks at once.
+- Nothing here knows a policy: what to retry, when to bury and whom to tell is decided above, once for all stores.
+
+The order of jobs within a priority is the order in which they became pending: new, promoted, retried and crashed jobs
+go to the tail; a released job goes back to its old place. Keys, limits and edges are described in ADR 0001 and join
+this contract with the features that need them.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from longshore.core.job import NewJob
+from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.replies import (
+    Changed,
+    Claimed,
+    Extended,
+    Finding,
+    Inserted,
+    Migration,
+    Page,
+    Promoted,
+    QueueCounts,
+    Record,
+    Settled,
+    Stored,
+    Wake,
+    WakeKind,
+)
+
+
+class Listener(Protocol):
+    """A stream of wake-ups for one event loop."""
+
+    async def wait(self, seconds: float) -> list[Wake]:
+        """The wake-ups since the last call, after `seconds` an empty list. Returns at once when some are there."""
+
+    async def close(self) -> None:
+        """Ends it; a waiting `wait` returns."""
+
+
+class Store(Protocol):
+    """Where jobs are kept."""
+
+    @property
+    def url(self) -> str:
+        """Where, without secrets: for people."""
+
+    async def open(self) -> None:
+        """Connects, and brings an empty store to the newest schema. Again: does nothing.
+
+        Raises StoreUnavailable, and SchemaMismatch where a schema is there and is not the one this version needs.
+        """
+
+    async def close(self) -> None:
+        """Lets go of everything; calls that wait end with StoreUnavailable("closed"). Again: does nothing."""
+
+    async def twin(self) -> "Store":
+        """The same jobs for another thread's event loop: itself where it is safe to share, otherwise an open store
+        of its own. Whoever asked closes it; closing a twin never harms the original."""
+
+    async def migrate(self, *, apply: bool = True) -> Migration:
+        """Brings the schema to the newest version, or only says how it stands. Needs no `open` before."""
+
+    async def examine(self) -> list[Finding]:
+        """What about the store's settings or place may lose jobs or time."""
+
+    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+        """Stores new jobs, all in one atomic step, and wakes workers of the queues that were empty.
+
+        A job whose time lies in the future is scheduled, any other pending. An id that is already there, or stands
+        twice in the list, is a duplicate: only the first is created.
+        """
+
+    async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
+        """Gives pending jobs to sessions: pending → running, fence + 1. Paused queues give none; a session that is
+        over gets none and is told so. One atomic step for each ask."""
+
+    async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
+        """Ends claims: running → the verdict's state, the counter of its charge + 1, result, error and follow-ups
+        stored with it in one atomic step.
+
+        Applied only if the job is running under the same session and fence. A repeat of a settlement that was applied
+        is answered "applied" as long as the job is kept and was not claimed again. A newest claim that was asked to
+        cancel is settled like any other: what the attempt came to is decided above.
+        """
+
+    async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
+        """Cancels, retries, deletes, updates or annotates jobs, by ids or by query; each edit is one atomic step."""
+
+    async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
+        """Opens, prolongs and ends sessions. A session whose lease is over but that nobody has rescued from lives on
+        when it is extended; after a rescue it is over for good."""
+
+    async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
+        """Makes up to `limit` due jobs pending, in the order of their times, and wakes workers. Also sweeps records
+        and sessions that are over (a session with running jobs stays until they are rescued)."""
+
+    async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
+        """Reads jobs, never waiting for writers."""
+
+    async def count(
+        self, queues: Sequence[str] | None, *, minutes: int = 0, now_ms: int | None = None
+    ) -> list[QueueCounts]:
+        """How queues stand, with what happened in the last `minutes`; None: every queue that ever had a job, by name.
+        A queue that never had one counts nothing."""
+
+    async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
+        """Stores small records, by compare-and-set where a version is expected; each is one atomic step. A repeat
+        with the same value after a lost reply is answered "stored"."""
+
+    async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
+        """Reads small records, sorted by key; those that are over count as absent."""
+
+    async def listen(self, kinds: Collection[WakeKind], queues: Collection[str] | None = None) -> Listener:
+        """Wake-ups of these kinds for these queues (None: all). Polling stays the truth: a wake-up may get lost."""
