@@ -176,7 +176,7 @@ def check_steps() -> list[Step]:
     """The steps of `check`, quick ones first."""
     steps = [
         Step("format", ["ruff", "format", "--check", "--quiet", "."]),
-        Step("lint", ["ruff", "check", "--quiet", "."]),
+        Step("lint", ["ruff", "check", "--quiet", "--output-format", "concise", "."]),
         Step("docs up to date", ["python", "docs/generate.py", "--check"]),
         Step("floors (import-linter)", ["lint-imports"]),
         Step("types (mypy --strict)", ["mypy"]),
