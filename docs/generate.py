@@ -4,11 +4,15 @@ A piece stands in a page between `<!-- generated: NAME -->` and `<!-- end genera
 every piece anew, or with --check to be told which pages are out of date (exit code 1).
 """
 
+import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from longshore.core.errors import LongshoreError
+from longshore.core.states import MOVES, State
 
 ROOT = Path(__file__).resolve().parent.parent
 PIECE = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -25,7 +29,43 @@ def floors() -> str:
     return "\n".join(["| floor | packages |", "|---|---|", *rows])
 
 
-PIECES: dict[str, Callable[[], str]] = {"floors": floors}
+def states() -> str:
+    """The table of legal moves, drawn."""
+    moves = [
+        f"    {before or '[*]'} --> {after}"
+        for before, allowed in MOVES.items()
+        for after in State
+        if after in allowed
+    ]
+    ends = [f"    {state} --> [*]" for state in State if state.is_terminal]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *moves, *ends, "```"])
+
+
+def errors() -> str:
+    """Every error with its stable code, each under the one it is a kind of."""
+    rows = [
+        f"| {'· ' * depth}`{kind.__name__}` | `{kind.code}` | {summary(kind)} |"
+        for depth, kind in error_tree()
+    ]
+    return "\n".join(["| error | code | meaning |", "|---|---|---|", *rows])
+
+
+def error_tree(
+    kind: type[LongshoreError] = LongshoreError, depth: int = 0
+) -> Iterator[tuple[int, type[LongshoreError]]]:
+    """The tree of errors from the top, with how deep each stands."""
+    yield depth, kind
+    for child in kind.__subclasses__():
+        yield from error_tree(child, depth + 1)
+
+
+def summary(kind: type[LongshoreError]) -> str:
+    """The first sentence of a class's docstring, on one line of a table."""
+    first = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+    return " ".join(first.split()).replace("|", "\\|")
+
+
+PIECES: dict[str, Callable[[], str]] = {"errors": errors, "floors": floors, "states": states}
 
 
 def renewed(page: str) -> str:
