@@ -22,6 +22,8 @@ class ClaimAsk(msgspec.Struct, frozen=True):
     queue: str
     count: int
     session: str
+    id: JobId | None = None
+    """Only this job, wherever it stands in line and even while its queue is paused: somebody asked for it by name."""
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,0 +1,81 @@
+"""This module tells the application what happened: named events, and the hooks that listen to them.
+
+Hooks are plain functions or coroutine functions. One that raises is logged and never harms a job. Nothing is built
+for an event that nobody listens to: ask `wants` first where it matters.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from longshore.core.errors import UnknownOption
+
+log = logging.getLogger("longshore.hooks")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened. `job` is the manager's handle for events about one job; `data` holds the rest, by event."""
+
+    name: str
+    queue: str | None = None
+    job: Any = None
+    error: BaseException | None = None
+    data: dict[str, Any] = {}
+
+
+Hook = Callable[[Event], Any]
+
+EVENTS = (
+    "enqueued",
+    "started",
+    "completed",
+    "failed",
+    "retrying",
+    "cancelled",
+    "released",
+    "crashed",
+    "stale",
+    "dead_letter",
+    "unknown_task",
+    "error",
+    "worker_started",
+    "worker_stopped",
+    "queue_size",
+    "unhealthy",
+)
+"""Every name that `manager.on` accepts; docs/reference/events.md says when each is told."""
+
+
+class Bus:
+    """The hooks of one manager, by event. They run in the order in which they were added, in the process where the
+    event happened."""
+
+    def __init__(self) -> None:
+        self._hooks: dict[str, list[Hook]] = {}
+
+    def on(self, name: str, hook: Hook) -> None:
+        """Adds a hook. Raises UnknownOption for a name that no event has."""
+        if name not in EVENTS:
+            raise UnknownOption(name, EVENTS, of="manager.on (an event's name)")
+        self._hooks.setdefault(name, []).append(hook)
+
+    def wants(self, name: str) -> bool:
+        """Whether anybody listens."""
+        return name in self._hooks
+
+    async def tell(self, event: Event) -> None:
+        """Runs the event's hooks, each to its end."""
+        for hook in self._hooks.get(event.name, ()):
+            await _run(hook, event)
+
+
+async def _run(hook: Hook, event: Event) -> None:
+    try:
+        outcome = hook(event)
+        if inspect.isawaitable(outcome):
+            await outcome
+    except Exception:
+        log.exception("A hook of '%s' raised; the job is not affected.", event.name)
