@@ -24,8 +24,8 @@ class Retry:
 
     `max_attempts` counts the first attempt too; 0 means no limit. The n-th failure is followed by
 
-    - "exponential": initial × factor^(n-1) seconds,
-    - "linear": initial × n,
+    - "exponential": initial * factor^(n-1) seconds,
+    - "linear": initial * n,
     - "constant": initial,
     - `delays=[…]`: the n-th of the list, the last one for all that follow,
     - `backoff=fn`: fn(failures, error type) seconds, e.g. `lambda n, error: 5 if error == "TimeoutError" else n * 60`,
@@ -80,7 +80,8 @@ class Retry:
         self.retry_if = retry_if
 
     def __repr__(self) -> str:
-        return f"Retry({self.max_attempts}, {', '.join(f'{k}={v!r}' for k, v in self.to_dict().items() if k != 'max_attempts')})"
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"Retry({shown})"
 
     def allows(self, failures: int, *, max_attempts: int | None = None) -> bool:
         """Whether there is another attempt after so many failures; `max_attempts` of the job wins over the policy's."""

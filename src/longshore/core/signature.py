@@ -100,7 +100,7 @@ class Signature:
             )
         named = dict(zip(self._order, args, strict=False))
         if twice := named.keys() & kwargs.keys():
-            raise PayloadMismatch(self.name, f"argument '{sorted(twice)[0]}' was given twice")
+            raise PayloadMismatch(self.name, f"argument '{min(twice)}' was given twice")
         return {**named, **kwargs}
 
     def _problem(self, kwargs: Mapping[str, Any]) -> str:
