@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent
 DEV = ROOT / ".dev"
 VENV = ROOT / ".venv"
 WINDOWS = os.name == "nt"
+UV_IN_A_VENV = DEV / "uv" / ("Scripts/uv.exe" if WINDOWS else "bin/uv")
+UV_BESIDE = DEV / "uv-files" / "bin" / ("uv.exe" if WINDOWS else "uv")
 OLDEST_UV = (0, 6)  # the first with dependency groups that include groups, and this lock file's format
 
 COMMANDS = {
@@ -46,7 +48,9 @@ def environment() -> dict[str, str]:
     """The caller's environment, fit for uv: the machine's certificates, nobody else's virtual environment."""
     env = dict(os.environ)
     env.pop("VIRTUAL_ENV", None)  # another project's, if set; uv would warn about it at every step
-    env.setdefault("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
+    for notice in ("PIP_DISABLE_PIP_VERSION_CHECK", "PYRIGHT_PYTHON_IGNORE_WARNINGS"):
+        env.setdefault(notice, "1")
+    env.setdefault("PIP_ROOT_USER_ACTION", "ignore")  # it installs into .dev/ only
     certificates = ssl.get_default_verify_paths()
     if certificates.cafile or (certificates.capath and any(Path(certificates.capath).iterdir())):
         env.setdefault("UV_SYSTEM_CERTS", "true")  # a company's proxy is known there, and only there
@@ -65,10 +69,9 @@ def is_recent_uv(command: list[str]) -> bool:
 
 def find_uv() -> list[str]:
     """The command that starts uv: the one on PATH, the one in .dev/, or one installed there now."""
-    ours = DEV / "uv" / ("Scripts/uv.exe" if WINDOWS else "bin/uv")
-    for command in (["uv"], [str(ours)]):
-        if is_recent_uv(command):
-            return command
+    for place in ("uv", str(UV_IN_A_VENV), str(UV_BESIDE)):
+        if is_recent_uv([place]):
+            return [place]
     say("uv is not on PATH: installing it into .dev/ (20 MB, a few seconds) ...")
     for install in (install_uv_in_a_venv, install_uv_beside):
         installed = install()
@@ -83,22 +86,20 @@ def find_uv() -> list[str]:
 
 def install_uv_in_a_venv() -> list[str] | None:
     """Install uv with the pip that a new virtual environment brings; None where ensurepip is missing."""
-    home = DEV / "uv"
-    if quietly([sys.executable, "-m", "venv", "--clear", str(home)]) != 0:
+    scripts = UV_IN_A_VENV.parent
+    if quietly([sys.executable, "-m", "venv", "--clear", str(scripts.parent)]) != 0:
         return None
-    scripts = home / ("Scripts" if WINDOWS else "bin")
     if shows_errors([str(scripts / "python"), "-m", "pip", "install", "--quiet", "uv"]) != 0:
         return None
-    return [str(scripts / "uv")]
+    return [str(UV_IN_A_VENV)]
 
 
 def install_uv_beside() -> list[str] | None:
     """Install uv with this Python's own pip into a plain folder, for a Debian without python3-venv."""
-    home = DEV / "uv-files"
-    target = ["--target", str(home), "--upgrade", "uv"]
+    target = ["--target", str(UV_BESIDE.parent.parent), "--upgrade", "uv"]
     if shows_errors([sys.executable, "-m", "pip", "install", "--quiet", *target]) != 0:
         return None
-    return [str(home / "bin" / ("uv.exe" if WINDOWS else "uv"))]
+    return [str(UV_BESIDE)]
 
 
 def quietly(command: list[str]) -> int:
@@ -195,7 +196,7 @@ def check(arguments: list[str]) -> int:
     uv = find_uv()
     set_up(uv, "dev", extras=True)
     steps = check_steps()
-    wanted = [step for step in steps if not arguments or any(word in step.title for word in arguments)]
+    wanted = [step for step in steps if not arguments or step.title.startswith(tuple(arguments))]
     if not wanted:
         say("No such step. Known: " + ", ".join(step.title for step in steps))
         return 2
