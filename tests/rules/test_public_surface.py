@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import longshore
+from tests.rules.public_types import problems
 
 NAMES = Path(__file__).with_name("public_names.txt")
 HEAVY = ("apsw", "rich", "click", "asyncpg", "redis", "pydantic")
@@ -49,3 +50,26 @@ def test_a_planted_name_and_a_lost_name_and_a_wrong_order_are_found():
 
 def test_a_planted_heavy_import_is_found():
     assert "click" in imported_with("import longshore, click")
+
+
+def symbol(name: str, *, known: bool, ambiguous: bool) -> dict[str, object]:
+    """A line of pyright's report."""
+    return {
+        "name": name,
+        "isTypeKnown": known,
+        "isTypeAmbiguous": ambiguous,
+        "diagnostics": [{"message": "why"}],
+    }
+
+
+def test_planted_unknown_types_are_found_and_ambiguous_ones_on_public_names_only():
+    report = [
+        symbol("longshore.core.retry.Retry.initial", known=False, ambiguous=True),
+        symbol("longshore.core.retry.RetryTable", known=False, ambiguous=True),
+        symbol("longshore.core.rows.row", known=False, ambiguous=False),
+        symbol("longshore.core.rows.fine", known=True, ambiguous=False),
+    ]
+    assert problems(report, ["longshore.core.retry.Retry"]) == [
+        "longshore.core.retry.Retry.initial: why",
+        "longshore.core.rows.row: why",
+    ]
