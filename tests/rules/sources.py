@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = {".git", ".venv", ".dev", "node_modules", "__pycache__", "dist", "build", "assets"}
+FOREIGN = {".git", ".venv", ".dev", "node_modules", "__pycache__", ".hypothesis", "dist", "build", "assets"}
 
 
 def files(folder: str = ".", *suffixes: str) -> Iterator[Path]:

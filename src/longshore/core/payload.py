@@ -1,6 +1,6 @@
 """This module turns values into the JSON bytes that stores keep, and back. Never pickle: data must not become code.
 
-Beyond the types of JSON itself: dataclasses, msgspec structs, attrs classes, TypedDicts, enums, dates, times, timedelta,
+Beyond the types of JSON: dataclasses, msgspec structs, attrs classes, TypedDicts, enums, dates, times, timedelta,
 UUID, Decimal, bytes (base64), sets and tuples by msgspec; pydantic models and paths by the hooks below.
 """
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def test_values_come_back_in_the_types_of_the_annotations() -> None:
         "a": Address("Elm"),
         "p": Person("Ann"),
         "o": Order(total=Decimal("1.10")),
-        "at": datetime(2026, 1, 2, tzinfo=timezone.utc),
+        "at": datetime(2026, 1, 2, tzinfo=UTC),
         "u": UUID(int=7),
         "d": Decimal("0.1"),
         "raw": b"\x00\xff",

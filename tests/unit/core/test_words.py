@@ -66,7 +66,7 @@ def test_priorities_have_the_seeds_names_and_numbers() -> None:
 
 def test_every_state_has_a_code_a_row_of_moves_and_is_live_or_over() -> None:
     assert set(ORDER) == set(State) == set(MOVES) - {None}
-    assert LIVE | TERMINAL == set(State)
+    assert set(State) == LIVE | TERMINAL
     assert not LIVE & TERMINAL
     assert all(code >= 6 for state, code in CODES.items() if state.is_terminal)
 
