@@ -1,0 +1,1 @@
+"""This package is the manager: the one object through which an application reaches its queues and jobs."""
