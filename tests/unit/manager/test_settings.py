@@ -25,7 +25,6 @@ def test_without_any_source_every_value_is_the_default(tmp_path: Path):
     found = reading(tmp_path)
     assert found.settings == Settings()
     assert set(found.origins.values()) == {"default"}
-    assert found.settings.url == "sqlite:///longshore.db"
 
 
 def test_arguments_win_over_the_environment_over_the_file_over_defaults(tmp_path: Path):
