@@ -77,7 +77,7 @@ def test_a_platforms_url_stands_in_only_where_nothing_else_is_set(
 def test_a_url_in_a_file_wins_over_a_platforms_url(tmp_path: Path):
     """S3.22"""
     (tmp_path / "longshore.toml").write_text('url = "memory://"\n')
-    assert reading(tmp_path, {"REDIS_URL": "redis://r"}).settings.url == "memory://"
+    assert reading(tmp_path, {"REDIS_URL": "redis://r"}).origins["url"] == str(tmp_path / "longshore.toml")
 
 
 def test_the_seeds_variables_are_read_with_the_prefix_and_ours_win(tmp_path: Path):
