@@ -2,7 +2,7 @@
 
 import re
 
-from tests.rules.sources import files, shown, text
+from tests.rules.sources import ROOT, files, shown, text
 
 MACHINE = re.compile(
     r"(?<![\w.:/])/(work|opt/pypi[\w-]*|opt/wheels)/"  # folders of one machine
@@ -14,6 +14,23 @@ MACHINE = re.compile(
 def machine_words(content: str) -> list[int]:
     """Lines that name a path of one machine."""
     return [number for number, line in enumerate(content.splitlines(), 1) if MACHINE.search(line)]
+
+
+def foreign_hosts(lock: str) -> set[str]:
+    """Hosts in a lock file other than the public index: nobody else could install from them."""
+    return set(re.findall(r"\w+://([^/\"]*)", lock)) - {"pypi.org", "files.pythonhosted.org"}
+
+
+def test_the_lock_file_names_the_public_index_only():
+    lock = text(ROOT / "uv.lock")
+    assert foreign_hosts(lock) == set()
+    assert "pypi.org" in lock
+
+
+def test_a_planted_private_registry_is_found():
+    assert foreign_hosts('registry = "https://pypi.internal/simple"\nurl = "https://pypi.org/simple"') == {
+        "pypi.internal"
+    }
 
 
 def test_no_file_names_a_path_of_one_machine():
