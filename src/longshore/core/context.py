@@ -32,9 +32,10 @@ def current_context() -> Mapping[str, Any]:
 
 @contextmanager
 def bind_context(**values: Any) -> Iterator[None]:
-    """For the length of a block, more values in the context: `with bind_context(user="7"): …`.
+    """More values in the context, for the length of a block.
 
-    The values are stored with each job as JSON, so keep them few and small.
+    `with bind_context(user="7"): await task.enqueue(…)`. The values are stored with each job as JSON, so keep
+    them few and small.
     """
     now = carried.get()
     token = carried.set(Carried(MappingProxyType({**now.values, **values}), now.correlation_id))
