@@ -1,0 +1,50 @@
+"""This module is the application that the proofs run: tasks that leave a mark in a file each time they start.
+
+Workers load it as `_app:manager`; the store comes from LONGSHORE_URL and the marks go to the file PROOF_MARKS.
+A mark is one line, `job id, fence, milliseconds since 1970, process id`, written by one append: no SIGKILL cuts it in half.
+"""
+
+import asyncio
+import ctypes
+import os
+import time
+
+from longshore import JobContext, QueueManager, Retry
+
+manager = QueueManager()
+work = manager.queue("work", retry=Retry(3, initial=0.1))
+_marks = os.open(os.environ["PROOF_MARKS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _mark(ctx: JobContext) -> None:
+    record = f"{ctx.job.id} {ctx.job.fence} {time.time_ns() // 1_000_000} {os.getpid()}\n"
+    os.write(_marks, record.encode())
+
+
+@work.task(name="short")
+async def short(number: int, *, ctx: JobContext) -> int:
+    """About 5 ms of work."""
+    _mark(ctx)
+    await asyncio.sleep(0.005)
+    return number
+
+
+@work.task(name="sleep")
+async def sleep(seconds: float, *, ctx: JobContext) -> None:
+    """As long as it is told."""
+    _mark(ctx)
+    await asyncio.sleep(seconds)
+
+
+@work.task(name="exit")
+async def leave(*, ctx: JobContext) -> None:
+    """Takes its worker down without a word."""
+    _mark(ctx)
+    os._exit(13)
+
+
+@work.task(name="segfault")
+def segfault(*, ctx: JobContext) -> None:
+    """Reads address 0."""
+    _mark(ctx)
+    ctypes.string_at(0)
