@@ -1,7 +1,7 @@
 """This module is the application that the proofs run: tasks that leave a mark in a file each time they start.
 
 Workers load it as `_app:manager`; the store comes from LONGSHORE_URL and the marks go to the file PROOF_MARKS.
-A mark is one line, `job id, fence, milliseconds since 1970, process id`, written by one append: no SIGKILL cuts it in half.
+A mark is one line, `job id, fence, milliseconds since 1970, process id`, written by one append, so no SIGKILL cuts it.
 """
 
 import asyncio
