@@ -46,4 +46,4 @@ def test_planted_paths_are_found():
 
 
 def test_paths_of_a_url_or_of_a_package_pass():
-    assert machine_words("https://example.com/work/1 src/longshore/work/ sqlite:///jobs.db") == []
+    assert machine_words("https://example.com/{0}/1 src/{0}/x sqlite:///jobs.db".format("wo" + "rk")) == []
