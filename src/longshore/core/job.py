@@ -55,7 +55,7 @@ class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The queue that is told when the job fails for good."""
 
 
-class JobRecord(msgspec.Struct, kw_only=True):
+class JobRecord(msgspec.Struct, kw_only=True, gc=False):
     """A job as a store keeps it.
 
     `claim` fills what a worker needs, up to `details`; `scan` fills all, and `errors` and `logs` only when asked for.
