@@ -1,0 +1,33 @@
+"""This package holds the stores, one folder each, and finds the right one for a URL."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from inspect import signature
+from typing import Any
+from urllib.parse import urlsplit
+
+from longshore.core.errors import SettingsError, UnknownOption
+from longshore.store.contract import Store
+
+DRIVERS: Mapping[str, str] = {"memory": "longshore.backends.memory", "sqlite": "longshore.backends.sqlite"}
+"""The package behind each scheme of a URL; imported only when it is asked for."""
+
+
+def open_store(url: str, **options: Any) -> Store:
+    """The store that a URL names, not opened yet: `memory://`, `memory://name`, `sqlite:///path/to/jobs.db`.
+
+    `options` are the driver's own. Raises SettingsError for a scheme that nobody serves, and UnknownOption.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in DRIVERS:
+        known = ", ".join(f"{known}://" for known in sorted(DRIVERS))
+        raise SettingsError(
+            f"No store speaks {url.partition(':')[0] + '://' if ':' in url else repr(url)}. Known: {known}. "
+            "PostgreSQL and Redis come next."
+        )
+    opener: Callable[..., Store] = import_module(DRIVERS[scheme]).from_url
+    taken = [name for name in signature(opener).parameters if name != "url"]
+    for option in options:
+        if option not in taken:
+            raise UnknownOption(option, taken, of=f"{scheme}://")
+    return opener(url, **options)

@@ -1,0 +1,115 @@
+"""This module carries out edits in the memory store: cancel, retry, delete, update and notes."""
+
+import msgspec
+
+from longshore.backends.memory.rows import (
+    CANCELLED,
+    FIRST_TERMINAL,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SCHEDULED,
+    Row,
+)
+from longshore.backends.memory.searching import find
+from longshore.backends.memory.shelves import Shelves
+from longshore.core.states import CODES, RETRIABLE
+from longshore.store.commands import Cancel, Changes, Delete, Edit, Note, Retry, Update
+from longshore.store.replies import Changed, WakeKind
+
+_RETRIABLE = frozenset(CODES[state] for state in RETRIABLE)
+
+
+def change(shelves: Shelves, edit: Edit, now_ms: int) -> Changed:
+    """Carries out one edit."""
+    match edit:
+        case Cancel():
+            return _cancel(shelves, edit, now_ms)
+        case Retry():
+            return _retry(shelves, edit, now_ms)
+        case Delete():
+            return _delete(shelves, edit, now_ms)
+        case Update():
+            return _update(shelves, edit, now_ms)
+        case Note():
+            return _note(shelves, edit, now_ms)
+
+
+def _cancel(shelves: Shelves, edit: Cancel, now_ms: int) -> Changed:
+    rows, more = find(
+        shelves, edit.where, now_ms, lambda row: row.state < FIRST_TERMINAL and not row.cancel_requested
+    )
+    asked = tuple(row.job.id for row in rows if row.state == RUNNING)
+    ids = tuple(row.job.id for row in rows if row.state != RUNNING)
+    for row in rows:
+        if row.state == RUNNING:
+            _ask_to_stop(shelves, row, now_ms)
+        else:
+            job = shelves.leave_line(row) if row.state == PENDING else row
+            job.updated_ms = now_ms
+            shelves.finish(job, shelves.queues[job.job.queue], CANCELLED, now_ms)
+    return Changed(ids, asked, more)
+
+
+def _ask_to_stop(shelves: Shelves, row: Row, now_ms: int) -> None:
+    row.cancel_requested = True
+    row.updated_ms = now_ms
+    shelves.sessions.ask_to_stop(row.session or "", row.job.id)
+    shelves.bell.ring(WakeKind.CANCEL, row.job.queue)
+
+
+def _retry(shelves: Shelves, edit: Retry, now_ms: int) -> Changed:
+    rows, more = find(shelves, edit.where, now_ms, lambda row: row.state in _RETRIABLE)
+    for row in rows:
+        if row.state >= FIRST_TERMINAL:
+            shelves.begin_again(row)
+        row.updated_ms = now_ms
+        shelves.line_up(row)
+    return Changed(tuple(row.job.id for row in rows), (), more)
+
+
+def _delete(shelves: Shelves, edit: Delete, now_ms: int) -> Changed:
+    rows, more = find(shelves, edit.where, now_ms, lambda row: row.state != RUNNING)
+    ids = tuple(row.job.id for row in rows)
+    for row in rows:
+        shelves.forget(row)
+    return Changed(ids, (), more)
+
+
+def _update(shelves: Shelves, edit: Update, now_ms: int) -> Changed:
+    rows, more = find(
+        shelves, edit.where, now_ms, lambda row: row.state < FIRST_TERMINAL and row.state != RUNNING
+    )
+    ids = tuple(row.job.id for row in rows)
+    for row in rows:
+        _apply(shelves, row, edit.changes, now_ms)
+    return Changed(ids, (), more)
+
+
+def _apply(shelves: Shelves, row: Row, changes: Changes, now_ms: int) -> None:
+    """Gives the job its new values, then the place that follows from them."""
+    given = msgspec.structs.asdict(changes).items()
+    values = {name: value for name, value in given if value is not msgspec.UNSET}
+    run_ms = values.pop("run_ms", None)
+    job = msgspec.structs.replace(row.job, **values)
+    was_pending = row.state == PENDING
+    leaves = was_pending and (job.priority != row.job.priority or (run_ms is not None and run_ms > now_ms))
+    if leaves:
+        row = shelves.leave_line(row)
+    row.job = job
+    row.updated_ms = now_ms
+    if run_ms is not None and run_ms > now_ms:
+        shelves.wait(row, RETRYING if row.state == RETRYING else SCHEDULED, run_ms)
+    elif leaves:
+        shelves.line_up(row, at_old_place=True)
+    elif run_ms is not None and not was_pending:
+        shelves.line_up(row)
+
+
+def _note(shelves: Shelves, note: Note, now_ms: int) -> Changed:
+    row = shelves.running.get(note.id)
+    if row is None or row.fence != note.fence or row.session != note.session:
+        return Changed(())
+    row.note(note.progress, note.progress_note, note.logs)
+    row.updated_ms = now_ms
+    return Changed((note.id,))

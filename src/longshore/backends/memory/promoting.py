@@ -1,0 +1,35 @@
+"""This module makes due jobs of the memory store pending."""
+
+import heapq
+
+from longshore.backends.memory.shelves import Shelves
+from longshore.store.replies import Promoted
+
+
+def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
+    """Moves up to `limit` due jobs into their lines, over all queues in the order of their times."""
+    shelves.sweep(now_ms)
+    rows = shelves.rows
+    heads = [
+        (*due, queue.name) for queue in shelves.queues.values() if (due := queue.next_due(rows)) is not None
+    ]
+    heapq.heapify(heads)
+    count, names = 0, set()
+    while heads and heads[0][0] <= now_ms and count < limit:
+        _, job_id, name = heads[0]
+        row = rows[job_id]
+        row.updated_ms = now_ms
+        shelves.line_up(row)
+        count += 1
+        names.add(name)
+        due = shelves.queues[name].next_due(rows)
+        if due is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (*due, name))
+    return Promoted(
+        count=count,
+        queues=tuple(sorted(names)),
+        next_due_ms=heads[0][0] if heads else None,
+        more=bool(heads) and heads[0][0] <= now_ms,
+    )

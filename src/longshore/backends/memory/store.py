@@ -1,0 +1,214 @@
+"""This module is the memory store: the whole contract in one process, for tests, notebooks and small tools.
+
+Jobs live as long as somebody holds the store. One lock makes each call atomic; no call waits while it holds
+it, so threads with event loops of their own may share the same jobs.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from longshore.backends.memory import claiming, editing, promoting, searching
+from longshore.backends.memory.shelves import Shelves
+from longshore.backends.memory.wakes import MemoryListener
+from longshore.core.clock import Clock, SystemClock
+from longshore.core.errors import StoreUnavailable
+from longshore.core.job import NewJob
+from longshore.store.commands import PAUSE, ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.replies import (
+    Changed,
+    Claimed,
+    Extended,
+    Finding,
+    Inserted,
+    Migration,
+    Page,
+    Promoted,
+    QueueCounts,
+    Record,
+    Settled,
+    Stored,
+    WakeKind,
+)
+
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
+
+
+class MemoryStore:
+    """A handle on jobs in memory. `MemoryStore()` keeps its own; a name shares them within the process.
+
+    `round_trips` counts how often its jobs were locked: what a round trip is to other stores.
+    """
+
+    def __init__(self, clock: Clock | None = None, *, name: str = "") -> None:
+        self._clock = clock or SystemClock()
+        self._name = name
+        self._share(_contents(name))
+        self.round_trips = 0
+        self._is_open = False
+        self._listeners: list[MemoryListener] = []
+
+    @property
+    def url(self) -> str:
+        """`memory://` and the name, if it has one."""
+        return f"memory://{self._name}"
+
+    async def open(self) -> None:
+        """Nothing to connect to; calls are answered from now on."""
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Ends this handle and its listeners. Others that share the jobs go on."""
+        self._is_open = False
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            self._leave(listener)
+            listener.end_with_store()
+
+    async def twin(self) -> "MemoryStore":
+        """Another open handle on the same jobs."""
+        twin = MemoryStore(self._clock, name=self._name)
+        twin._share(self._contents)
+        await twin.open()
+        return twin
+
+    async def migrate(self, *, apply: bool = True) -> Migration:  # noqa: ARG002 - the contract's
+        """There is no schema."""
+        return Migration(version=1, latest=1, pending=())
+
+    async def examine(self) -> list[Finding]:
+        """That memory forgets."""
+        return [
+            Finding(
+                level="warning",
+                code="memory-forgets",
+                problem="All jobs are lost when the process ends.",
+                remedy="Use sqlite:///jobs.db for jobs that must outlive it.",
+            )
+        ]
+
+    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+        """See `Store.insert`."""
+        if not jobs:
+            return []
+        with self._lock:
+            return self._opened().insert(jobs, self._now_ms(now_ms))
+
+    async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
+        """See `Store.claim`."""
+        return self._each(claiming.claim, asks, now_ms)
+
+    async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
+        """See `Store.settle`."""
+        if not settlements:
+            return []
+        with self._lock:
+            return claiming.settle(self._opened(), settlements, self._now_ms(now_ms))
+
+    async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
+        """See `Store.change`."""
+        return self._each(editing.change, edits, now_ms)
+
+    async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
+        """See `Store.extend`."""
+        return self._each(lambda shelves, lease, now: shelves.sessions.extend(lease, now), leases, now_ms)
+
+    async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
+        """See `Store.promote`."""
+        with self._lock:
+            return promoting.promote(self._opened(), limit, self._now_ms(now_ms))
+
+    async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
+        """See `Store.scan`."""
+        return self._each(searching.read_page, queries, now_ms)
+
+    async def count(
+        self, queues: Sequence[str] | None, *, minutes: int = 0, now_ms: int | None = None
+    ) -> list[QueueCounts]:
+        """See `Store.count`."""
+        if queues is not None and not queues:
+            return []
+        now = self._now_ms(now_ms)
+        with self._lock:
+            shelves = self._opened()
+            return [queue.report(shelves.rows, minutes, now) for queue in shelves.stand(queues)]
+
+    async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
+        """See `Store.put`."""
+        return self._each(_put, puts, now_ms)
+
+    async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
+        """See `Store.get`."""
+        return self._each(lambda shelves, ask, now: shelves.records.get(ask, now), asks, now_ms)
+
+    async def listen(
+        self, kinds: Collection[WakeKind], queues: Collection[str] | None = None
+    ) -> MemoryListener:
+        """See `Store.listen`."""
+        with self._lock:
+            bell = self._opened().bell
+            listener = MemoryListener(self._clock, queues, self._leave)
+            bell.join(listener, kinds)
+            self._listeners.append(listener)
+            return listener
+
+    def _share(self, contents: "_Contents") -> None:
+        self._contents, self._lock = contents, contents.lock
+
+    def _leave(self, listener: MemoryListener) -> None:
+        with self._lock:
+            self._contents.shelves.bell.leave(listener)
+            self._listeners = [other for other in self._listeners if other is not listener]
+
+    def _now_ms(self, now_ms: int | None) -> int:
+        return self._clock.now_ms() if now_ms is None else now_ms
+
+    def _each(
+        self, verb: Callable[[Shelves, Item, int], Reply], items: Sequence[Item], now_ms: int | None
+    ) -> list[Reply]:
+        if not items:
+            return []
+        now = self._now_ms(now_ms)
+        with self._lock:
+            shelves = self._opened()
+            return [verb(shelves, item, now) for item in items]
+
+    def _opened(self) -> Shelves:
+        if not self._is_open:
+            raise StoreUnavailable("closed", f"{self.url} was not opened, or was closed")
+        self.round_trips += 1
+        return self._contents.shelves
+
+
+class _Contents:
+    """What handles share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.shelves = Shelves()
+
+
+_named: WeakValueDictionary[str, _Contents] = WeakValueDictionary()
+_naming = threading.Lock()
+
+
+def _contents(name: str) -> _Contents:
+    """The contents behind a name, process-wide and kept alive by the handles; new ones for no name."""
+    if not name:
+        return _Contents()
+    with _naming:
+        contents = _named.get(name)
+        if contents is None:
+            contents = _named[name] = _Contents()
+        return contents
+
+
+def _put(shelves: Shelves, put: Put, now_ms: int) -> Stored:
+    """Stores a record; the end of a pause wakes workers."""
+    was_paused = put.kind == PAUSE and shelves.is_paused(put.key, now_ms)
+    stored = shelves.records.put(put, now_ms)
+    if was_paused and not shelves.is_paused(put.key, now_ms):
+        shelves.bell.ring(WakeKind.PENDING, put.key)
+    return stored

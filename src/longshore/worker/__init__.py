@@ -1,1 +1,0 @@
-"""This package runs jobs: Fetcher → Executor → Completer, with a heartbeat in its own thread."""
