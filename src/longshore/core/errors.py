@@ -17,7 +17,7 @@ message that names the thing and the way out.
     │   ├── JobNotFound · JobConflict       no such job; not in a state for what was asked
     │   └── JobFailed · JobCancelled        raised by `await job.result()`
     ├── AttemptError             why an attempt ended other than by its task's own exception
-    │   └── AttemptTimeout · ResultNotEncodable · WorkerCrashed
+    │   └── AttemptTimeout · ResultNotEncodable · WorkerCrashed · TaskRaised
     ├── DrainTimeout             the queue was not empty in time; nothing is lost
     └── TaskSignal               raised by a task to say how the attempt ended
         └── Snooze · RetryAt · Cancel · Discard
@@ -261,6 +261,20 @@ class WorkerCrashed(AttemptError):
     """The worker, or its child process, died or lost its lease while it held the job."""
 
     code = "crashed"
+
+
+class TaskRaised(AttemptError):
+    """What a task raised in another process, as text: nothing that came over a pipe is made its class again.
+
+    `type` is the name of the task's exception and `message` its text; `traceback` is as Python prints it, without
+    locals; `retriable` is what the task's own `retry_if` said of the exception, where that was still one.
+    """
+
+    code = "task-raised"
+
+    def __init__(self, type: str, message: str, traceback: str = "", *, retriable: bool = True) -> None:  # noqa: A002 - as AttemptFailure calls it
+        super().__init__(message)
+        self.type, self.message, self.traceback, self.retriable = type, message, traceback, retriable
 
 
 class DrainTimeout(LongshoreError):

@@ -1,0 +1,1 @@
+"""This package keeps the store in order: due jobs become pending, lost ones are rescued, old ones are pruned."""

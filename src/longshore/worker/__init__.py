@@ -1,0 +1,1 @@
+"""This package runs jobs: Fetcher → Executor → Completer, with a heartbeat in its own thread."""

@@ -1,0 +1,53 @@
+"""This module is what a running attempt can be told and can tell: cancellation, time-out, progress and log lines."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from longshore.core.job import JobRecord
+
+
+class Scribe(Protocol):
+    """Where progress and log lines go; they are stored in the background. Callable from any thread."""
+
+    def progress(self, job: JobRecord, value: float, note: str) -> None:
+        """The newest progress wins."""
+
+    def log(self, job: JobRecord, text: str) -> None:
+        """One line, in order."""
+
+
+class Control:
+    """The worker's side of one attempt; the manager wraps it into the `JobContext` that user code sees.
+
+    `cancelled` and `timed_out` become true from outside; a function in a thread looks at them when it can stop.
+    """
+
+    __slots__ = ("_scribe", "cancelled", "record", "timed_out")
+
+    def __init__(self, record: JobRecord, scribe: Scribe) -> None:
+        self.record = record
+        self.cancelled = False
+        self.timed_out = False
+        self._scribe = scribe
+
+    async def progress(self, value: float, note: str = "") -> None:
+        """How far the attempt is, from 0 to 1. Stored within half a second; of several the newest."""
+        self.progress_sync(value, note)
+
+    async def log(self, text: str) -> None:
+        """A line for the job's log. Stored within half a second, and always before the attempt's end."""
+        self.log_sync(text)
+
+    def progress_sync(self, value: float, note: str = "") -> None:
+        """`progress` for threads; does not wait for the store."""
+        self._scribe.progress(self.record, value, note)
+
+    def log_sync(self, text: str) -> None:
+        """`log` for threads; does not wait for the store."""
+        self._scribe.log(self.record, text)
+
+
+MakeContext = Callable[[Control], object]
+"""How a task's context parameter is made; `manager/assembly.py` hands it in."""
+MakeJob = Callable[[JobRecord], object]
+"""How the job that processors and hooks see is made; `manager/assembly.py` hands it in."""
