@@ -14,13 +14,14 @@ def is_a_drawer(module: str) -> bool:
 
 
 def undocumented(source: str) -> list[str]:
-    """Public top-level names of a module without a docstring, and `the module` itself."""
+    """Public top-level names of a module without a docstring, and `the module` itself. A test's name is its docstring."""
     tree = ast.parse(source)
     found = [] if ast.get_docstring(tree) else ["the module"]
     named = [
         node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    return found + [node.name for node in named if node.name[0] != "_" and not ast.get_docstring(node)]
+    public = [node for node in named if not node.name.startswith(("_", "test_"))]
+    return found + [node.name for node in public if not ast.get_docstring(node)]
 
 
 def short_test_names(source: str) -> list[str]:
@@ -45,7 +46,8 @@ def test_every_module_and_every_public_name_has_a_docstring():
 
 
 def test_every_test_is_named_as_a_sentence():
-    short = {shown(path): short_test_names(text(path)) for path in files("tests", ".py")}
+    paths = [*files("tests", ".py"), *files("src/longshore/testing", ".py")]
+    short = {shown(path): short_test_names(text(path)) for path in paths}
     assert {path: names for path, names in short.items() if names} == {}
 
 
