@@ -14,7 +14,7 @@ def is_a_drawer(module: str) -> bool:
 
 
 def undocumented(source: str) -> list[str]:
-    """Public top-level names of a module without a docstring, and `the module` itself. A test's name is its docstring."""
+    """Public top-level names of a module without a docstring, and `the module` itself. A test's name is its own."""
     tree = ast.parse(source)
     found = [] if ast.get_docstring(tree) else ["the module"]
     named = [
