@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from longshore.core.errors import TaskRaised
 from longshore.core.ids import format_id, new_id
 from longshore.core.job import AttemptFailure, JobRecord, NewJob
 
@@ -27,14 +28,6 @@ _HERE = str(PurePath(__file__).parents[1])
 _encode = msgspec.json.Encoder().encode
 
 
-class FailedElsewhere(Exception):
-    """Raised here for an exception that was caught in another process, of which only the text came over."""
-
-    def __init__(self, failure: AttemptFailure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
 def describe(error: BaseException, job: JobRecord, worker: str, now_ms: int) -> tuple[bytes, str]:
     """What is stored of the error: an encoded `AttemptFailure`, and one line `Type: message`."""
     failure = failure_of(error, attempt=job.attempt, worker=worker, now_ms=now_ms)
@@ -43,15 +36,12 @@ def describe(error: BaseException, job: JobRecord, worker: str, now_ms: int) -> 
 
 def failure_of(error: BaseException, *, attempt: int, worker: str, now_ms: int) -> AttemptFailure:
     """The error as text."""
-    if isinstance(error, FailedElsewhere):
-        return msgspec.structs.replace(error.failure, attempt=attempt, worker=worker)
+    if isinstance(error, TaskRaised):
+        kind, text = error.type, _ends(_utf8(error.traceback))
+    else:
+        kind, text = _type_name(error), _traceback(error)
     return AttemptFailure(
-        type=_type_name(error),
-        message=_message(error),
-        traceback=_traceback(error),
-        at_ms=now_ms,
-        attempt=attempt,
-        worker=worker,
+        type=kind, message=_message(error), traceback=text, at_ms=now_ms, attempt=attempt, worker=worker
     )
 
 

@@ -21,6 +21,7 @@ from longshore.core.errors import (
     PayloadUndecodable,
     RetryAt,
     Snooze,
+    TaskRaised,
     TaskSignal,
     WorkerCrashed,
 )
@@ -94,6 +95,8 @@ def _judge_failure(job: JobRecord, error: BaseException, retry: Retry, random: R
 
 
 def _is_worth_it(retry: Retry, error: BaseException) -> bool:
+    if isinstance(error, TaskRaised):
+        return error.retriable  # the child process asked retry_if, where it was still an exception
     try:
         return retry.wants(error)
     except Exception:
@@ -102,14 +105,9 @@ def _is_worth_it(retry: Retry, error: BaseException) -> bool:
 
 
 def _delay(retry: Retry, failures: int, error: BaseException, random: Random) -> float:
+    error_type = error.type if isinstance(error, TaskRaised) else type(error).__name__
     try:
-        return retry.delay(failures, random, error_type=type_name(error))
+        return retry.delay(failures, random, error_type=error_type)
     except Exception:
         log.exception("A policy's backoff raised; the default curve is used.")
         return Retry().delay(failures, random)
-
-
-def type_name(error: BaseException) -> str:
-    """The name that `backoff` functions, error groups and people see."""
-    failure = getattr(error, "failure", None)
-    return str(getattr(failure, "type", None) or type(error).__name__)

@@ -23,7 +23,7 @@ class Errand(Protocol):
 
     def done(self, outcome: Any, error: BaseException | None) -> None:
         """Said once, on the worker's event loop. From a thread, `outcome` is what the function returned; from a
-        process the result as JSON (None: it returned None), and an exception's text as `burial.FailedElsewhere`."""
+        process the result as JSON (None: it returned None), and an exception's text as `TaskRaised`."""
 
 
 class Runner(Protocol):

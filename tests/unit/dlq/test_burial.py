@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
+from longshore.core.errors import TaskRaised
 from longshore.core.ids import format_id, new_id
 from longshore.core.job import AttemptFailure, JobRecord
 from longshore.core.states import State
-from longshore.dlq.burial import LINE_LIMIT, TRACEBACK_LIMIT, FailedElsewhere, describe, letter
+from longshore.dlq.burial import LINE_LIMIT, TRACEBACK_LIMIT, describe, letter
 
 JOB = JobRecord(
     id=new_id(), queue="q", name="t", payload=b'{"n":1}', state=State.RUNNING, priority=3, fence=3, releases=1
@@ -79,8 +80,7 @@ def test_groups_and_causes_are_kept():
 
 
 def test_an_error_from_another_process_keeps_its_text_and_gets_our_names():
-    remote = AttemptFailure(type="Boom", message="there", traceback="tb", at_ms=1, attempt=0, worker="")
-    failure, line = buried(FailedElsewhere(remote))
+    failure, line = buried(TaskRaised("Boom", "there", "tb"))
     assert (failure.type, failure.traceback, failure.attempt, failure.worker) == ("Boom", "tb", 2, "host:1")
     assert line == "Boom: there"
 

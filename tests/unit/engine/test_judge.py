@@ -5,7 +5,15 @@ from random import Random
 
 import pytest
 
-from longshore.core.errors import Cancel, Discard, PayloadUndecodable, RetryAt, Snooze, WorkerCrashed
+from longshore.core.errors import (
+    Cancel,
+    Discard,
+    PayloadUndecodable,
+    RetryAt,
+    Snooze,
+    TaskRaised,
+    WorkerCrashed,
+)
 from longshore.core.ids import new_id
 from longshore.core.job import Details, JobRecord
 from longshore.core.retry import Retry
@@ -108,3 +116,9 @@ def test_what_a_job_was_given_wins_over_its_tasks_policy(name):
     assert getattr(adapted, name) in (7, "dead")
     assert adapted.retry.max_attempts == 7
     assert STEADY.adapted(Details()) is STEADY
+
+
+def test_an_error_from_another_process_is_judged_by_what_was_said_of_it_there():
+    assert verdict_on(TaskRaised("Boom", "text", retriable=False)) == BURIED
+    by_type = Policy(retry=Retry(9, jitter=False, backoff=lambda n, error: 7 if error == "Boom" else 1))
+    assert verdict_on(TaskRaised("Boom", "text"), policy=by_type).delay_ms == 7_000
