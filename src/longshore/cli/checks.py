@@ -1,0 +1,156 @@
+"""This module judges the machine and the settings for `longshore doctor`: facts in, findings out.
+
+Each check is a function of facts, so that a test can plant a misconfiguration without having one.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from longshore.manager.settings import DAY_SECONDS, Reading, without_secrets
+from longshore.store.replies import Finding
+
+INITS = frozenset(
+    {
+        "systemd",
+        "init",
+        "launchd",
+        "procd",
+        "openrc-init",
+        "s6-svscan",
+        "runit",
+        "runsvdir",
+        "tini",
+        "tini-static",
+        "docker-init",
+        "podman-init",
+        "dumb-init",
+        "catatonit",
+        "conmon",
+        "pause",
+    }
+)
+"""What is known to reap orphans and pass signals on as the first process of a machine or container."""
+
+DEBUGGING_VARIABLES = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONTRACEMALLOC", "PYTHONMALLOC")
+OPEN_FILES_NEEDED = 1024
+LONGEST_USUAL_GRACE = 30.0
+"""Seconds from SIGTERM to SIGKILL on Kubernetes; Docker gives 10, systemd 90."""
+LARGEST_SENSIBLE_PAYLOAD_BYTES = 16 * 1_048_576
+SHORTEST_TOKEN = 16
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about the machine and this process."""
+
+    is_root: bool = False
+    first_process: str | None = None
+    """The name of process 1; None where it cannot be known."""
+    open_files_limit: int | None = None
+    environ: Mapping[str, str] = {}
+    readable_by_all: frozenset[str] = frozenset()
+    """Origins of settings that are files which every user of the machine may read."""
+
+
+def examine_machine(machine: Machine) -> Iterator[Finding]:
+    """What is wrong with where we run."""
+    if machine.is_root:
+        yield Finding(
+            "warning",
+            "root",
+            "This process runs as root, and so would every task.",
+            "Run the workers as a user of their own that owns nothing but their data.",
+        )
+    if machine.first_process is not None and machine.first_process not in INITS:
+        yield Finding(
+            "warning",
+            "no-init",
+            f"Process 1 is '{machine.first_process}', which is no init: orphans of tasks stay "
+            "as zombies and a shell there swallows SIGTERM.",
+            "Start the container with an init: docker run --init, or tini as its entry point.",
+        )
+    if machine.open_files_limit is not None and machine.open_files_limit < OPEN_FILES_NEEDED:
+        yield Finding(
+            "warning",
+            "open-files",
+            f"Only {machine.open_files_limit} files and connections may be open at once.",
+            f"Raise the limit to {OPEN_FILES_NEEDED} or more (ulimit -n, LimitNOFILE=).",
+        )
+    debugging = [name for name in DEBUGGING_VARIABLES if machine.environ.get(name)]
+    if debugging:
+        yield Finding(
+            "warning",
+            "debugging",
+            f"{', '.join(debugging)} is set: everything runs several times slower.",
+            "Unset it where work is done for real.",
+        )
+
+
+def examine_settings(reading: Reading, machine: Machine) -> Iterator[Finding]:
+    """What is wrong with the settings."""
+    settings, origins = reading.settings, reading.origins
+    for warning in reading.warnings:
+        problem, _, remedy = warning.partition(". ")
+        yield Finding("warning", "unknown-variable", f"{problem}.", remedy)
+    if origins["url"] == "default":
+        yield Finding(
+            "warning",
+            "default-url",
+            "No URL is set: the store is a file in whatever directory a process starts in, "
+            "and producers and workers that start elsewhere have another.",
+            "Set LONGSHORE_URL, or url in longshore.toml, to an absolute place.",
+        )
+    yield from _secrets(reading, machine)
+    if settings.log_level == "DEBUG":
+        yield Finding(
+            "warning", "log-level", "The log level is DEBUG: logs grow fast.", "Set LONGSHORE_LOG_LEVEL=INFO."
+        )
+    if settings.grace > LONGEST_USUAL_GRACE:
+        yield Finding(
+            "warning",
+            "long-grace",
+            f"Workers take up to {settings.grace:g} s to stop, and Kubernetes kills after 30 s "
+            "and Docker after 10 s; what is killed is run again only after its lease.",
+            "Set terminationGracePeriodSeconds, stop_grace_period or TimeoutStopSec above LONGSHORE_GRACE.",
+        )
+    if settings.retention_completed is None and settings.retention_count is None:
+        yield Finding(
+            "warning",
+            "no-retention",
+            "Completed jobs are kept for ever: the store grows without end.",
+            "Set LONGSHORE_RETENTION_COMPLETED (seconds) or LONGSHORE_RETENTION_COUNT.",
+        )
+    if settings.retention_failed is not None and settings.retention_failed < DAY_SECONDS:
+        yield Finding(
+            "warning",
+            "short-dead-letters",
+            "Dead letters are forgotten within a day, perhaps before anyone has looked.",
+            "Raise LONGSHORE_RETENTION_FAILED, or unset it to keep them.",
+        )
+    if settings.payload_limit > LARGEST_SENSIBLE_PAYLOAD_BYTES:
+        yield Finding(
+            "warning",
+            "large-payloads",
+            f"A job may carry {settings.payload_limit:,} bytes, which every claim reads and writes.",
+            "Keep large data in files or a bucket and pass its key; lower LONGSHORE_PAYLOAD_LIMIT.",
+        )
+
+
+def _secrets(reading: Reading, machine: Machine) -> Iterator[Finding]:
+    settings, origins = reading.settings, reading.origins
+    secret = {"token": settings.token is not None, "url": without_secrets(settings.url) != settings.url}
+    for name, is_secret in secret.items():
+        if is_secret and origins[name] in machine.readable_by_all:
+            yield Finding(
+                "error",
+                "readable-secret",
+                f"Everybody on this machine may read the secret '{name}' in {origins[name]}.",
+                f"chmod 600 the file, or set LONGSHORE_{name.upper()} in the environment instead.",
+            )
+    if settings.token is not None and len(settings.token) < SHORTEST_TOKEN:
+        yield Finding(
+            "error",
+            "short-token",
+            f"The token has only {len(settings.token)} characters and can be guessed.",
+            'Make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))".',
+        )

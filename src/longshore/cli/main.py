@@ -1,0 +1,31 @@
+"""This module is the entry of the command line: what commands there are, and what their failures look like.
+
+It stays light: `longshore --help` and shell completion import none of the commands, so they answer in 0.1 s.
+"""
+
+from longshore.cli.lazy import Commands, Lazy, Section
+
+SECTIONS = (
+    Section(
+        "Set it up",
+        {
+            "settings": Lazy(
+                "longshore.cli.settings:settings", "Print every setting and where it came from."
+            ),
+            "doctor": Lazy("longshore.cli.doctor:doctor", "Find what may lose jobs or time."),
+            "migrate": Lazy("longshore.cli.migrate:migrate", "Bring the store to the newest schema."),
+            "completion": Lazy("longshore.cli.completion:completion", "Print the shell's completion script."),
+        },
+    ),
+)
+
+commands = Commands(
+    SECTIONS,
+    help="Longshore: background jobs that are kept safe and get done.\n\n"
+    "The store is --url, LONGSHORE_URL or what `longshore settings` says.",
+)
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 what was asked for failed, 2 wrong usage."""
+    commands.main(prog_name="longshore")

@@ -1,0 +1,105 @@
+"""`longshore doctor`: every planted misconfiguration is found, and a good place gets no complaint."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from longshore.cli.checks import Machine, examine_machine, examine_settings
+from longshore.cli.doctor import find_machine
+from longshore.manager.settings import Reading, Settings, read_settings
+from tests.doors.cli.conftest import Call
+
+GOOD_MACHINE = Machine(is_root=False, first_process="systemd", open_files_limit=4096)
+GOOD_URL = "sqlite:////var/lib/app/jobs.db"
+
+
+def reading(**values: object) -> Reading:
+    return read_settings({"url": GOOD_URL, **values}, environ={}, folder=Path("/"))
+
+
+@pytest.mark.parametrize(
+    ("code", "machine"),
+    [
+        ("root", Machine(is_root=True)),
+        ("no-init", Machine(first_process="bash")),
+        ("open-files", Machine(open_files_limit=256)),
+        ("debugging", Machine(environ={"PYTHONASYNCIODEBUG": "1"})),
+    ],
+)
+def test_a_planted_weakness_of_the_machine_is_found(code: str, machine: Machine):
+    assert [finding.code for finding in examine_machine(machine)] == [code]
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("log-level", {"log_level": "DEBUG"}),
+        ("long-grace", {"grace": 60}),
+        ("no-retention", {"retention_completed": None}),
+        ("short-dead-letters", {"retention_failed": 3600}),
+        ("large-payloads", {"payload_limit": 100_000_000}),
+        ("short-token", {"token": "hunter2"}),
+    ],
+)
+def test_a_planted_weakness_of_the_settings_is_found(code: str, values: dict[str, object]):
+    assert [finding.code for finding in examine_settings(reading(**values), GOOD_MACHINE)] == [code]
+
+
+def test_a_store_that_nobody_chose_is_found():
+    found = examine_settings(read_settings({}, environ={}, folder=Path("/")), GOOD_MACHINE)
+    assert [finding.code for finding in found] == ["default-url"]
+
+
+def test_a_misspelt_variable_is_found(tmp_path: Path):
+    read = read_settings({"url": GOOD_URL}, environ={"LONGSHORE_LEAS": "3"}, folder=tmp_path)
+    (finding,) = examine_settings(read, GOOD_MACHINE)
+    assert finding.code == "unknown-variable"
+    assert finding.remedy == "Did you mean LONGSHORE_LEASE?"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "codes"),
+    [
+        ('url = "redis://me:s3cret@host"', 0o644, ["readable-secret"]),
+        ('url = "redis://me:s3cret@host"', 0o600, []),
+        ('url = "redis://host"', 0o644, []),
+        (f'url = "{GOOD_URL}"\ntoken = "{"x" * 32}"', 0o644, ["readable-secret"]),
+    ],
+)
+def test_a_secret_in_a_file_that_everybody_may_read_is_found(
+    tmp_path: Path, content: str, mode: int, codes: list[str]
+):
+    path = tmp_path / "longshore.toml"
+    path.write_text(content)
+    path.chmod(mode)
+    read = read_settings({}, environ={}, folder=tmp_path)
+    found = list(examine_settings(read, find_machine(read)))
+    assert [finding.code for finding in found] == codes
+    assert all("s3cret" not in finding.problem for finding in found)
+
+
+def test_a_good_place_gets_no_complaint():
+    assert [*examine_machine(GOOD_MACHINE), *examine_settings(reading(), GOOD_MACHINE)] == []
+    assert reading().settings == Settings(url=GOOD_URL)
+
+
+def test_json_has_the_same_findings_and_warnings_alone_are_no_failure(call: Call):
+    result = call("doctor", "--url", "memory://", "--json")
+    assert result.exit_code == 0
+    assert {finding["level"] for finding in json.loads(result.stdout)["findings"]} == {"warning"}
+
+
+def test_an_error_is_exit_code_1_and_has_its_remedy(call: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LONGSHORE_TOKEN", "short")
+    result = call("doctor", "--url", "memory://")
+    assert result.exit_code == 1
+    assert "error [short-token]" in result.stdout
+    assert "→ Make one:" in result.stdout
+    assert "1 error" in result.stdout.splitlines()[-1]
+
+
+def test_a_store_that_nobody_serves_is_wrong_usage(call: Call):
+    result = call("doctor", "--url", "mysql://host/jobs")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: No store speaks mysql://")
