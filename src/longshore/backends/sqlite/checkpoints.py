@@ -1,0 +1,58 @@
+"""This module decides when the write-ahead log is moved into the file, so that it never grows without bound."""
+
+import apsw
+
+from longshore.backends.sqlite.connecting import BusyHandler
+from longshore.core.clock import Clock
+
+DUE_PAGES = 4_000
+"""16 MiB. A checkpoint costs two syncs and a write per page that changed: at 1,000 pages, SQLite's own choice, it came
+four times as often and wrote the same hot pages each time."""
+TOO_MANY_PAGES = 16_384
+"""64 MiB: readers have kept the log from starting over for so long that the next checkpoint waits for them."""
+PATIENCE_SECONDS = 0.02
+"""For readers; all writers wait meanwhile."""
+
+
+class Checkpoints:
+    """Counts the pages of the log after each commit."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pages = 0
+        self._moved = 0
+
+    def watch(self, connection: apsw.Connection) -> None:
+        """Hears of every commit on the connection."""
+        connection.set_wal_hook(self._committed)
+
+    @property
+    def are_due(self) -> bool:
+        """Whether there is enough to be worth it. After one that readers cut short, only when there is more again."""
+        return self._pages - self._moved >= DUE_PAGES
+
+    @property
+    def are_due_when_idle(self) -> bool:
+        """Whether there is anything."""
+        return self._pages > 0
+
+    def run(self, connection: apsw.Connection, *, idle: bool) -> None:
+        """Moves what it can. When idle the file of the log is emptied too, so that it does not stay large for ever."""
+        insist = idle or self._pages >= TOO_MANY_PAGES
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if insist else apsw.SQLITE_CHECKPOINT_PASSIVE
+        connection.set_busy_handler(BusyHandler(self._clock, PATIENCE_SECONDS))
+        try:
+            pages, moved = connection.wal_checkpoint(None, mode)
+            self._pages, self._moved = max(pages, 0), max(moved, 0)
+        except apsw.BusyError:
+            self._moved = self._pages  # a reader is in the way; there will be another time
+        finally:
+            connection.set_busy_handler(BusyHandler(self._clock))
+        if idle:
+            self._pages = self._moved = 0
+
+    def _committed(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        if pages < self._pages:  # the log began anew
+            self._moved = 0
+        self._pages = pages
+        return apsw.SQLITE_OK

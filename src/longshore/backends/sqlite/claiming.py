@@ -1,0 +1,35 @@
+"""This module gives pending jobs to sessions."""
+
+from collections.abc import Sequence
+
+from longshore.backends.sqlite.rows import PENDING, RUNNING, Row
+from longshore.backends.sqlite.transaction import Transaction
+from longshore.store.commands import PAUSE, ClaimAsk
+
+
+def claim(tx: Transaction, asks: Sequence[ClaimAsk], now_ms: int) -> list[list[Row] | None]:
+    """The rows that each ask got; None where its session is over. They become records outside the transaction."""
+    return [_claim(tx, ask, now_ms) for ask in asks]
+
+
+def _claim(tx: Transaction, ask: ClaimAsk, now_ms: int) -> list[Row] | None:
+    if not is_live(tx, ask.session, now_ms):
+        return None
+    if ask.count <= 0:
+        return []
+    if ask.id is not None:
+        rows = tx.rows("claim_one", (ask.queue, ask.id, ask.session, now_ms))
+    elif tx.row("record_read", (PAUSE, ask.queue, now_ms)) is not None:
+        return []
+    else:
+        rows = tx.rows("claim", (ask.queue, ask.count, ask.session, now_ms))
+        if len(rows) < ask.count:
+            tx.drained(ask.queue)
+    if rows:
+        tx.moved(ask.queue, PENDING, RUNNING, len(rows))
+    return rows
+
+
+def is_live(tx: Transaction, session: str, now_ms: int) -> bool:
+    """Whether the session's lease runs."""
+    return tx.row("session_live", (session, now_ms)) is not None

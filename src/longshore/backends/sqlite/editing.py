@@ -1,0 +1,192 @@
+"""This module carries out edits: cancel, retry, delete, update and notes.
+
+An edit by query first looks for its jobs in a reader, where a long search holds nobody up; the transaction then tests
+again, by their numbers, that the jobs found still match. So an edit touches exactly what matches when it is done.
+"""
+
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from longshore.backends.sqlite.rows import (
+    CANCELLED,
+    FIRST_TERMINAL,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SCHEDULED,
+    Match,
+    Row,
+    joined_tags,
+)
+from longshore.backends.sqlite.searching import read_matches, test
+from longshore.backends.sqlite.settling import forget_belongings
+from longshore.backends.sqlite.transaction import Transaction
+from longshore.core.ids import JobId
+from longshore.core.job import LOGS_KEPT
+from longshore.core.states import CODES, LIVE, ORDER, RETRIABLE, State
+from longshore.store.commands import (
+    SCAN_LIMIT,
+    Cancel,
+    Changes,
+    Delete,
+    Edit,
+    JobQuery,
+    Note,
+    Retry,
+    Update,
+)
+from longshore.store.replies import Changed, Wake, WakeKind
+
+SearchingEdit = Cancel | Retry | Delete | Update
+_TOUCHES: dict[type, frozenset[State]] = {
+    Cancel: LIVE,
+    Retry: RETRIABLE,
+    Delete: frozenset(ORDER) - {State.RUNNING},
+    Update: LIVE - {State.RUNNING},
+}
+_CODES = {kind: frozenset(CODES[state] for state in states) for kind, states in _TOUCHES.items()}
+
+
+def searches(edit: Edit) -> bool:
+    """Whether the edit's jobs must be searched for; otherwise it names them."""
+    return not isinstance(edit, Note) and edit.where.ids is None
+
+
+def change_all(tx: Transaction, edits: Sequence[Edit], now_ms: int) -> list[Changed]:
+    """Carries out edits that name their jobs."""
+    return [
+        note(tx, edit, now_ms) if isinstance(edit, Note) else change(tx, edit, None, now_ms) for edit in edits
+    ]
+
+
+class Found(msgspec.Struct):
+    """The jobs that an edit will touch."""
+
+    seqs: list[int]
+    more: bool
+
+
+def find(connection: apsw.Connection, edit: SearchingEdit, now_ms: int) -> Found:
+    """The first jobs, in the order of the query, that the edit may touch."""
+    query = _narrowed(edit)
+    limit = min(edit.where.limit, SCAN_LIMIT)
+    seqs: list[int] = []
+    while True:
+        rows, cursor = read_matches(connection, query, limit + 1, now_ms)
+        seqs += [row[Match.SEQ] for row in rows if _may(edit, row)]
+        if len(seqs) > limit or cursor is None:
+            return Found(seqs[:limit], more=len(seqs) > limit)
+        query = msgspec.structs.replace(query, cursor=cursor)
+
+
+def _narrowed(edit: SearchingEdit) -> JobQuery:
+    """The query, only for states that the edit may touch; not where jobs of other states count as spare."""
+    query, touched = edit.where, _TOUCHES[type(edit)]
+    if query.spare:
+        return query
+    states = touched if query.states is None else touched.intersection(query.states)
+    return msgspec.structs.replace(query, states=tuple(state for state in ORDER if state in states))
+
+
+def _may(edit: SearchingEdit, row: Row) -> bool:
+    if isinstance(edit, Cancel) and row[Match.CANCEL_REQUESTED]:
+        return False
+    return row[Match.STATE] in _CODES[type(edit)]
+
+
+def change(tx: Transaction, edit: SearchingEdit, found: Found | None, now_ms: int) -> Changed:
+    """Carries out an edit on the jobs that were found for it; without them it finds them itself."""
+    if found is None:
+        found = find(tx.connection, edit, now_ms)
+    rows = _still_matching(tx, edit, found.seqs, now_ms)
+    match edit:
+        case Cancel():
+            return _cancel(tx, rows, now_ms, more=found.more)
+        case Retry():
+            _retry(tx, rows, now_ms)
+        case Delete():
+            _delete(tx, rows)
+        case Update():
+            for row in rows:
+                _update(tx, row, edit.changes, now_ms)
+    return Changed(_ids(rows), (), found.more)
+
+
+def _still_matching(tx: Transaction, edit: SearchingEdit, seqs: list[int], now_ms: int) -> list[Row]:
+    matches = {row[Match.SEQ]: row for row in test(tx.connection, edit.where, seqs, now_ms)}
+    return [matches[seq] for seq in seqs if seq in matches and _may(edit, matches[seq])]
+
+
+def _ids(rows: list[Row]) -> tuple[JobId, ...]:
+    return tuple(JobId(row[Match.ID]) for row in rows)
+
+
+def _cancel(tx: Transaction, rows: list[Row], now_ms: int, *, more: bool) -> Changed:
+    running = [row for row in rows if row[Match.STATE] == RUNNING]
+    waiting = [row for row in rows if row[Match.STATE] != RUNNING]
+    tx.each("cancel_running", [(now_ms, row[Match.SEQ]) for row in running])
+    tx.each("cancel_waiting", [(now_ms, row[Match.SEQ]) for row in waiting])
+    for row in running:
+        tx.wakes.add(Wake(WakeKind.CANCEL, row[Match.QUEUE]))
+    for row in waiting:
+        tx.moved(row[Match.QUEUE], row[Match.STATE], CANCELLED)
+    return Changed(_ids(waiting), _ids(running), more)
+
+
+def _retry(tx: Transaction, rows: list[Row], now_ms: int) -> None:
+    if not rows:
+        return
+    tx.each("begin_again", [(row[Match.SEQ],) for row in rows if row[Match.STATE] >= FIRST_TERMINAL])
+    first = tx.places(len(rows))
+    tx.each("line_up", [(place, now_ms, row[Match.SEQ]) for place, row in enumerate(rows, first)])
+    for row in rows:
+        tx.moved(row[Match.QUEUE], row[Match.STATE], PENDING)
+
+
+def _delete(tx: Transaction, rows: list[Row]) -> None:
+    seqs = [row[Match.SEQ] for row in rows]
+    tx.each("delete", [(seq,) for seq in seqs])
+    forget_belongings(tx, seqs)
+    for row in rows:
+        tx.moved(row[Match.QUEUE], row[Match.STATE], None)
+
+
+def _update(tx: Transaction, row: Row, changes: Changes, now_ms: int) -> None:
+    """Gives the job its new values, then the place that follows from them."""
+    seq, queue = row[Match.SEQ], row[Match.QUEUE]
+    [(state, place, run_ms, *values)] = tx.rows("update_read", (seq,))
+    after = state
+    due_ms = changes.run_ms
+    if due_ms is not msgspec.UNSET:
+        if due_ms > now_ms:
+            after, run_ms = RETRYING if state == RETRYING else SCHEDULED, due_ms
+        elif state != PENDING:
+            after, run_ms, place = PENDING, None, tx.places(1)
+    names = ("payload", "priority", "max_attempts", "details", "tags", "reference", "correlation_id")
+    for number, name in enumerate(names):
+        given = getattr(changes, name)
+        if given is not msgspec.UNSET:
+            values[number] = joined_tags(given) if name == "tags" else given
+    tx.rows("update_write", (after, place, run_ms, *values, now_ms, seq))
+    if after != state:
+        tx.moved(queue, state, after)
+
+
+def note(tx: Transaction, edit: Note, now_ms: int) -> Changed:
+    """Adds progress and log lines, if the claim is the newest."""
+    row = tx.row("note", (edit.progress, edit.progress_note, now_ms, edit.id, edit.session, edit.fence))
+    if row is None:
+        return Changed(())
+    if edit.logs:
+        _log(tx, row[0], edit.logs)
+    return Changed((edit.id,))
+
+
+def _log(tx: Transaction, seq: int, lines: tuple[bytes, ...]) -> None:
+    """Adds lines behind the older ones, of which the oldest go."""
+    newest = tx.row("log_newest", (seq,))
+    last = newest[0] if newest else 0
+    tx.each("log_add", [(seq, number, body) for number, body in enumerate(lines, last + 1)])
+    tx.rows("log_trim", (seq, last + len(lines) - LOGS_KEPT + 1))

@@ -1,0 +1,63 @@
+"""This module reads in a few threads of its own, each with a connection that cannot write.
+
+A read sees one moment and lasts milliseconds: a longer one would keep the write-ahead log from being emptied.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import apsw
+
+from longshore.backends.sqlite.connecting import connect_reader
+from longshore.backends.sqlite.faults import meaning
+from longshore.core.clock import SystemClock
+
+Reply = TypeVar("Reply")
+THREADS = 2
+"""A page of a dashboard does not wait for a long search."""
+
+
+class Readers:
+    """A small pool; threads and connections are made when they are first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="longshore-sqlite-reader")
+        self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
+
+    async def read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
+        """What `work` returns, as of one moment. Raises StoreUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+
+    def close(self) -> None:
+        """Waits for the reads that run and closes the connections."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        while (connection := self._take()) is not None:
+            connection.close()
+
+    def _read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
+        connection = self._take() or connect_reader(self._path, SystemClock())
+        try:
+            connection.execute("BEGIN")
+            try:
+                reply = work(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except apsw.Error as error:
+            connection.close(force=True)
+            raise meaning(error, str(self._path)) from error
+        except BaseException:
+            connection.close(force=True)
+            raise
+        self._idle.put(connection)
+        return reply
+
+    def _take(self) -> apsw.Connection | None:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return None

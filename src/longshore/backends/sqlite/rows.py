@@ -1,0 +1,129 @@
+"""This module turns jobs into rows and rows into jobs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from longshore.core.ids import JobId
+from longshore.core.job import JobRecord, NewJob
+from longshore.core.states import ORDER, State
+from longshore.store.commands import ClaimAsk
+
+SCHEDULED = State.SCHEDULED.code
+PENDING = State.PENDING.code
+RUNNING = State.RUNNING.code
+RETRYING = State.RETRYING.code
+COMPLETED = State.COMPLETED.code
+FAILED = State.FAILED.code
+CANCELLED = State.CANCELLED.code
+FIRST_TERMINAL = COMPLETED
+"""States are kept as their codes; asking the enum for them costs more than the rest of a row."""
+
+Row = tuple[Any, ...]
+"""What the database gives or takes. Its columns are those that the statement's header names."""
+
+
+def row_of(job: NewJob, place: int, now_ms: int) -> Row:
+    """A new job as `insert.sql` takes it, with `place` as its place in line."""
+    due_ms = job.run_ms
+    if due_ms is None and job.delay_ms > 0:
+        due_ms = now_ms + job.delay_ms
+    waits = due_ms is not None and due_ms > now_ms
+    return (
+        job.id,
+        job.queue,
+        SCHEDULED if waits else PENDING,
+        int(job.priority),
+        place,
+        job.max_attempts,
+        due_ms if waits else None,
+        now_ms,
+        job.name,
+        job.payload,
+        job.details,
+        joined_tags(job.tags) if job.tags else None,
+        job.reference,
+        job.correlation_id,
+    )
+
+
+def joined_tags(tags: Iterable[str]) -> str | None:
+    """Tags as one text in which each stands between line feeds, so that one can be found and none inside another."""
+    text = "\n".join(tags)
+    return f"\n{text}\n" if text else None
+
+
+def claimed_jobs(rows: list[Row], ask: ClaimAsk) -> list[JobRecord]:
+    """What `claim.sql` returned, in order. Called in the caller's event loop: see `SqliteStore.claim`."""
+    rows.sort()  # by priority and place, which no two jobs share
+    queue, session, running = ask.queue, ask.session, State.RUNNING
+    return [
+        JobRecord(
+            id=JobId(job_id),
+            queue=queue,
+            name=name,
+            payload=payload,
+            state=running,
+            priority=priority,
+            max_attempts=max_attempts,
+            fence=fence,
+            failures=failures,
+            crashes=crashes,
+            releases=releases,
+            session=session,
+            created_ms=created_ms,
+            details=details,
+        )
+        for (
+            priority,
+            _place,
+            job_id,
+            name,
+            payload,
+            max_attempts,
+            fence,
+            failures,
+            crashes,
+            releases,
+            created_ms,
+            details,
+        ) in rows
+    ]
+
+
+def scanned_job(row: Row) -> JobRecord:
+    """What `scan_filter.sql` returned, without errors and logs."""
+    return JobRecord(
+        id=JobId(row[1]),
+        queue=row[2],
+        name=row[3],
+        payload=row[4],
+        state=ORDER[row[5]],
+        priority=row[6],
+        max_attempts=row[7],
+        fence=row[8],
+        failures=row[9],
+        crashes=row[10],
+        releases=row[11],
+        session=row[12],
+        created_ms=row[13],
+        details=row[14],
+        run_ms=row[15],
+        started_ms=row[16],
+        finished_ms=row[17],
+        updated_ms=row[18],
+        result=row[19],
+        error_text=row[20],
+        progress=row[21],
+        progress_note=row[22],
+        cancel_requested=bool(row[23]),
+    )
+
+
+class Match:
+    """Positions in a row of `scan_filter.sql`."""
+
+    SEQ = 0
+    ID = 1
+    QUEUE = 2
+    STATE = 5
+    CANCEL_REQUESTED = 23

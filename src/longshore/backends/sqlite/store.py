@@ -1,0 +1,242 @@
+"""This module is the SQLite store: the verbs of the contract, each a command for the writer or a read.
+
+Rows become records in the caller's event loop and not in the writer's thread: there it overlaps with the next commit.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from longshore.backends.sqlite import (
+    claiming,
+    counting,
+    editing,
+    inserting,
+    promoting,
+    records,
+    searching,
+    sessions,
+    settling,
+)
+from longshore.backends.sqlite.core import Core
+from longshore.backends.sqlite.examining import examine
+from longshore.backends.sqlite.listening import SqliteListener
+from longshore.backends.sqlite.rows import claimed_jobs
+from longshore.backends.sqlite.schema import migrate
+from longshore.backends.sqlite.transaction import Transaction
+from longshore.backends.sqlite.writer import CLAIM, EXTEND, OTHER, SETTLE, Command
+from longshore.core.clock import Clock, SystemClock
+from longshore.core.errors import InvalidOption, StoreUnavailable
+from longshore.core.job import NewJob
+from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Note, Put, RecordAsk, Settlement
+from longshore.store.replies import (
+    Changed,
+    Claimed,
+    Extended,
+    Finding,
+    Inserted,
+    Migration,
+    Page,
+    Promoted,
+    QueueCounts,
+    Record,
+    Settled,
+    Stored,
+    WakeKind,
+)
+
+Reply = TypeVar("Reply")
+HOUR_MS = 3_600_000
+
+
+class SqliteStore:
+    """A handle on the jobs in one file.
+
+    `synchronous="full"` (the default) keeps every acknowledged job through a loss of power; "normal" keeps them only
+    through the death of the process, and is several times faster for single calls on slow disks.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, synchronous: str = "full", clock: Clock | None = None
+    ) -> None:
+        if synchronous not in {"full", "normal"}:
+            raise InvalidOption("synchronous", synchronous, "full or normal")
+        self._path = Path(os.path.realpath(path))
+        self._synchronous = synchronous
+        self._clock = clock or SystemClock()
+        self._core: Core | None = None
+        self._opening = asyncio.Lock()
+        self._listeners: list[SqliteListener] = []
+        self._next_sweep_ms = 0
+
+    @property
+    def url(self) -> str:
+        """`sqlite:///` and the absolute path."""
+        return f"sqlite:///{self._path}"
+
+    @property
+    def round_trips(self) -> int:
+        """Transactions and reads so far, of all handles that share this one's file in this process."""
+        return 0 if self._core is None else self._core.writer.transactions + self._core.reads
+
+    async def open(self) -> None:
+        """See `Store.open`. Creates the file, readable by its owner only, but not its folder."""
+        async with self._opening:
+            if self._core is None:
+                self._core = await Core.opened(self._path, self._synchronous, self._clock)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        core, self._core = self._core, None
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.end_with_store()
+        if core is not None:
+            await core.release()
+
+    async def twin(self) -> "SqliteStore":
+        """See `Store.twin`: another handle on the same writer, for any thread."""
+        twin = SqliteStore(self._path, synchronous=self._synchronous, clock=self._clock)
+        twin._core = self._opened().share()
+        return twin
+
+    async def migrate(self, *, apply: bool = True) -> Migration:
+        """See `Store.migrate`."""
+        return await asyncio.to_thread(migrate, self._path, self._synchronous, self._clock, apply=apply)
+
+    async def examine(self) -> list[Finding]:
+        """See `Store.examine`."""
+        return await self._read(partial(examine, path=self._path, synchronous=self._synchronous))
+
+    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+        """See `Store.insert`."""
+        now = self._now_ms(now_ms)
+        return await self._write(OTHER, lambda tx: inserting.insert(tx, jobs, now)) if jobs else []
+
+    async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
+        """See `Store.claim`."""
+        if not asks:
+            return []
+        now = self._now_ms(now_ms)
+        given = await self._write(CLAIM, lambda tx: claiming.claim(tx, asks, now))
+        return [
+            Claimed([], session_lost=True) if rows is None else Claimed(claimed_jobs(rows, ask))
+            for ask, rows in zip(asks, given, strict=True)
+        ]
+
+    async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
+        """See `Store.settle`."""
+        now = self._now_ms(now_ms)
+        return (
+            await self._write(SETTLE, lambda tx: settling.settle(tx, settlements, now)) if settlements else []
+        )
+
+    async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
+        """See `Store.change`."""
+        now = self._now_ms(now_ms)
+        replies: list[Changed] = []
+        for searches, together in groupby(edits, editing.searches):
+            if searches:
+                replies += [await self._search_and_change(edit, now) for edit in together]
+            else:
+                replies += await self._write(
+                    OTHER, partial(editing.change_all, edits=list(together), now_ms=now)
+                )
+        return replies
+
+    async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
+        """See `Store.extend`."""
+        now = self._now_ms(now_ms)
+        return await self._write(EXTEND, lambda tx: sessions.extend(tx, leases, now)) if leases else []
+
+    async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
+        """See `Store.promote`. Works in chunks, between which others have their turn."""
+        now = self._now_ms(now_ms)
+        promoted: list[str] = []
+        while len(promoted) < limit:
+            chunk = min(promoting.CHUNK, limit - len(promoted))
+            queues = await self._write(OTHER, partial(promoting.promote, limit=chunk, now_ms=now))
+            promoted += queues
+            if len(queues) < chunk:
+                break
+        next_due_ms = await self._write(OTHER, lambda tx: self._sweep(tx, now))
+        return Promoted(
+            count=len(promoted),
+            queues=tuple(sorted(set(promoted))),
+            next_due_ms=next_due_ms,
+            more=next_due_ms is not None and next_due_ms <= now,
+        )
+
+    async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
+        """See `Store.scan`."""
+        now = self._now_ms(now_ms)
+        return await self._read(lambda reader: searching.read_pages(reader, queries, now)) if queries else []
+
+    async def count(
+        self, queues: Sequence[str] | None, *, minutes: int = 0, now_ms: int | None = None
+    ) -> list[QueueCounts]:
+        """See `Store.count`."""
+        now = self._now_ms(now_ms)
+        if queues is not None and not queues:
+            return []
+        return await self._read(lambda reader: counting.count(reader, queues, minutes, now))
+
+    async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
+        """See `Store.put`."""
+        now = self._now_ms(now_ms)
+        return await self._write(OTHER, lambda tx: records.put(tx, puts, now)) if puts else []
+
+    async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
+        """See `Store.get`."""
+        now = self._now_ms(now_ms)
+        return await self._read(lambda reader: records.get(reader, asks, now)) if asks else []
+
+    async def listen(
+        self, kinds: Collection[WakeKind], queues: Collection[str] | None = None
+    ) -> SqliteListener:
+        """See `Store.listen`."""
+        listener = self._opened().bell.join(kinds, queues, self._clock)
+        self._listeners.append(listener)
+        return listener
+
+    async def _write(self, rank: int, work: Callable[[Transaction], Reply]) -> Reply:
+        """What `work` returns inside a transaction, once that is committed."""
+        command = Command(rank, work, asyncio.get_running_loop())
+        self._opened().writer.submit(command)
+        reply: Reply = await command.future
+        return reply
+
+    async def _read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
+        """What `work` returns, as of one moment."""
+        return await self._opened().read(work)
+
+    async def _search_and_change(self, edit: Edit, now_ms: int) -> Changed:
+        """An edit by query: found in a reader, done in a transaction."""
+        assert not isinstance(edit, Note)
+        found = await self._read(lambda reader: editing.find(reader, edit, now_ms))
+        if not found.seqs:
+            return Changed((), (), found.more)
+        return await self._write(OTHER, lambda tx: editing.change(tx, edit, found, now_ms))
+
+    def _sweep(self, tx: Transaction, now_ms: int) -> int | None:
+        """Drops what is over; gives when the next job is due."""
+        promoting.sweep(tx, now_ms)
+        if now_ms >= self._next_sweep_ms:
+            promoting.sweep_minutes(tx, now_ms)
+            self._next_sweep_ms = now_ms + HOUR_MS
+        return promoting.next_due(tx)
+
+    def _opened(self) -> Core:
+        if self._core is None:
+            raise StoreUnavailable("closed", f"open() the store at {self.url} first")
+        self._core.check_process()
+        return self._core
+
+    def _now_ms(self, now_ms: int | None) -> int:
+        return self._clock.now_ms() if now_ms is None else now_ms
