@@ -10,6 +10,7 @@ from longshore.core.states import State
 from longshore.engine.policy import Policy
 from longshore.worker.control import Control
 from longshore.worker.registry import Handler, Kind
+from longshore.worker.runner import Runner
 
 
 class Said:
@@ -72,3 +73,10 @@ class Awaited:
             self.outcome.set_exception(error)
         else:
             self.outcome.set_result(outcome)
+
+
+async def run(runner: Runner, function: Callable[..., Any], payload: bytes = b"{}", **more: Any) -> Any:
+    """What becomes of one call."""
+    errand = Awaited(function, payload, **more)
+    runner.submit(errand)
+    return await errand.outcome

@@ -1,0 +1,68 @@
+"""This module says what became of a call in a child: as a message there, as a result or an exception here.
+
+A task's own exception comes over as text and stays text. Longshore's signals are a closed list and carry plain values:
+they are made again, so that a task may snooze wherever it runs.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from longshore.core.errors import (
+    Cancel,
+    Discard,
+    PayloadUndecodable,
+    ResultNotEncodable,
+    RetryAt,
+    Snooze,
+    TaskRaised,
+    TaskSignal,
+)
+from longshore.dlq.burial import failure_of
+from longshore.engine.judge import signal_of
+from longshore.worker.runners.messages import (
+    Outcome,
+    Raised,
+    Returned,
+    Signalled,
+    Unencodable,
+    Unreadable,
+)
+
+
+def outcome_of(error: BaseException, wanted: Callable[[BaseException], bool]) -> Outcome:
+    """What a child says of an exception. `wanted` asks the task's `retry_if`."""
+    match signal_of(error):
+        case Snooze() as signal:
+            return Signalled(signal.code, str(signal), seconds=signal.seconds)
+        case RetryAt() as signal:
+            return Signalled(signal.code, str(signal), at=signal.at.isoformat())
+        case TaskSignal() as signal:
+            return Signalled(signal.code, str(signal))
+        case other:
+            text = failure_of(other, attempt=0, worker="", now_ms=0)  # guarded: its __str__ may raise too
+            return Raised(text.type, text.message, text.traceback, retriable=wanted(other))
+
+
+def told(outcome: Outcome, task: str) -> tuple[bytes | None, BaseException | None]:
+    """What a worker tells its executor: the result as JSON, or the exception to judge."""
+    match outcome:
+        case Returned(result=result):
+            return result, None
+        case Raised():
+            error = TaskRaised(outcome.type, outcome.message, outcome.traceback, retriable=outcome.retriable)
+            return None, error
+        case Signalled():
+            return None, signal_from(outcome)
+        case Unencodable(problem=problem):
+            return None, ResultNotEncodable(problem)
+        case Unreadable(problem=problem):
+            return None, PayloadUndecodable(task, problem)
+
+
+def signal_from(said: Signalled) -> TaskSignal:
+    """The signal that a task raised over there."""
+    if said.code == Snooze.code:
+        return Snooze(said.seconds or 0.0)
+    if said.code == RetryAt.code and said.at is not None:
+        return RetryAt(datetime.fromisoformat(said.at), said.reason)
+    return Cancel(said.reason) if said.code == Cancel.code else Discard(said.reason)
