@@ -300,7 +300,7 @@ class Snooze(TaskSignal):
     code = "snooze"
 
     def __init__(self, delay: float | timedelta) -> None:
-        self.seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        self.seconds: float = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
         super().__init__(f"Snoozed for {self.seconds:g} s.")
 
 

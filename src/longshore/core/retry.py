@@ -15,6 +15,8 @@ from longshore.core.errors import InvalidOption, UnknownOption
 Curve = Literal["exponential", "linear", "constant"]
 Seconds = float | timedelta
 
+RetryIf = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
 UNLIMITED = 0
 """As `max_attempts`: until it succeeds."""
 
@@ -58,26 +60,25 @@ class Retry:
         curve: Curve = "exponential",
         delays: Sequence[Seconds] | None = None,
         backoff: Callable[[int, str], float] | None = None,
-        retry_if: type[BaseException]
-        | tuple[type[BaseException], ...]
-        | Callable[[BaseException], bool]
-        | None = None,
+        retry_if: RetryIf | None = None,
     ) -> None:
-        self.max_attempts = _whole("max_attempts", max_attempts)
-        self.initial = seconds("initial", initial)
-        self.factor = float(factor)
-        self.maximum = seconds("maximum", maximum)
-        self.jitter = bool(jitter)
+        self.max_attempts: int = _whole("max_attempts", max_attempts)
+        self.initial: float = seconds("initial", initial)
+        self.factor: float = float(factor)
+        self.maximum: float = seconds("maximum", maximum)
+        self.jitter: bool = bool(jitter)
         if curve not in ("exponential", "linear", "constant"):
             raise InvalidOption("curve", curve, "'exponential', 'linear' or 'constant'")
         self.curve: Curve = curve
-        self.delays = tuple(seconds("delays", delay) for delay in delays) if delays is not None else None
+        self.delays: tuple[float, ...] | None = (
+            tuple(seconds("delays", delay) for delay in delays) if delays is not None else None
+        )
         if self.delays == ():
             raise InvalidOption("delays", delays, "at least one delay")
         if self.factor < 1:
             raise InvalidOption("factor", factor, "1 or more")
-        self.backoff = backoff
-        self.retry_if = retry_if
+        self.backoff: Callable[[int, str], float] | None = backoff
+        self.retry_if: RetryIf | None = retry_if
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)

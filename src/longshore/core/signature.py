@@ -39,7 +39,7 @@ class Signature:
     ) -> None:
         """Raises InvalidTask when the function cannot be bound by name: `*args`, `**kwargs`, positional-only
         parameters, or annotations that cannot be resolved or read from JSON."""
-        self.name = name
+        self.name: str = name
         hints = _hints(name, function)
         fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
         self.context_parameters: tuple[str, ...] = ()
@@ -49,12 +49,12 @@ class Signature:
                 self.context_parameters += (parameter.name,)
                 continue
             fields.append(_field(name, parameter, annotation))
-        self.parameters = tuple(field[0] for field in fields)
-        self.required = tuple(field[0] for field in fields if len(field) == 2)
+        self.parameters: tuple[str, ...] = tuple(field[0] for field in fields)
+        self.required: tuple[str, ...] = tuple(field[0] for field in fields if len(field) == 2)
         self._order = _positional(function, self.context_parameters)
         self._struct = self._make_struct(fields)
         self._reader = self._make_reader()
-        self.returns = hints.get("return", Any)
+        self.returns: Any = hints.get("return", Any)
 
     def encode(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, limit_bytes: int = PAYLOAD_LIMIT_BYTES
@@ -64,7 +64,7 @@ class Signature:
         Raises PayloadMismatch, PayloadNotEncodable or PayloadTooLarge; nothing is stored then.
         """
         if args:
-            kwargs = self._named(args, kwargs)
+            kwargs = self.named(args, kwargs)
         try:
             values = self._struct(**kwargs)
         except TypeError:
@@ -75,6 +75,17 @@ class Signature:
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise PayloadMismatch(self.name, str(error)) from error
         return data
+
+    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments by name. Raises PayloadMismatch for too many, or one that was given twice."""
+        if len(args) > len(self._order):
+            raise PayloadMismatch(
+                self.name, f"it takes {len(self._order)} positional arguments and got {len(args)}"
+            )
+        named = dict(zip(self._order, args, strict=False))
+        if twice := named.keys() & kwargs.keys():
+            raise PayloadMismatch(self.name, f"argument '{min(twice)}' was given twice")
+        return {**named, **kwargs}
 
     def check(self, data: bytes) -> None:
         """Raises PayloadMismatch if the JSON does not fit the parameters."""
@@ -92,16 +103,6 @@ class Signature:
         if UNSET in values.values():
             return {key: value for key, value in values.items() if value is not UNSET}
         return values
-
-    def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        if len(args) > len(self._order):
-            raise PayloadMismatch(
-                self.name, f"it takes {len(self._order)} positional arguments and got {len(args)}"
-            )
-        named = dict(zip(self._order, args, strict=False))
-        if twice := named.keys() & kwargs.keys():
-            raise PayloadMismatch(self.name, f"argument '{min(twice)}' was given twice")
-        return {**named, **kwargs}
 
     def _problem(self, kwargs: Mapping[str, Any]) -> str:
         unknown = sorted(kwargs.keys() - set(self.parameters))

@@ -25,9 +25,9 @@ class Control:
     __slots__ = ("_scribe", "cancelled", "record", "timed_out")
 
     def __init__(self, record: JobRecord, scribe: Scribe) -> None:
-        self.record = record
-        self.cancelled = False
-        self.timed_out = False
+        self.record: JobRecord = record
+        self.cancelled: bool = False
+        self.timed_out: bool = False
         self._scribe = scribe
 
     async def progress(self, value: float, note: str = "") -> None:
