@@ -3,6 +3,7 @@
 Times are whole milliseconds since 1970 (UTC) so that every store keeps the same number. The names end in `_ms`.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -111,6 +112,11 @@ class AttemptFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     attempt: int
     worker: str
 
+    @property
+    def at(self) -> datetime:
+        """`at_ms` as a datetime."""
+        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
+
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line that a task wrote with `ctx.log`."""
@@ -118,6 +124,11 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     attempt: int
     text: str
+
+    @property
+    def at(self) -> datetime:
+        """`at_ms` as a datetime."""
+        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
 
 
 ERRORS_KEPT = 25
