@@ -1,0 +1,105 @@
+"""This module plans jobs: options that were checked once; from then on a payload goes in and a `NewJob` comes out.
+
+A plan is made when a task is defined or its options are bound, so that adding a job costs an id and a record: nothing
+is checked, formatted or encoded again unless the caller carries a context (`core/context.py`).
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from longshore.core.context import NOTHING, carried
+from longshore.core.ids import JobId, new_id
+from longshore.core.job import Details, NewJob
+from longshore.core.payload import encode
+from longshore.core.priority import Priority
+from longshore.core.reference import Reference
+
+EMPTY = Details()
+
+
+class Plan:
+    """What all jobs of one task with the same options have in common.
+
+    Raises PayloadNotEncodable when the details have no JSON form.
+    """
+
+    __slots__ = ("_common", "details", "encoded", "job_id", "max_attempts", "name", "priority", "queue")
+
+    def __init__(
+        self,
+        queue: str,
+        name: str,
+        *,
+        priority: int = Priority.NORMAL,
+        max_attempts: int | None = None,
+        delay_ms: int = 0,
+        run_ms: int | None = None,
+        job_id: JobId | None = None,
+        details: Details = EMPTY,
+    ) -> None:
+        self.queue = queue
+        self.name = name
+        self.priority = priority
+        self.max_attempts = max_attempts
+        self.job_id = job_id
+        self.details = details
+        self.encoded = self._encode(details)
+        self._common = (priority, max_attempts, delay_ms, run_ms)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its jobs wait for a time."""
+        return self._common[2:] != (0, None)
+
+    def due_ms(self, now_ms: int) -> int:
+        """When a job that is added now is due."""
+        _, _, delay_ms, run_ms = self._common
+        return now_ms + delay_ms if run_ms is None else run_ms
+
+    def one(self, payload: bytes) -> NewJob:
+        """A job with this payload, in the caller's context."""
+        details, encoded = self._in_context()
+        return self._make(self.job_id or new_id(), payload, details, encoded)
+
+    def many(self, payloads: Iterable[bytes]) -> list[NewJob]:
+        """A job for each payload, with ids of their own."""
+        details, encoded = self._in_context()
+        if encoded is None and self._common == _PLAIN:
+            queue, name = self.queue, self.name
+            return [NewJob(id=new_id(), queue=queue, name=name, payload=payload) for payload in payloads]
+        return [self._make(new_id(), payload, details, encoded) for payload in payloads]
+
+    def _make(self, job_id: JobId, payload: bytes, details: Details, encoded: bytes | None) -> NewJob:
+        priority, max_attempts, delay_ms, run_ms = self._common
+        return NewJob(
+            id=job_id,
+            queue=self.queue,
+            name=self.name,
+            payload=payload,
+            priority=priority,
+            max_attempts=max_attempts,
+            delay_ms=delay_ms,
+            run_ms=run_ms,
+            details=encoded,
+            tags=details.tags,
+            reference=Reference(*details.reference).key if details.reference else None,
+            correlation_id=details.correlation_id,
+        )
+
+    def _in_context(self) -> tuple[Details, bytes | None]:
+        now = carried.get()
+        if now is NOTHING:
+            return self.details, self.encoded
+        details = msgspec.structs.replace(
+            self.details,
+            context={**now.values},
+            correlation_id=self.details.correlation_id or now.correlation_id,
+        )
+        return details, self._encode(details)
+
+    def _encode(self, details: Details) -> bytes | None:
+        return None if details == EMPTY else encode(details, what=f"{self.name}: its options and context")
+
+
+_PLAIN = (Priority.NORMAL, None, 0, None)
