@@ -1,0 +1,1 @@
+"""This package is about what holds jobs back: pauses today."""
