@@ -1,0 +1,95 @@
+"""This module adds jobs by name: from any process that reaches the store, without the task's code."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, Unpack, overload
+
+from longshore.core.errors import InvalidOption, UnknownOption
+from longshore.core.job import NewJob
+from longshore.core.names import check_name
+from longshore.engine.plan import Plan
+from longshore.manager.blocking import blocking
+from longshore.manager.editing import find
+from longshore.manager.job import AnyJob
+from longshore.manager.part import Part
+from longshore.manager.words import JobWords, plan_job
+from longshore.store.replies import Inserted
+
+CHUNK = 1000
+"""Jobs that `add_bulk` encodes before it lets others run."""
+
+BulkItem = Mapping[str, Any] | NewJob
+"""{"name": …, "data": …, "options": {…}}, or a finished record."""
+
+
+class Adding(Part):
+    """Adding jobs."""
+
+    @overload
+    async def add_job(self, queue: str, name: str, data: Any, /, **options: Unpack[JobWords]) -> AnyJob: ...
+    @overload
+    async def add_job(self, name: str, data: Any, /, **options: Unpack[JobWords]) -> AnyJob: ...
+    async def add_job(self, *words: Any, **options: Any) -> AnyJob:
+        """Adds a job: `add_job(queue, name, data)`, or `add_job(name, data)` for the queue of that task, else the
+        queue of that name.
+
+        `data` is one JSON value; for a task it is the object of its arguments, and is checked where the task is known.
+        Raises UnknownOption, InvalidOption, InvalidName, the errors of payloads, and StoreUnavailable.
+        """
+        queue, name, data = self._addressed(words)
+        plan = self._plan(queue, name, options)
+        new = plan.one(self.runtime.payload(queue, name, data))
+        engine = await self.runtime.engines.here()
+        [reply] = await engine.add((new,))
+        if plan.job_id is not None and reply is Inserted.DUPLICATE:
+            return AnyJob(self.runtime, await find(engine, new.id))
+        return AnyJob(self.runtime, new)
+
+    async def add_bulk(self, queue: str, jobs: Iterable[BulkItem]) -> list[AnyJob]:
+        """Adds many jobs to a queue, in their order. All are checked before the first is stored; then they are
+        stored in chunks of 1,000, each all or nothing. Raises like `add_job`."""
+        queue = check_name("queue", queue)
+        plans: dict[str, Plan] = {}
+        added: list[NewJob] = []
+        remaining = iter(jobs)
+        while chunk := list(islice(remaining, CHUNK)):
+            added += [self._bulk_job(queue, item, plans) for item in chunk]
+            await self.runtime.clock.sleep(0)
+        engine = await self.runtime.engines.here()
+        await engine.add(added)
+        return [AnyJob(self.runtime, new) for new in added]
+
+    add_job_sync: Final = blocking(add_job)
+    add_bulk_sync: Final = blocking(add_bulk)
+
+    def _addressed(self, words: Sequence[Any]) -> tuple[str, str, Any]:
+        if len(words) == 3:
+            return check_name("queue", words[0]), check_name("task", words[1]), words[2]
+        if len(words) != 2:
+            raise InvalidOption("add_job", words, "(queue, name, data) or (name, data)")
+        name = check_name("task", words[0])
+        handler = self.runtime.registry.find(name, name)
+        queue = name if handler is None or handler.queue is None else handler.queue
+        return queue, name, words[1]
+
+    def _plan(self, queue: str, name: str, options: Mapping[str, Any]) -> Plan:
+        defaults = self.runtime.options_of(queue).defaults
+        if not options and not defaults:
+            return Plan(queue, name)
+        return plan_job(queue, name, {**defaults, **options})
+
+    def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan]) -> NewJob:
+        if isinstance(item, NewJob):
+            return item
+        if strange := item.keys() - {"name", "data", "options"}:
+            raise UnknownOption(min(strange), ("name", "data", "options"), of="a job of add_bulk")
+        if "name" not in item:
+            raise InvalidOption("jobs", item, '{"name": …, "data": …, "options": {…}}')
+        name = check_name("task", item["name"])
+        options = item.get("options")
+        plan = plans.get(name) if not options else None
+        if plan is None:
+            plan = self._plan(queue, name, options or {})
+            if not options:
+                plans[name] = plan
+        return plan.one(self.runtime.payload(queue, name, item.get("data")))

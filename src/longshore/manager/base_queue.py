@@ -1,0 +1,72 @@
+"""This module is the class-based style of seed 001: one class per queue, with the code that runs its jobs.
+
+It is the decorator style underneath: registering the class makes `process_job` the processor of the queue.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Unpack
+
+from longshore.core.errors import UsageError
+from longshore.core.retention import Retention
+from longshore.core.retry import Retry, Seconds
+from longshore.dlq.policy import DeadLetterPolicy
+from longshore.manager.blocking import blocking
+from longshore.manager.desk import Desk
+from longshore.manager.job import AnyJob
+from longshore.manager.options import QueueWords
+from longshore.manager.queue import Queue
+from longshore.manager.words import JobWords
+
+
+class BaseQueue(Queue):
+    """A queue with its own code: give it a `name` and a `process_job`, and register it with `manager.register`.
+
+    The class attributes are the queue's options; None leaves the default. `__init__` is the subclass's own.
+    """
+
+    name: str
+    concurrency: ClassVar[int | None] = None
+    retry: ClassVar[Retry | Mapping[str, Any] | int | None] = None
+    timeout: ClassVar[Seconds | None] = None
+    retention: ClassVar[Retention | Seconds | None] = None
+    dead_letter: ClassVar[str | DeadLetterPolicy | None] = None
+
+    def __init__(self) -> None:
+        """Nothing to do: `manager.register` connects it."""
+
+    @abstractmethod
+    async def process_job(self, job: AnyJob) -> Any:
+        """Runs one job; what it returns is the job's result. A plain `def` runs in a thread."""
+
+    async def on_complete(self, job: AnyJob) -> None:
+        """Called when a job has completed; does nothing unless overridden."""
+
+    async def on_failure(self, job: AnyJob, error: BaseException) -> None:
+        """Called when a job has failed for good; does nothing unless overridden."""
+
+    async def add_job(self, data: Any, /, *, name: str | None = None, **options: Unpack[JobWords]) -> AnyJob:
+        """Adds a job to this queue. Raises like `QueueManager.add_job`."""
+        return await self.add(data, name=name, **options)
+
+    add_job_sync: Final = blocking(add_job)
+
+    def connect(self, desk: Desk) -> None:
+        """Called by `manager.register`."""
+        self._desk = desk
+
+    def words(self) -> QueueWords:
+        """The class attributes as options."""
+        told: QueueWords = {}
+        for word in QueueWords.__annotations__:
+            value = getattr(self, word, None)
+            if value is not None:
+                told[word] = value  # type: ignore[literal-required]  # its own keys
+        return told
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_desk":
+            raise UsageError(
+                f"{type(self).__name__} belongs to no manager yet; call manager.register({type(self).__name__})."
+            )
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")

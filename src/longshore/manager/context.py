@@ -1,0 +1,86 @@
+"""This module is what a task sees of its own job while it runs."""
+
+from longshore.core.ids import new_id
+from longshore.core.job import JobRecord
+from longshore.core.states import State
+from longshore.manager.desk import Desk
+from longshore.manager.job import AnyJob
+from longshore.worker.control import Control
+
+
+class JobContext:
+    """Handed to a task's parameter of this type. Its async methods have twins with `_sync` for tasks in threads."""
+
+    __slots__ = ("_control", "_desk", "_job")
+
+    def __init__(self, desk: Desk, control: Control) -> None:
+        self._desk = desk
+        self._control = control
+        self._job: AnyJob | None = None
+
+    @property
+    def job(self) -> AnyJob:
+        """The job that runs, as it was claimed."""
+        if self._job is None:
+            self._job = AnyJob(self._desk.runtime, self._control.record)
+        return self._job
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._control.record.attempt
+
+    @property
+    def manager(self) -> Desk:
+        """The manager of this worker: for adding further jobs by name."""
+        return self._desk
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody wants this attempt stopped: by a cancel, its time-out or a shutdown. A task in a thread
+        looks at this from time to time; a coroutine is cancelled anyway."""
+        return self._control.cancelled or self._control.timed_out
+
+    async def progress(self, value: float, note: str = "") -> None:
+        """How far the attempt is, from 0 to 1. Does not wait for the store."""
+        await self._control.progress(value, note)
+
+    async def log(self, text: str) -> None:
+        """A line for the job's log; the newest 200 are kept. Does not wait for the store."""
+        await self._control.log(text)
+
+    def progress_sync(self, value: float, note: str = "") -> None:
+        """`progress` for tasks in threads."""
+        self._control.progress_sync(value, note)
+
+    def log_sync(self, text: str) -> None:
+        """`log` for tasks in threads."""
+        self._control.log_sync(text)
+
+
+class NoScribe:
+    """For a task that is called in place: nobody keeps what it says."""
+
+    def progress(self, job: JobRecord, value: float, note: str) -> None:
+        """Says it to nobody."""
+
+    def log(self, job: JobRecord, text: str) -> None:
+        """Says it to nobody."""
+
+
+def context_in_place(desk: Desk, queue: str, name: str, payload: bytes) -> JobContext:
+    """The context of a plain call: a job that is in no store."""
+    now_ms = desk.runtime.clock.now_ms()
+    record = JobRecord(
+        id=new_id(),
+        queue=queue,
+        name=name,
+        payload=payload,
+        state=State.RUNNING,
+        priority=0,
+        fence=1,
+        created_ms=now_ms,
+        started_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    return JobContext(desk, Control(record, NoScribe()))

@@ -1,0 +1,19 @@
+"""This module is the desk of the manager: all that can be asked about jobs and queues that are there."""
+
+from longshore.manager.adding import Adding
+from longshore.manager.controls import Controls
+from longshore.manager.jobs import Jobs
+from longshore.manager.letters import DeadLetters
+from longshore.manager.reports import Reports
+from longshore.manager.runtime import Runtime
+
+
+class Desk(Adding, Jobs, Controls, Reports):
+    """Adding, finding and changing jobs; queues and their figures; dead letters.
+
+    A running task sees the manager as this (`ctx.manager`); `QueueManager` adds what defines tasks and runs workers.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self.dead_letters: DeadLetters = DeadLetters(runtime)

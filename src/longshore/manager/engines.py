@@ -1,0 +1,123 @@
+"""This module gives every event loop its own engine over one store.
+
+A connection belongs to the loop that opened it. The loop that comes first opens the store; every other one (the
+portal's, a second `asyncio.run`, a test's) gets a twin of it, and with it the same jobs.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from longshore.core.clock import Clock
+from longshore.engine.engine import Engine
+from longshore.manager.waiting import Waiter
+from longshore.store.contract import Store
+
+Loop = asyncio.AbstractEventLoop
+
+
+class Bench(msgspec.Struct, frozen=True, eq=False):
+    """What works in one event loop."""
+
+    engine: Engine
+    waiter: Waiter
+    is_origin: bool
+    """Whether its store is the one that was opened first."""
+
+    async def close(self) -> None:
+        """Lets go of the waiter and of the store; the original stays, for the other loops."""
+        await self.waiter.close()
+        if not self.is_origin:
+            await self.engine.store.close()
+
+
+class Engines:
+    """The engines of one manager, by loop. They open on first use, and again after `close`."""
+
+    def __init__(
+        self, make_store: Callable[[], Store], make_engine: Callable[[Store], Engine], clock: Clock
+    ) -> None:
+        self._make_store = make_store
+        self._make_engine = make_engine
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._origin: Future[Store] | None = None
+        self._opening: WeakKeyDictionary[Loop, asyncio.Task[Bench]] = WeakKeyDictionary()
+        self._open: WeakKeyDictionary[Loop, Bench] = WeakKeyDictionary()
+
+    async def here(self) -> Engine:
+        """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""
+        return (await self.bench()).engine
+
+    async def bench(self) -> Bench:
+        """The engine of the running loop and what belongs to it."""
+        loop = asyncio.get_running_loop()
+        found = self._open.get(loop)
+        if found is not None:
+            return found
+        opening = self._opening.get(loop)
+        if opening is None or opening.done():
+            opening = self._opening[loop] = loop.create_task(self._open_in(loop))
+        return await asyncio.shield(opening)
+
+    async def close(self) -> None:
+        """Closes the store and all its twins; a later use opens it anew."""
+        with self._lock:
+            origin, self._origin = self._origin, None
+        here = asyncio.get_running_loop()
+        opened = list(self._open.items())
+        self._open.clear()
+        self._opening.clear()
+        for loop, bench in opened:
+            await _close_from(here, loop, bench)
+        if origin is not None:
+            await (await asyncio.wrap_future(origin)).close()
+
+    async def close_here(self) -> None:
+        """Closes what the running loop has; the others go on."""
+        loop = asyncio.get_running_loop()
+        self._opening.pop(loop, None)
+        bench = self._open.pop(loop, None)
+        if bench is not None:
+            await bench.close()
+
+    async def _open_in(self, loop: Loop) -> Bench:
+        store, is_origin = await self._store()
+        engine = self._make_engine(store)
+        bench = Bench(engine, Waiter(engine, self._clock), is_origin)
+        self._open[loop] = bench
+        return bench
+
+    async def _store(self) -> tuple[Store, bool]:
+        with self._lock:
+            origin = self._origin
+            is_first = origin is None
+            if origin is None:
+                origin = self._origin = Future()
+        if is_first:
+            return await self._open_origin(origin), True
+        return await (await asyncio.wrap_future(origin)).twin(), False
+
+    async def _open_origin(self, origin: "Future[Store]") -> Store:
+        try:
+            store = self._make_store()
+            await store.open()
+        except BaseException as error:
+            with self._lock:
+                self._origin = None  # the next use tries again
+            origin.set_exception(error)
+            raise
+        origin.set_result(store)
+        return store
+
+
+async def _close_from(here: Loop, loop: Loop, bench: Bench) -> None:
+    """Closes a bench in its own loop where that still runs, else here."""
+    if loop is here or not loop.is_running():
+        await bench.close()
+    else:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(bench.close(), loop))

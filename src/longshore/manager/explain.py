@@ -1,0 +1,119 @@
+"""This module answers the question of every operator: why is this job not running?"""
+
+from typing import Self
+
+import msgspec
+
+from longshore.core.job import JobRecord
+from longshore.core.states import State
+from longshore.engine.engine import Engine
+from longshore.flow import pausing
+from longshore.manager.staff import WorkerCard, workers_alive
+from longshore.manager.times import ago, moment
+from longshore.store.commands import SCAN_LIMIT, JobQuery, Order
+
+
+class Explanation(str):
+    """The answer in words; `code` says it for machines."""
+
+    __slots__ = ("code",)
+    code: str
+
+    def __new__(cls, code: str, text: str) -> Self:
+        explanation = super().__new__(cls, text)
+        explanation.code = code
+        return explanation
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What besides its record decides whether a job runs."""
+
+    now_ms: int
+    paused_since_ms: int | None
+    workers: list[WorkerCard]
+    ahead: int
+    """Pending jobs of the queue that come first, as far as they were counted."""
+    counted_to_the_end: bool
+
+
+async def explain(engine: Engine, record: JobRecord) -> Explanation:
+    """Why the job is where it is."""
+    ahead, to_the_end = await _ahead(engine, record) if record.state is State.PENDING else (0, True)
+    paused = await pausing.paused(engine.store)
+    return reason(
+        record,
+        Surroundings(
+            now_ms=engine.clock.now_ms(),
+            paused_since_ms=paused.get(record.queue),
+            workers=await workers_alive(engine.store),
+            ahead=ahead,
+            counted_to_the_end=to_the_end,
+        ),
+    )
+
+
+def reason(record: JobRecord, around: Surroundings) -> Explanation:
+    """The one reason that matters most. Pure."""
+    state = record.state
+    if state.is_terminal:
+        return _over(record)
+    if state is State.RUNNING:
+        return _running(record, around)
+    if state is State.SCHEDULED:
+        return Explanation("scheduled", f"It is scheduled for {moment(record.run_ms, around.now_ms)}.")
+    if state is State.RETRYING:
+        last = record.error_text or "an error that was not kept"
+        when = moment(record.run_ms, around.now_ms)
+        return Explanation(
+            "retrying",
+            f"It failed {_times(record.failures)}, last with {last}, and will be tried again {when}.",
+        )
+    return _pending(record, around)
+
+
+def _pending(record: JobRecord, around: Surroundings) -> Explanation:
+    queue = record.queue
+    if around.paused_since_ms is not None:
+        since = ago(around.paused_since_ms, around.now_ms)
+        return Explanation(
+            "paused", f"Queue '{queue}' was paused {since}; resume_queue('{queue}') ends that."
+        )
+    serving = [worker for worker in around.workers if queue in worker.queues]
+    if not serving:
+        return Explanation("no-worker", f"No worker that is alive serves queue '{queue}'.")
+    if not any(worker.knows(queue, record.name) for worker in serving):
+        return Explanation(
+            "unknown-task", f"No worker that serves queue '{queue}' knows a task '{record.name}'."
+        )
+    if around.ahead:
+        count = f"{around.ahead:,}" if around.counted_to_the_end else f"more than {around.ahead:,}"
+        return Explanation("behind", f"It is pending behind {count} other jobs of queue '{queue}'.")
+    return Explanation("next", f"It is next in line in queue '{queue}'.")
+
+
+def _running(record: JobRecord, around: Surroundings) -> Explanation:
+    since = "" if record.started_ms is None else f", started {ago(record.started_ms, around.now_ms)}"
+    stopping = ", and was asked to stop" if record.cancel_requested else ""
+    text = f"It runs on {record.session}{since}{stopping}."
+    if record.session in {worker.session for worker in around.workers}:
+        return Explanation("running", text)
+    return Explanation("silent", f"{text} No sign of that worker; the job runs again when its lease is over.")
+
+
+def _over(record: JobRecord) -> Explanation:
+    state = record.state
+    error = f" with {record.error_text}" if state is State.FAILED and record.error_text else ""
+    return Explanation(state, f"It is over: {state}{error}.")
+
+
+async def _ahead(engine: Engine, record: JobRecord) -> tuple[int, bool]:
+    """How many pending jobs come first: of a lower priority number, or older in its own. An estimate, for the order
+    within a priority is that of becoming pending, which ids of retried jobs do not show."""
+    query = JobQuery(states=(State.PENDING,), queues=(record.queue,), order=Order.OLDEST, limit=SCAN_LIMIT)
+    [page] = await engine.store.scan([query])
+    place = (record.priority, record.id)
+    return sum((job.priority, job.id) < place for job in page.jobs), page.cursor is None
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

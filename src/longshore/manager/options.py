@@ -1,0 +1,156 @@
+"""This module holds what a queue and a task are told when they are defined, and what follows for an attempt."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from longshore.core.errors import InvalidOption
+from longshore.core.names import check_name
+from longshore.core.priority import check_priority
+from longshore.core.retention import Retention
+from longshore.core.retry import Retry, Seconds
+from longshore.dlq.policy import DeadLetterPolicy
+from longshore.manager.words import (
+    JobWords,
+    callback,
+    plan_job,
+    read_dead_letter,
+    read_retention,
+    read_retry,
+    read_timeout,
+    translate,
+    whole,
+)
+
+OnBadResult = Literal["fail", "complete"]
+
+
+class QueueWords(TypedDict, total=False):
+    """What can be said about a queue."""
+
+    concurrency: int
+    """Jobs of the queue that one worker process runs at once."""
+    retry: Retry | Mapping[str, Any] | int
+    timeout: Seconds
+    """For one attempt."""
+    retention: Retention | Seconds
+    dead_letter: str | DeadLetterPolicy
+    """Who is told of a job that fails for good, or what becomes of it."""
+
+
+class TaskWords(TypedDict, total=False):
+    """What can be said about a task. What is not said comes from its queue."""
+
+    name: str
+    queue: str
+    process: bool
+    """Run in a process of its own instead of a thread."""
+    retry: Retry | Mapping[str, Any] | int
+    timeout: Seconds
+    priority: int
+    max_crashes: int
+    on_failure: Callable[..., Any]
+    """Called as (job, error) when the job has failed for good."""
+    on_complete: Callable[..., Any]
+    """Called as (job) when the job has completed."""
+    retention: Retention | Seconds
+    on_bad_result: OnBadResult
+    """What becomes of a job whose result has no JSON form."""
+
+
+class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`QueueWords`, checked."""
+
+    concurrency: int | None = None
+    retry: Retry | None = None
+    timeout: float | None = None
+    retention: Retention | None = None
+    dead_letter: DeadLetterPolicy | None = None
+    defaults: Mapping[str, Any] = {}
+    """`JobWords` for each job that is added here."""
+
+
+class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`TaskWords`, checked, but for name and queue."""
+
+    process: bool = False
+    retry: Retry | None = None
+    timeout: float | None = None
+    priority: int | None = None
+    max_crashes: int | None = None
+    on_failure: Callable[..., Any] | None = None
+    on_complete: Callable[..., Any] | None = None
+    retention: Retention | None = None
+    on_bad_result: OnBadResult | None = None
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "concurrency": lambda value: whole("concurrency", value, least=1),
+    "dead_letter": read_dead_letter,
+    "max_crashes": lambda value: whole("max_crashes", value, least=1),
+    "name": lambda value: check_name("task", value),
+    "on_bad_result": lambda value: _one_of("on_bad_result", value, ("fail", "complete")),
+    "on_complete": lambda value: callback("on_complete", value),
+    "on_failure": lambda value: callback("on_failure", value),
+    "priority": check_priority,
+    "process": bool,
+    "queue": lambda value: check_name("queue", value),
+    "retention": read_retention,
+    "retry": read_retry,
+    "timeout": read_timeout,
+}
+
+
+def read_queue(words: Mapping[str, Any]) -> dict[str, Any]:
+    """`QueueWords`, checked. Raises UnknownOption, InvalidOption, InvalidName."""
+    told = translate(words, QueueWords.__annotations__, of="a queue")
+    return {word: _READ[word](value) for word, value in told.items()}
+
+
+def read_task(words: Mapping[str, Any]) -> dict[str, Any]:
+    """`TaskWords`, checked. Raises UnknownOption, InvalidOption, InvalidName."""
+    told = translate(words, TaskWords.__annotations__, of="a task")
+    return {word: _READ[word](value) for word, value in told.items()}
+
+
+def read_defaults(queue: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """Queue options from the `default_job_options` of seed 003: `JobWords`, and how long jobs are kept.
+
+    `removeOnComplete` and `removeOnFail` are True, a number of jobs, or {"age": seconds, "count": jobs}.
+    """
+    jobs = dict(words)
+    age, count = _removal(jobs, "removeOnComplete", "remove_on_complete")
+    failed, _ = _removal(jobs, "removeOnFail", "remove_on_fail")
+    told: dict[str, Any] = {}
+    if len(jobs) < len(words):
+        told["retention"] = Retention(completed=age, failed=failed, max_count=count)
+    plan_job(queue, "any", jobs)
+    if jobs:
+        told["defaults"] = jobs
+    return told
+
+
+def _removal(words: dict[str, Any], *names: str) -> tuple[float | None, int | None]:
+    age: float | None = None
+    count: int | None = None
+    for name in names:
+        rule = words.pop(name, None)
+        if rule is True:
+            age = 0.0
+        elif isinstance(rule, int) and not isinstance(rule, bool):
+            count = rule
+        elif isinstance(rule, Mapping):
+            age, count = rule.get("age"), rule.get("count")
+        elif rule:
+            raise InvalidOption(name, rule, 'True, a number, or {"age": seconds, "count": jobs}')
+    return age, count
+
+
+def _one_of(option: str, value: Any, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise InvalidOption(option, value, " or ".join(map(repr, allowed)))
+    return value
+
+
+JOB_WORDS = frozenset(JobWords.__annotations__)

@@ -1,0 +1,130 @@
+"""This module holds what all handles of one manager share: where jobs are kept, who runs them, and what is known.
+
+`assembly.py` builds it. Handles (Queue, Task, Job) hold it instead of the manager, so that nothing here is circular.
+"""
+
+from random import Random
+from typing import Any
+
+import msgspec
+
+from longshore.core.clock import Clock
+from longshore.core.events import Bus
+from longshore.core.payload import encode
+from longshore.core.retention import Retention
+from longshore.core.signature import ResultType, Signature
+from longshore.engine.policy import MAX_CRASHES, Policy
+from longshore.manager.engines import Engines
+from longshore.manager.figures import Thresholds
+from longshore.manager.options import QueueOptions, TaskOptions
+from longshore.manager.portal import Portal
+from longshore.manager.settings import Settings
+from longshore.worker.registry import Handler, Registry
+
+UNTOLD = QueueOptions()
+ANY_RESULT = ResultType()
+
+
+class Runtime:
+    """The shared parts, and the options of the queues."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        settings: Settings,
+        engines: Engines,
+        bus: Bus,
+        clock: Clock,
+        random: Random,
+        thresholds: Thresholds,
+    ) -> None:
+        self.url = url
+        """Where jobs are kept, without secrets."""
+        self.settings = settings
+        self.engines = engines
+        self.bus = bus
+        self.clock = clock
+        self.random = random
+        self.thresholds = thresholds
+        self.portal: Portal = Portal()
+        self.registry: Registry = Registry()
+        self.queues: dict[str, QueueOptions] = {}
+        """Every queue that was named here, with its options."""
+        self.middleware: list[Any] = []
+        self._made_of: dict[Handler, TaskOptions] = {}
+        self._results: dict[Signature, ResultType] = {}
+
+    def options_of(self, queue: str) -> QueueOptions:
+        """What the queue was told; the queue is known from now on."""
+        return self.queues.setdefault(queue, UNTOLD)
+
+    def configure(self, queue: str, options: QueueOptions) -> None:
+        """Tells a queue its options, and its tasks and processor what follows for them."""
+        self.queues[queue] = options
+        for handler, told in list(self._made_of.items()):
+            if handler.queue == queue:
+                del self._made_of[handler]
+                self.register(handler, told)
+
+    def register(self, handler: Handler, told: TaskOptions) -> Handler:
+        """Adds a handler with the policy that its own options and its queue's make. Raises InvalidTask."""
+        queue = UNTOLD if handler.queue is None else self.options_of(handler.queue)
+        handler = msgspec.structs.replace(handler, policy=self._policy(told, queue))
+        if handler.queue is None:
+            self.registry.add_handler(handler)
+        elif handler.signature is None:
+            self.registry.add_processor(handler)
+        else:
+            self.registry.add_task(handler)
+        self._made_of[handler] = told
+        return handler
+
+    def result_type(self, queue: str, name: str) -> ResultType:
+        """How results of such a job are read: by the task's annotation where the task is known."""
+        handler = self.registry.find(queue, name)
+        if handler is None or handler.signature is None:
+            return ANY_RESULT
+        signature = handler.signature
+        found = self._results.get(signature)
+        if found is None:
+            found = self._results[signature] = ResultType(signature.returns)
+        return found
+
+    def payload(self, queue: str, name: str, data: Any) -> bytes:
+        """The data as it is stored; where the task is known, only if it fits. Raises the errors of payloads."""
+        handler = self.registry.find(queue, name)
+        signature = None if handler is None else handler.signature
+        if signature is not None and data is None:
+            data = {}  # a task without arguments
+        payload = encode(data, what=name, limit_bytes=self.settings.payload_limit)
+        if signature is not None:
+            signature.check(payload)
+        return payload
+
+    def retention_of(self, queue: str) -> Retention:
+        """How long the queue keeps jobs that are over."""
+        return self.options_of(queue).retention or self.default_retention
+
+    @property
+    def default_retention(self) -> Retention:
+        """What the settings say."""
+        return Retention(
+            completed=self.settings.retention_completed,
+            failed=self.settings.retention_failed,
+            max_count=self.settings.retention_count,
+        )
+
+    def _policy(self, told: TaskOptions, queue: QueueOptions) -> Policy:
+        retention = told.retention or queue.retention or self.default_retention
+        letters = queue.dead_letter
+        return Policy(
+            retry=told.retry or queue.retry or Policy().retry,
+            timeout=told.timeout or queue.timeout,
+            max_crashes=told.max_crashes or MAX_CRASHES,
+            keep_completed=retention.keeps_completed,
+            keep_failed=retention.keeps_failed,
+            dead_letter=None if letters is None else letters.forward_to,
+            on_bad_result=told.on_bad_result or "fail",
+            result_limit_bytes=self.settings.payload_limit,
+        )

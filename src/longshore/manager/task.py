@@ -1,0 +1,169 @@
+"""This module is a task: a function that can be called in place, or added to a queue and run by a worker.
+
+`enqueue` takes the function's own arguments and is typed like it; whatever is about the job goes through `options`.
+A first parameter annotated `JobContext` is handed in by the worker and left out of `enqueue`'s signature. Type
+checkers can drop only the first; one that stands elsewhere is handed in too, but needs a default to please them.
+"""
+
+import copy
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from itertools import islice
+from typing import Any, Final, Generic, ParamSpec, Self, TypeVar, Unpack, cast
+
+from longshore.core.errors import InvalidOption, PayloadMismatch
+from longshore.core.ids import format_id
+from longshore.core.signature import Signature
+from longshore.engine.plan import Plan
+from longshore.manager.blocking import blocking
+from longshore.manager.context import JobContext, context_in_place
+from longshore.manager.desk import Desk
+from longshore.manager.editing import find
+from longshore.manager.job import Job
+from longshore.manager.portal import Portal
+from longshore.manager.words import JobWords, plan_job, translate
+from longshore.store.replies import Inserted
+from longshore.worker.control import Control
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CHUNK = 1000
+"""Jobs that `enqueue_many` encodes before it adds them and lets others run."""
+
+Call = tuple[Any, ...] | Mapping[str, Any]
+
+
+class Task(Generic[P, R]):
+    """A function that can be queued. Made by `@queue.task` and `@manager.task`."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        function: Callable[..., Any],
+        signature: Signature,
+        *,
+        queue: str,
+        words: Mapping[str, Any],
+    ) -> None:
+        self._desk = desk
+        self._words = words
+        self._plan: Plan | None = None
+        self._planned_with: Mapping[str, Any] | None = None
+        self.function = function
+        self.signature = signature
+        self.name: str = signature.name
+        self.queue = queue
+        functools.update_wrapper(cast("Callable[..., Any]", self), function)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.queue}/{self.name}>"
+
+    @property
+    def portal(self) -> Portal:
+        """Where the blocking twins run."""
+        return self._desk.runtime.portal
+
+    async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Adds a job that calls the function with these arguments.
+
+        Raises PayloadMismatch, PayloadNotEncodable, PayloadTooLarge and StoreUnavailable; nothing is stored then.
+        """
+        runtime = self._desk.runtime
+        plan = self._planned()
+        new = plan.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
+        engine = await runtime.engines.here()
+        [reply] = await engine.add((new,))
+        if plan.job_id is not None and reply is Inserted.DUPLICATE:
+            return Job(runtime, await find(engine, new.id))
+        return Job(runtime, new)
+
+    async def enqueue_many(self, calls: Iterable[Call]) -> list[Job[R]]:
+        """Adds a job for each call, a tuple of arguments or a dict of arguments by name, in their order.
+
+        Raises like `enqueue`; calls before the one that is wrong may have been added, in chunks of 1,000.
+        """
+        plan = self._planned()
+        if plan.job_id is not None:
+            raise InvalidOption(
+                "job_id", format_id(plan.job_id), "nothing for enqueue_many: one id cannot name many jobs"
+            )
+        runtime = self._desk.runtime
+        engine = await runtime.engines.here()
+        jobs: list[Job[R]] = []
+        remaining = iter(calls)
+        while chunk := list(islice(remaining, CHUNK)):
+            added = plan.many(self._encode_all(chunk))
+            await engine.add(added)
+            jobs += [Job(runtime, new) for new in added]
+            await runtime.clock.sleep(0)
+        return jobs
+
+    def options(self, **words: Unpack[JobWords]) -> Self:
+        """The same task whose jobs get these options. Raises UnknownOption and InvalidOption here, not when
+        enqueuing."""
+        bound = copy.copy(self)
+        own = translate(words, JobWords.__annotations__, of="a job")
+        bound._words = {**self._words, **own}  # noqa: SLF001 - a copy of itself
+        bound._plan = None  # noqa: SLF001
+        bound._planned()  # noqa: SLF001
+        return bound
+
+    def context_for(self, control: Control) -> JobContext:
+        """What the function's context parameter gets; asked by a child process that runs the task."""
+        return JobContext(self._desk, control)
+
+    def is_retriable(self, error: BaseException) -> bool:
+        """Whether the task's policy would try again after this exception; asked like `context_for`."""
+        handler = self._desk.runtime.registry.find(self.queue, self.name)
+        return handler is None or handler.policy.retry.wants(error)
+
+    enqueue_sync: Final = blocking(enqueue)
+    enqueue_many_sync: Final = blocking(enqueue_many)
+
+    def _planned(self) -> Plan:
+        defaults = self._desk.runtime.options_of(self.queue).defaults
+        if self._plan is None or self._planned_with is not defaults:
+            self._plan = plan_job(self.queue, self.name, {**defaults, **self._words})
+            self._planned_with = defaults
+        return self._plan
+
+    def _encode_all(self, calls: Iterable[Call]) -> list[bytes]:
+        encode, limit_bytes = self.signature.encode, self._desk.runtime.settings.payload_limit
+        payloads = []
+        for call in calls:
+            if isinstance(call, Mapping):
+                payloads.append(encode((), call, limit_bytes=limit_bytes))
+            elif isinstance(call, tuple | list):
+                payloads.append(encode(tuple(call), {}, limit_bytes=limit_bytes))
+            else:
+                raise PayloadMismatch(
+                    self.name, f"each call is a tuple of arguments or a dict of them by name, not {call!r}"
+                )
+        return payloads
+
+    def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        wanted = self.signature.context_parameters
+        if not wanted or any(isinstance(value, JobContext) for value in (*args, *kwargs.values())):
+            return self.function(*args, **kwargs)
+        named = self.signature.named(args, kwargs)
+        context = context_in_place(self._desk, self.queue, self.name, self.signature.encode((), named))
+        return self.function(**named, **dict.fromkeys(wanted, context))
+
+
+class AsyncTask(Task[P, R]):
+    """A task made of a coroutine function."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """A plain call: runs the function in place, without a queue."""
+        called: Coroutine[Any, Any, R] = self._called(args, kwargs)
+        return called
+
+
+class PlainTask(Task[P, R]):
+    """A task made of a plain function; workers run it in a thread, or in a process of its own."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """A plain call: runs the function in place, without a queue."""
+        called: R = self._called(args, kwargs)
+        return called
