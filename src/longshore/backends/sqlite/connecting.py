@@ -4,6 +4,7 @@ import os
 import random
 import threading
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -67,7 +68,7 @@ def connect(path: Path, *, synchronous: str, clock: Clock) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_handler(BusyHandler(clock))
         _set(connection, CACHE_KIB)
-        connection.pragma("journal_mode", "wal")
+        _switch_to_wal(connection, BusyHandler(clock))
         connection.pragma("synchronous", synchronous)
         connection.wal_autocheckpoint(0)  # the writer checkpoints between transactions, not inside a commit
     except apsw.Error as error:
@@ -86,6 +87,18 @@ def connect_reader(path: Path, clock: Clock) -> apsw.Connection:
     except apsw.Error as error:
         raise meaning(error, str(path)) from error
     return connection
+
+
+def _switch_to_wal(connection: apsw.Connection, wait: "BusyHandler") -> None:
+    """Turns the write-ahead log on. SQLite asks no busy handler where two connections race for this switch."""
+    for attempt in count():
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if not wait(attempt):
+                raise
+        else:
+            return
 
 
 def _set(connection: apsw.Connection, cache_kib: int) -> None:
