@@ -69,3 +69,4 @@ class Core:
     def _end(self) -> None:
         self.readers.close()
         self.writer.close()
+        self.bell.hang_up()

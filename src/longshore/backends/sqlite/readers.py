@@ -15,6 +15,7 @@ import apsw
 from longshore.backends.sqlite.connecting import connect_reader
 from longshore.backends.sqlite.faults import meaning
 from longshore.core.clock import SystemClock
+from longshore.core.errors import StoreUnavailable
 
 Reply = TypeVar("Reply")
 THREADS = 2
@@ -28,18 +29,28 @@ class Readers:
         self._path = path
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="longshore-sqlite-reader")
         self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
+        self._is_closed = False
 
     async def read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
         """What `work` returns, as of one moment. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+        try:
+            under_way = asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+        except RuntimeError as error:  # the pool was closed by another thread
+            raise self._closed() from error
+        return await under_way
 
     def close(self) -> None:
-        """Waits for the reads that run and closes the connections."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Waits for the reads that run, refuses those that wait, and closes the connections."""
+        self._is_closed = True
+        self._threads.shutdown(
+            wait=True
+        )  # cancelling them would look to each caller like its own cancellation
         while (connection := self._take()) is not None:
             connection.close()
 
     def _read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
+        if self._is_closed:
+            raise self._closed()
         connection = self._take() or connect_reader(self._path, SystemClock())
         try:
             connection.execute("BEGIN")
@@ -55,6 +66,9 @@ class Readers:
             raise
         self._idle.put(connection)
         return reply
+
+    def _closed(self) -> StoreUnavailable:
+        return StoreUnavailable("closed", f"{self._path} was closed")
 
     def _take(self) -> apsw.Connection | None:
         try:

@@ -85,6 +85,9 @@ class Bell:
             listeners = list(self._listeners.values())
         for listener in listeners:
             listener.end_with_store()
+
+    def hang_up(self) -> None:
+        """Lets go of the socket that rings; called when the writer has ended and nobody can ring any more."""
         if self._sender is not None:
             self._sender.close()
 
@@ -96,15 +99,16 @@ class Bell:
         """Names of foreign sockets, with what they want to hear. Listed again only when the folder has changed."""
         try:
             changed_ns = self._folder.stat().st_mtime_ns
-        except OSError:
-            return []
-        if changed_ns != self._changed_ns or not self._is_settled:
+            if changed_ns == self._changed_ns and self._is_settled:
+                return self._known
             names = [socket_file.name for socket_file in self._folder.iterdir()]
-            found = [(name, match[1]) for name in names if (match := _NAME.fullmatch(name))]
-            with self._lock:
-                self._known = [each for each in found if each[0] not in self._listeners]
-            self._changed_ns = changed_ns
-            self._is_settled = self._clock.now_ms() - changed_ns // 1_000_000 > SETTLED_SECONDS * 1000
+        except OSError:  # no folder, or swept away by whoever tidies temporary files
+            return []
+        found = [(name, match[1]) for name in names if (match := _NAME.fullmatch(name))]
+        with self._lock:
+            self._known = [each for each in found if each[0] not in self._listeners]
+        self._changed_ns = changed_ns
+        self._is_settled = self._clock.now_ms() - changed_ns // 1_000_000 > SETTLED_SECONDS * 1000
         return self._known
 
     def _send(self, name: str, wakes: list[Wake]) -> None:

@@ -60,6 +60,7 @@ class Writer:
         self._group: list[Command] = []
         self._guard = threading.Lock()
         self._closing = threading.Event()
+        self._has_ended = threading.Event()
         self._watch: threading.Thread | None = None
         self._turnstile = Turnstile(
             path.with_name(path.name + ".lock"), self._clock, self._watch_over_patience
@@ -74,6 +75,8 @@ class Writer:
     def submit(self, command: Command) -> None:
         """Hands a command over; its future is resolved in its event loop."""
         self._inbox.put(command)
+        if self._has_ended.is_set():  # closed by another thread since the caller has looked
+            self._refuse_the_rest()
 
     def close(self) -> None:
         """Ends the thread when its transaction is done; whoever still waits is told that the store is closed."""
@@ -84,11 +87,14 @@ class Writer:
         self._thread.join(PATIENCE_SECONDS)
 
     def _run(self) -> None:
-        while (group := self._next_group()) is not None:
-            self._serve(group)
-        self._refuse(self._waiting(), Fault("closed", f"{self._path} was closed"))
-        self._disconnect()
-        self._turnstile.close()
+        try:
+            while (group := self._next_group()) is not None:
+                self._serve(group)
+        finally:
+            self._has_ended.set()
+            self._refuse_the_rest()
+            self._disconnect()
+            self._turnstile.close()
 
     def _next_group(self) -> list[Command] | None:
         """Everything that waits, in order; what the last transaction had no time for comes first."""
@@ -215,6 +221,9 @@ class Writer:
                 self._turnstile.leave()
         except apsw.Error as error:
             self._recover(error)
+
+    def _refuse_the_rest(self) -> None:
+        self._refuse(self._waiting(), Fault("closed", f"{self._path} was closed"))
 
     def _waiting(self) -> list[Command]:
         waiting, self._left = self._left, []
