@@ -129,7 +129,8 @@ class Update(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Progress and log lines of a running job, under the fence of its claim; a stale note changes nothing."""
+    """Progress and log lines of a running job, under the fence of its claim; a stale note changes nothing. The lines of
+    a note that is repeated after a lost reply may stand there twice."""
 
     id: JobId
     queue: str
@@ -149,7 +150,8 @@ Edit = Cancel | Retry | Delete | Update | Note
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """A worker's sign of life: for so long its session keeps all its jobs.
 
-    `opens` begins the session (again is harmless); without it a session that is over stays over. `lease_ms=0` ends it.
+    `opens` begins the session (again is harmless); without it a session that is over stays over. `lease_ms=0` ends it
+    at once and for good; what it still runs is lost.
     """
 
     session: str

@@ -7,7 +7,8 @@ Rules that hold for all verbs, each a test of `longshore.testing.conformance`:
   store cannot be used; then nothing was done, or the caller cannot tell and may repeat the same call.
 - `insert`, `settle`, `change` and `put` may be repeated with the same arguments after a lost reply. The reply of a
   `claim` that got lost is undone by the session's lease.
-- The number of round trips does not grow with the list.
+- The number of round trips does not grow with the list. (An edit by query and a `promote` of thousands may go in
+  steps.)
 - The store owns time. Only tests pass `now_ms`.
 - Every verb may be called from any thread that runs an event loop, by several tasks at once.
 - Nothing here knows a policy: what to retry, when to bury and whom to tell is decided above, once for all stores.
@@ -100,8 +101,9 @@ class Store(Protocol):
         """Cancels, retries, deletes, updates or annotates jobs, by ids or by query; each edit is one atomic step."""
 
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
-        """Opens, prolongs and ends sessions. A session whose lease is over but that nobody has rescued from lives on
-        when it is extended; after a rescue it is over for good."""
+        """Opens, prolongs and ends sessions. A lease is over in the moment when its time has passed, not one later.
+        A session whose lease is over but that nobody has rescued from lives on when it is extended; after a rescue it
+        is over for good."""
 
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """Makes up to `limit` due jobs pending, in the order of their times, and wakes workers. Also sweeps records
@@ -113,8 +115,8 @@ class Store(Protocol):
     async def count(
         self, queues: Sequence[str] | None, *, minutes: int = 0, now_ms: int | None = None
     ) -> list[QueueCounts]:
-        """How queues stand, with what happened in the last `minutes`; None: every queue that ever had a job, by name.
-        A queue that never had one counts nothing."""
+        """How queues stand, with what happened in the last `minutes` (a day is kept); None: every queue that ever had a
+        job, by name. A queue that never had one counts nothing."""
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """Stores small records, by compare-and-set where a version is expected; each is one atomic step. A repeat
