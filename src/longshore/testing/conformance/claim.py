@@ -2,10 +2,11 @@
 
 import pytest
 
+from longshore.core.ids import new_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.core.verdict import crashed, released, retry_after
-from longshore.store.commands import PAUSE, Cancel, Changes, ClaimAsk, Lease, Put, Retry, Update
+from longshore.store.commands import PAUSE, Cancel, Changes, ClaimAsk, Delete, Lease, Put, Retry, Update
 from longshore.store.contract import Store
 from longshore.store.replies import Claimed
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, SESSION, new_job, only
@@ -13,6 +14,7 @@ from longshore.testing.conformance.steps import (
     LEASE_MS,
     add,
     claim,
+    count,
     edit,
     finish,
     ids,
@@ -23,6 +25,7 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
+from longshore.testing.conformance.zoo import one_in_every_state
 
 
 async def test_an_empty_list_is_answered_by_an_empty_list(store: Store) -> None:
@@ -117,11 +120,20 @@ async def test_a_job_that_somebody_retries_goes_to_the_tail(store: Store) -> Non
 
 
 async def test_a_released_job_goes_back_to_its_old_place(store: Store) -> None:
-    jobs = await add(store, 4)
-    held = await claim(store, 3)
-    await finish(store, held[1:], released(0))
-    await finish(store, held[:1], released(0))
+    jobs = [job_id for _ in range(5) for job_id in await add(store)]
+    held = await claim(store, 4)
+    for number in (2, 0, 3, 1):
+        await finish(store, [held[number]], released(0))
     assert await order_of_claims(store) == jobs
+
+
+async def test_a_released_job_that_is_cancelled_or_deleted_leaves_its_place(store: Store) -> None:
+    first, second, third, fourth = await add(store, 4)
+    await finish(store, await claim(store, 3), released(0))
+    await edit(store, Cancel(where=only(first)))
+    await edit(store, Delete(where=only(second)))
+    assert (await count(store)).oldest_pending_ms == NOW
+    assert await order_of_claims(store) == [third, fourth]
 
 
 async def test_a_job_released_after_a_delay_goes_to_the_tail(store: Store) -> None:
@@ -185,7 +197,7 @@ async def test_a_session_that_was_never_opened_gets_nothing_and_is_told(store: S
 async def test_a_session_whose_lease_is_over_gets_nothing_and_is_told(store: Store) -> None:
     await add(store)
     await sign_on(store, SESSION)
-    lost = await store.claim([ClaimAsk(QUEUE, 5, SESSION)], now_ms=NOW + LEASE_MS + 1)
+    lost = await store.claim([ClaimAsk(QUEUE, 5, SESSION)], now_ms=NOW + LEASE_MS)
     assert lost == [Claimed([], session_lost=True)]
     [kept] = await store.claim([ClaimAsk(QUEUE, 5, SESSION)], now_ms=NOW + LEASE_MS - 1)
     assert len(kept.jobs) == 1
@@ -196,6 +208,36 @@ async def test_a_session_that_was_ended_gets_nothing_and_is_told(store: Store) -
     await sign_on(store, SESSION)
     await store.extend([Lease(session=SESSION, lease_ms=0, queues=(QUEUE,))], now_ms=NOW)
     assert await store.claim([ClaimAsk(QUEUE, 5, SESSION)], now_ms=NOW) == [Claimed([], session_lost=True)]
+
+
+async def test_an_ask_for_one_job_gets_it_wherever_it_stands_in_line(store: Store) -> None:
+    jobs = await add(store, 5)
+    await sign_on(store, SESSION)
+    [answer] = await store.claim([ClaimAsk(QUEUE, 1, SESSION, id=jobs[3])], now_ms=NOW)
+    assert [(job.id, job.fence, job.session) for job in answer.jobs] == [(jobs[3], 1, SESSION)]
+    assert await finish(store, answer.jobs, released(0)) == ["applied"]
+    assert await order_of_claims(store) == jobs
+
+
+async def test_an_ask_for_one_job_gets_it_even_while_its_queue_is_paused(store: Store) -> None:
+    wanted, other = await add(store, 2)
+    await put(store, Put(kind=PAUSE, key=QUEUE, value=b"{}"))
+    await sign_on(store, SESSION)
+    [answer] = await store.claim([ClaimAsk(QUEUE, 1, SESSION, id=wanted)], now_ms=NOW)
+    assert ids(answer.jobs) == [wanted]
+    assert await states(store, [other]) == [State.PENDING]
+
+
+async def test_an_ask_for_one_job_gets_nothing_where_that_job_cannot_be_claimed(store: Store) -> None:
+    zoo = await one_in_every_state(store)
+    [elsewhere] = await add(store, queue="reports")
+    await sign_on(store, SESSION, queues=(QUEUE, "reports"))
+    wanted = [*(job_id for state, job_id in zoo.items() if state is not State.PENDING), elsewhere, new_id()]
+    asks = [ClaimAsk(QUEUE, 5, SESSION, id=job_id) for job_id in wanted]
+    asks.append(ClaimAsk(QUEUE, 0, SESSION, id=zoo[State.PENDING]))
+    assert await store.claim(asks, now_ms=NOW) == [Claimed([])] * len(asks)
+    stranger = ClaimAsk(QUEUE, 1, "nobody", id=zoo[State.PENDING])
+    assert await store.claim([stranger], now_ms=NOW) == [Claimed([], session_lost=True)]
 
 
 async def test_a_paused_queue_gives_nothing_until_it_is_resumed(store: Store) -> None:
@@ -211,7 +253,7 @@ async def test_a_pause_is_over_with_its_time(store: Store) -> None:
     jobs = await add(store)
     await put(store, Put(kind=PAUSE, key=QUEUE, value=b"", ttl_ms=SECOND))
     assert await claim(store, now_ms=NOW + SECOND - 1) == []
-    assert ids(await claim(store, now_ms=NOW + SECOND + 1)) == jobs
+    assert ids(await claim(store, now_ms=NOW + SECOND)) == jobs
 
 
 async def test_a_pause_holds_one_queue_and_only_claims(store: Store) -> None:

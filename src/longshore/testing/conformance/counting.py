@@ -219,6 +219,16 @@ async def test_minutes_stand_oldest_first_and_empty_ones_are_left_out(store: Sto
     assert [(minute.minute - THIS_MINUTE, minute.added) for minute in minutes] == [(0, 1), (1, 2), (3, 3)]
 
 
+async def test_the_history_of_a_day_is_kept(store: Store) -> None:
+    day = 24 * 60
+    await add(store, 1, now_ms=NOW)
+    tomorrow = NOW + (day - 1) * MINUTE
+    await add(store, 2, now_ms=tomorrow)
+    await store.promote(1, now_ms=tomorrow)
+    minutes = (await count(store, minutes=day, now_ms=tomorrow)).minutes
+    assert [minute.added for minute in minutes] == [1, 2]
+
+
 async def test_minutes_that_are_longer_ago_are_left_out(store: Store) -> None:
     await add(store, 1, now_ms=NOW)
     await add(store, 2, now_ms=NOW + 20 * MINUTE)

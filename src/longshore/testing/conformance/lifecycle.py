@@ -1,6 +1,9 @@
 """This module tests how a store begins and ends: opening, closing, twins, handles, the schema, the check-up."""
 
 import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -67,6 +70,47 @@ async def test_closing_while_calls_are_under_way_ends_each_of_them(kit: StoreUnd
             assert len(set(there)) == 1  # all or nothing
         else:
             assert all(there)
+
+
+async def test_closing_ends_reads_and_claims_that_are_under_way(kit: StoreUnderTest) -> None:
+    store = await kit.another()
+    await add(store, 500)
+    calls: list[asyncio.Future[object]] = []
+    for _ in range(30):
+        calls.append(asyncio.ensure_future(store.scan([JobQuery(text="nowhere")])))
+        calls.append(asyncio.ensure_future(store.count(None)))
+        calls.append(asyncio.ensure_future(store.claim([ClaimAsk(QUEUE, 1, SESSION)])))
+    await asyncio.wait(calls, timeout=0)
+    await store.close()
+    for reply in await asyncio.gather(*calls, return_exceptions=True):
+        assert isinstance(reply, list | StoreUnavailable)
+
+
+async def test_closing_ends_the_calls_of_other_threads(kit: StoreUnderTest) -> None:
+    store = await kit.another()
+    under_way = threading.Barrier(4)
+
+    async def add_until_closed() -> None:
+        under_way.wait()
+        while True:
+            await store.insert([new_job()])
+            await store.count(None)
+
+    async with asyncio.TaskGroup() as tasks:
+        threads = [tasks.create_task(raised(in_thread(add_until_closed()))) for _ in range(3)]
+        await asyncio.to_thread(under_way.wait)
+        await add(store, 10)
+        await store.close()
+    assert [type(thread.result()) for thread in threads] == [StoreUnavailable] * 3
+
+
+async def raised(call: Coroutine[Any, Any, object]) -> Exception | None:
+    """What a call raises."""
+    try:
+        await call
+    except Exception as error:  # noqa: BLE001 - to be looked at
+        return error
+    return None
 
 
 async def test_a_call_that_is_given_up_is_done_wholly_or_not_at_all(store: Store) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from longshore.core.ids import JobId
 from longshore.core.states import State
-from longshore.store.commands import SCAN_LIMIT, Delete, JobQuery, Order
+from longshore.core.verdict import BURIED
+from longshore.store.commands import SCAN_LIMIT, Delete, JobQuery, Order, Retry
 from longshore.store.contract import Store
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, new_job, only
 from longshore.testing.conformance.steps import add, claim, edit, find, finish, ids, start
@@ -52,6 +53,16 @@ async def test_jobs_that_ended_in_the_same_moment_are_each_found_once(store: Sto
     await finish(store, jobs)
     found = ids(await find(store, JobQuery(order=Order.FINISHED, limit=4)))
     assert sorted(found) == ids(jobs)
+
+
+async def test_of_many_that_ended_those_that_were_deleted_or_retried_are_not_found(store: Store) -> None:
+    jobs = ids(await start(store, 400))
+    await finish(store, await find(store, JobQuery(limit=1000)), BURIED)
+    await edit(store, Delete(where=only(*jobs[::2], limit=1000)))
+    await edit(store, Retry(where=only(*jobs[1::4], limit=1000)))
+    for order in Order:
+        found = ids(await find(store, JobQuery(states=(State.FAILED,), order=order, limit=1000)))
+        assert sorted(found) == jobs[3::4]
 
 
 QUERIES = {

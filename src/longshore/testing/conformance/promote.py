@@ -82,8 +82,8 @@ async def test_at_most_the_limit_becomes_pending_the_earliest_first(store: Store
 async def test_the_limit_counts_over_all_queues(store: Store) -> None:
     for queue in ("a", "b", "c"):
         await add(store, 3, queue, run_ms=DUE)
-    counts = [(await store.promote(4, now_ms=DUE)).count for _ in range(3)]
-    assert counts == [4, 4, 1]
+    calls = [await store.promote(4, now_ms=DUE) for _ in range(3)]
+    assert [(promoted.count, promoted.more) for promoted in calls] == [(4, True), (4, True), (1, False)]
 
 
 async def test_it_names_the_queues_that_got_jobs(store: Store) -> None:

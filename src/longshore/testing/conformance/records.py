@@ -160,14 +160,14 @@ async def test_a_record_with_a_time_to_live_is_absent_when_it_has_passed(store: 
     record = await read(store, now_ms=NOW + 5 * SECOND - 1)
     assert record is not None
     assert record.expires_ms == NOW + 5 * SECOND
-    late = NOW + 5 * SECOND + 1
+    late = NOW + 5 * SECOND
     assert await read(store, now_ms=late) is None
     assert await keys(store, now_ms=late) == []
 
 
 async def test_a_record_whose_time_has_passed_is_created_anew(store: Store) -> None:
     await put(store, Put(kind="note", key="key", value=b"1", ttl_ms=SECOND))
-    late = NOW + SECOND + 1
+    late = NOW + SECOND
     assert await store.put([value(b"x", expect=1)], now_ms=late) == [Stored(stored=False, record=None)]
     assert await store.put([value(b"2", expect=0)], now_ms=late) == [stored(b"2", 1)]
 
@@ -189,7 +189,7 @@ async def test_a_record_of_a_session_goes_with_its_lease(store: Store) -> None:
     record = await read(store)
     assert record == Record(kind="note", key="key", value=b"1", version=1, session=SESSION)
     assert await read(store, now_ms=NOW + LEASE_MS - 1) is not None
-    late = NOW + LEASE_MS + 1
+    late = NOW + LEASE_MS
     assert await read(store, now_ms=late) is None
     assert await store.put([value(b"2", expect=0)], now_ms=late) == [stored(b"2", 1)]
 

@@ -19,8 +19,8 @@ from longshore.testing.conformance.steps import (
     states,
 )
 
-LATE = NOW + LEASE_MS + SECOND
-"""When the lease of a session that began NOW is over."""
+LATE = NOW + LEASE_MS
+"""The moment in which the lease of a session that began NOW is over."""
 
 
 async def rescue(
