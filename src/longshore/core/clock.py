@@ -5,6 +5,7 @@ Everything else is handed a `Clock` and a `random.Random`, so that a test can li
 
 import asyncio
 import random
+import threading
 import time
 from typing import Protocol
 
@@ -36,12 +37,14 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until `advance`; sleepers wake in the order of their times."""
+    """A clock that stands still until `advance`; sleepers wake in the order of their times, in whatever thread's event
+    loop they sleep."""
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self._now_ms = now_ms
         self._monotonic = 0.0
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._lock = threading.Lock()
+        self._sleepers: list[tuple[float, asyncio.Future[None], int]] = []
 
     def now_ms(self) -> int:
         return self._now_ms
@@ -54,18 +57,28 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._monotonic + seconds, woken))
+        with self._lock:
+            self._sleepers.append((self._monotonic + seconds, woken, threading.get_ident()))
         await woken
 
     def advance(self, seconds: float) -> None:
         """Moves time on and wakes whoever slept until then."""
-        self._now_ms += round(seconds * 1000)
-        self._monotonic += seconds
-        due = sorted((s for s in self._sleepers if s[0] <= self._monotonic), key=lambda sleeper: sleeper[0])
-        self._sleepers = [s for s in self._sleepers if s[0] > self._monotonic]
-        for _, woken in due:
-            if not woken.done():
-                woken.set_result(None)
+        with self._lock:
+            self._now_ms += round(seconds * 1000)
+            self._monotonic += seconds
+            sleepers = [sleeper for sleeper in self._sleepers if not sleeper[1].done()]
+            self._sleepers = [sleeper for sleeper in sleepers if sleeper[0] > self._monotonic]
+        due = [sleeper for sleeper in sleepers if sleeper[0] <= self._monotonic]
+        for _, woken, thread in sorted(due, key=lambda sleeper: sleeper[0]):
+            if thread == threading.get_ident():
+                _wake(woken)
+            elif not woken.get_loop().is_closed():
+                woken.get_loop().call_soon_threadsafe(_wake, woken)
+
+
+def _wake(woken: "asyncio.Future[None]") -> None:
+    if not woken.done():
+        woken.set_result(None)
 
 
 def system_random() -> random.Random:

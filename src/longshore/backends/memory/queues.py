@@ -96,6 +96,11 @@ class Tally:
             self.crashed += 1
         self.run_ms += run_ms
 
+    @property
+    def has_any(self) -> bool:
+        """Whether anything that counts happened."""
+        return any((self.added, self.completed, self.failed, self.retried, self.crashed))
+
     def record(self) -> Minute:
         """The same as a reply."""
         return Minute(**{name: getattr(self, name) for name in self.__slots__})
@@ -164,7 +169,9 @@ class Queue:
             oldest_pending_ms=min(heads, default=None),
             next_due_ms=due[0] if due else None,
             minutes=tuple(
-                self._tallies[minute].record() for minute in sorted(self._tallies) if minute > first
+                tally.record()
+                for minute, tally in sorted(self._tallies.items())
+                if minute > first and tally.has_any
             ),
         )
 

@@ -1,8 +1,9 @@
 """This module tests the fences of `settle`: only the newest claim counts, and a repeat is harmless."""
 
+import msgspec
 import pytest
 
-from longshore.core.ids import new_id
+from longshore.core.ids import JobId, new_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.core.verdict import (
@@ -78,6 +79,33 @@ async def test_a_stale_settlement_spoils_nothing_around_it(store: Store) -> None
     ends = [settlement(first), settlement(stolen, session="thief"), settlement(last, BURIED)]
     assert await store.settle(ends, now_ms=NOW) == [Settled.APPLIED, Settled.STALE, Settled.APPLIED]
     assert await states(store, ids([first, stolen, last])) == [State.COMPLETED, State.RUNNING, State.FAILED]
+
+
+@pytest.mark.parametrize("verdict", VERDICTS, ids=repr)
+async def test_a_crowd_that_ends_alike_is_judged_one_by_one(store: Store, verdict: Verdict) -> None:
+    """A store may settle those that say the same in one statement: their fences still count, each its own."""
+    waiting = await look(store, (await add(store, queue="reports"))[0])
+    crowd = await start(store, 9)
+    assert await finish(store, crowd[:3], verdict) == [Settled.APPLIED] * 3
+    alone = [await look(store, job.id) for job in crowd[:3]]
+    thieves = [settlement(job, verdict, session="thief") for job in crowd[3:]]
+    assert await store.settle(thieves, now_ms=NOW) == [Settled.STALE] * 6
+    late = [settlement(job, verdict, fence=2) for job in crowd[3:]]
+    assert await store.settle(late, now_ms=NOW) == [Settled.STALE] * 6
+    strangers = msgspec.structs.replace(waiting, session=crowd[0].session, fence=1)
+    replies = await finish(store, [*crowd[3:], strangers], verdict)
+    assert replies == [Settled.APPLIED] * 6 + [Settled.STALE]
+    assert await look(store, waiting.id) == waiting
+    for job in crowd[3:]:
+        found = await look(store, job.id)
+        assert _without_place(found) in [_without_place(one) for one in alone]
+    other = COMPLETED if verdict.state is not State.COMPLETED else BURIED
+    assert await finish(store, crowd, other) == [Settled.STALE] * 9
+    assert sum((await count(store)).states.values()) == 9
+
+
+def _without_place(job: JobRecord) -> JobRecord:
+    return msgspec.structs.replace(job, id=JobId(b""), payload=b"")
 
 
 @pytest.mark.parametrize("verdict", VERDICTS, ids=repr)

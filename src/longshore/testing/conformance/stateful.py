@@ -1,0 +1,293 @@
+"""This module takes a store on random walks beside the oracle: every verb, lost replies, zombies, stale rescuers.
+
+    walk = machine(make_store)                        # a class of hypothesis.stateful
+    run_state_machine_as_test(walk, settings=BRIEF)
+    assert traces(make_store, seed=7) == traces(make_other_store, seed=7)
+
+Jobs come from a tiny pool, so that everything meets everything. Zombies are made on purpose (`steal`): a walk of the
+plain rules alone met the bug of a stale rescuer once in 300 walks, and one with `steal` in most.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import msgspec
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from longshore.core.states import TERMINAL, State
+from longshore.core.verdict import (
+    BURIED,
+    CANCELLED,
+    COMPLETED,
+    POISONED,
+    RELEASED,
+    Verdict,
+    crashed,
+    released,
+    retry_after,
+)
+from longshore.store import commands
+from longshore.store.commands import (
+    PAUSE,
+    Changes,
+    ClaimAsk,
+    JobQuery,
+    Lease,
+    Order,
+    Put,
+    RecordAsk,
+)
+from longshore.store.contract import Store
+from longshore.testing.hand import (
+    LEASE_MS,
+    LONGEST_DELAY_MS,
+    POOL,
+    QUEUES,
+    SESSIONS,
+    Hand,
+    pool_id,
+    pool_queue,
+)
+from longshore.testing.side_by_side import SideBySide, Trace
+
+LATER_MS = 2_000
+BRIEF = settings(
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    print_blob=True,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+"""For every run of the tests. A proof runs thousands: `settings(BRIEF, max_examples=5000)`."""
+
+members = st.sampled_from(POOL)
+queues = st.sampled_from(QUEUES)
+sessions = st.sampled_from(SESSIONS)
+delays = st.sampled_from((0, 0, LATER_MS, LONGEST_DELAY_MS))
+ages = st.sampled_from(("newest", "oldest", "middle"))
+verdicts = st.sampled_from(
+    (
+        *(COMPLETED, COMPLETED, BURIED, POISONED, CANCELLED, RELEASED, Verdict(State.PENDING)),
+        *(retry_after(LATER_MS), released(LATER_MS), crashed(LATER_MS), crashed(0)),
+    )
+)
+
+places = st.builds(
+    JobQuery,
+    states=st.none() | st.sets(st.sampled_from(State)).map(tuple),
+    queues=st.none() | queues.map(lambda queue: (queue,)),
+    order=st.sampled_from(Order),
+    spare=st.integers(0, 2),
+)
+words = st.builds(
+    JobQuery,
+    text=st.none() | st.sampled_from(("NEW", "late", "boom", "1")),
+    error=st.none() | st.just("boom"),
+    session=st.none() | sessions,
+    tags=st.sampled_from(((), ("new",))),
+    reference=st.none() | st.just("r"),
+)
+
+
+class Walk(RuleBasedStateMachine):
+    """A walk. `make_store` gives an empty store, not opened; see `machine`."""
+
+    make_store: ClassVar[Callable[[], Store]]
+    traces: ClassVar[list[Trace]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.side = SideBySide(type(self).make_store(), (PAUSE, "note"))
+        self.hand = Hand(self.side)
+        self.hand.open_sessions()
+
+    # ------------------------------------------------------------------------------------------------- jobs come
+
+    @rule(wanted=st.lists(st.tuples(members, st.sampled_from((3, 3, 1, 9)), delays), min_size=1, max_size=4))
+    def insert(self, wanted: list[tuple[int, int, int]]) -> None:
+        self.side.insert([self.hand.new_job(*one) for one in wanted])
+
+    @rule(queue=queues, session=sessions, count=st.integers(1, 4))
+    def claim(self, queue: str, session: str, count: int) -> None:
+        self.hand.claim(ClaimAsk(queue, count, session))
+
+    @rule(session=sessions, other=sessions, count=st.integers(0, 2))
+    def claim_from_both_queues(self, session: str, other: str, count: int) -> None:
+        self.hand.claim(ClaimAsk("video", count, session), ClaimAsk("mail", count, other))
+
+    @rule(member=members, session=sessions)
+    def claim_one_by_name(self, member: int, session: str) -> None:
+        self.hand.claim(ClaimAsk(pool_queue(member), 1, session, pool_id(member)))
+
+    @rule(queue=queues, session=sessions)
+    def lose_the_reply_of_a_claim(self, queue: str, session: str) -> None:
+        self.side.claim([ClaimAsk(queue, 2, session)])
+
+    # -------------------------------------------------------------------------------------------------- claims end
+
+    @precondition(lambda self: self.hand.claims)
+    @rule(age=ages, verdict=verdicts, keep=st.booleans(), follow=st.none() | members)
+    def settle(self, age: str, verdict: Verdict, keep: bool, follow: int | None) -> None:  # noqa: FBT001 - drawn
+        job = self.hand.pick(age)
+        jobs = () if follow is None or pool_id(follow) == job.id else (self.hand.new_job(follow),)
+        self.side.settle([self.hand.settlement(job, verdict, keep=keep, follow=jobs)])
+
+    @precondition(lambda self: self.hand.claims)
+    @rule(age=ages, verdict=verdicts)
+    def settle_again_after_a_lost_reply(self, age: str, verdict: Verdict) -> None:
+        settlement = self.hand.settlement(self.hand.pick(age), verdict)
+        first = self.side.settle([settlement])
+        assert self.side.settle([settlement]) == first, "a repeat was answered otherwise"
+
+    @precondition(lambda self: self.hand.claims)
+    @rule(
+        age=ages,
+        progress=st.none() | st.floats(0, 1),
+        text=st.none() | st.just("half"),
+        logs=st.integers(0, 2),
+    )
+    def note(self, age: str, progress: float | None, text: str | None, logs: int) -> None:
+        job = self.hand.pick(age)
+        self.side.change(
+            commands.Note(
+                id=job.id,
+                queue=job.queue,
+                session=job.session or "",
+                fence=job.fence,
+                progress=progress,
+                progress_note=text,
+                logs=(b"line",) * logs,
+            )
+        )
+
+    @rule()
+    def look_for_lost_jobs(self) -> None:
+        self.hand.look_for_lost()
+
+    @rule(delay_ms=delays)
+    def rescue_those_seen(self, delay_ms: int) -> None:
+        self.hand.rescue(self.hand.lost, delay_ms)
+
+    @rule(queue=queues, session=sessions, thief=sessions)
+    def steal(self, queue: str, session: str, thief: str) -> None:
+        """A frozen worker loses its jobs to another one, and thaws."""
+        held = self.hand.claim(ClaimAsk(queue, 2, session))
+        self.side.now_ms += LEASE_MS
+        self.hand.look_for_lost()
+        self.side.extend([Lease(session=thief, lease_ms=LEASE_MS, opens=thief != session)])
+        self.hand.rescue(self.hand.lost, 0)
+        self.hand.claim(ClaimAsk(queue, 2, thief))
+        self.side.settle([self.hand.settlement(job, COMPLETED) for job in held])
+        self.side.extend([Lease(session=session, lease_ms=LEASE_MS)])
+
+    # --------------------------------------------------------------------------------------------- sessions and time
+
+    @rule(session=sessions, lease_ms=st.sampled_from((LEASE_MS, LEASE_MS, 1_000, 0)), opens=st.booleans())
+    def extend(self, session: str, lease_ms: int, opens: bool) -> None:  # noqa: FBT001 - drawn
+        self.side.extend([Lease(session=session, lease_ms=lease_ms, opens=opens)])
+
+    @rule(step_ms=st.sampled_from((1, 999, LATER_MS, LEASE_MS, 61_000)))
+    def tick(self, step_ms: int) -> None:
+        self.side.now_ms += step_ms
+
+    @rule(limit=st.integers(0, 3))
+    def promote(self, limit: int) -> None:
+        self.side.promote(limit)
+
+    # --------------------------------------------------------------------------------------------------------- edits
+
+    @rule(
+        kind=st.sampled_from((commands.Cancel, commands.Retry, commands.Delete)),
+        chosen=st.sets(members, max_size=3),
+    )
+    def edit_by_ids(self, kind: type[commands.Cancel], chosen: set[int]) -> None:
+        self.side.change(kind(where=JobQuery(ids=tuple(map(pool_id, chosen)))))
+
+    @rule(
+        kind=st.sampled_from((commands.Cancel, commands.Retry, commands.Delete)),
+        queue=queues,
+        state=st.sampled_from(State),
+        order=st.sampled_from((Order.OLDEST, Order.NEWEST)),
+        limit=st.integers(1, 3),
+    )
+    def edit_by_query(
+        self, kind: type[commands.Cancel], queue: str, state: State, order: Order, limit: int
+    ) -> None:
+        self.side.change(kind(where=JobQuery(queues=(queue,), states=(state,), order=order, limit=limit)))
+
+    @rule(chosen=st.sets(members, max_size=3), priority=st.sampled_from((1, 3)), delay=st.none() | delays)
+    def update(self, chosen: set[int], priority: int, delay: int | None) -> None:
+        changes = Changes(priority=priority, payload=b'"new"', tags=("new",))
+        if delay is not None:
+            changes = Changes(run_ms=self.hand.time_in(delay), details=b'{"late":1}')
+        for member in chosen:  # each at a time of its own
+            self.side.change(commands.Update(where=JobQuery(ids=(pool_id(member),)), changes=changes))
+            changes = Changes(max_attempts=member, reference="r")
+
+    @rule(age_ms=st.sampled_from((0, LATER_MS)), spare=st.integers(0, 3), limit=st.integers(1, 3))
+    def purge(self, age_ms: int, spare: int, limit: int) -> None:
+        old = self.side.now_ms - age_ms
+        where = JobQuery(
+            states=tuple(TERMINAL), finished_before_ms=old, order=Order.FINISHED, spare=spare, limit=limit
+        )
+        self.side.change(commands.Delete(where=where))
+
+    # ------------------------------------------------------------------------------------------------------- records
+
+    @rule(queue=queues, ttl_ms=st.none() | st.just(5_000), session=st.none() | sessions)
+    def pause(self, queue: str, ttl_ms: int | None, session: str | None) -> None:
+        self.side.put(Put(kind=PAUSE, key=queue, value=b"1", ttl_ms=ttl_ms, session=session))
+
+    @rule(queue=queues)
+    def resume(self, queue: str) -> None:
+        self.side.put(Put(kind=PAUSE, key=queue, value=None))
+
+    @rule(
+        key=st.sampled_from("ab"),
+        value=st.sampled_from((b"1", b"2", None)),
+        expect=st.none() | st.integers(0, 3),
+    )
+    def put(self, key: str, value: bytes | None, expect: int | None) -> None:
+        self.side.put(Put(kind="note", key=key, value=value, expect=expect))
+
+    @rule(keys=st.none() | st.sets(st.sampled_from("abc")))
+    def get(self, keys: set[str] | None) -> None:
+        self.side.get(RecordAsk("note", None if keys is None else tuple(keys)))
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    @rule(query=places, limit=st.integers(1, 4))
+    def scan_in_pages(self, query: JobQuery, limit: int) -> None:
+        self.side.scan(msgspec.structs.replace(query, limit=limit))
+
+    @rule(query=words, order=st.sampled_from(Order))
+    def search(self, query: JobQuery, order: Order) -> None:
+        self.side.scan(msgspec.structs.replace(query, order=order))
+
+    # ----------------------------------------------------------------------------------------------------- liveness
+
+    def teardown(self) -> None:
+        """Whatever happened: once a sound worker comes, everything ends. Only after a walk that found nothing."""
+        try:
+            if self.side.is_sound:
+                self.hand.drain()
+            type(self).traces.append(self.side.trace)
+        finally:
+            self.side.close()
+
+
+def machine(make_store: Callable[[], Store]) -> type[Walk]:
+    """The walk of one kind of store. `make_store()` gives an empty store of that kind, not opened."""
+    return type("StoreWalk", (Walk,), {"make_store": staticmethod(make_store), "traces": []})
+
+
+def traces(make_store: Callable[[], Store], *, seed: int, walks: int = 10) -> list[Trace]:
+    """What a few walks by the seed met. Equal for all stores that keep the contract."""
+    walk = seeded(seed)(machine(make_store))
+    few = settings(BRIEF, max_examples=walks, phases=[Phase.generate], database=None)
+    run_state_machine_as_test(walk, settings=few)
+    return walk.traces

@@ -1,0 +1,117 @@
+"""This module does what workers and rescuers do to a store that is compared with the oracle, on a tiny pool of jobs."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from longshore.core.ids import JobId
+from longshore.core.job import JobRecord, NewJob
+from longshore.core.states import LIVE
+from longshore.core.verdict import COMPLETED, Verdict, crashed
+from longshore.store.commands import PAUSE, ClaimAsk, JobQuery, Lease, Put, Settlement
+from longshore.store.replies import Settled
+from longshore.testing.side_by_side import SideBySide
+
+LEASE_MS = 30_000
+LONGEST_DELAY_MS = 70_000
+POOL = range(9)
+QUEUES = ("mail", "video")
+SESSIONS = ("s1", "s2", "s3")
+
+
+def pool_id(member: int) -> JobId:
+    """The id of a member of the pool; their order is not that of the members."""
+    return JobId(bytes([member * 7 % 10] * 16))
+
+
+def pool_queue(member: int) -> str:
+    """The queue of a member: always the same."""
+    return QUEUES[member % 3 == 0]
+
+
+class Hand:
+    """Claims, settles and rescues. `claims` holds every claim whose reply arrived, also those long over;
+    `lost` what a rescuer saw when it looked last."""
+
+    def __init__(self, side: SideBySide) -> None:
+        self._side = side
+        self._times: set[int] = set()
+        self.claims: list[JobRecord] = []
+        self.lost: list[JobRecord] = []
+
+    def open_sessions(self) -> None:
+        """Lets all of `SESSIONS` begin."""
+        self._side.extend([Lease(session=session, lease_ms=LEASE_MS, opens=True) for session in SESSIONS])
+
+    def new_job(self, member: int, priority: int = 3, delay_ms: int = 0) -> NewJob:
+        """A member of the pool, to be inserted."""
+        return NewJob(
+            id=pool_id(member),
+            queue=pool_queue(member),
+            name=f"task{member % 2}",
+            payload=b"%d" % member,
+            priority=priority,
+            run_ms=self.time_in(delay_ms) if delay_ms else None,
+        )
+
+    def time_in(self, delay_ms: int) -> int:
+        """A time that no other job has: the order of equal times is nobody's promise."""
+        time_ms = self._side.now_ms + delay_ms
+        while delay_ms and time_ms in self._times:
+            time_ms += 1
+        self._times.add(time_ms)
+        return time_ms
+
+    def claim(self, *asks: ClaimAsk) -> list[JobRecord]:
+        """Claims, and keeps the claims in mind."""
+        jobs = [job for reply in self._side.claim(asks) for job in reply.jobs]
+        self.claims += jobs
+        return jobs
+
+    def pick(self, age: str) -> JobRecord:
+        """The "newest" claim, the "oldest", or one from the "middle"."""
+        return self.claims[{"newest": -1, "oldest": 0, "middle": len(self.claims) // 2}[age]]
+
+    def settlement(
+        self, job: JobRecord, verdict: Verdict, *, keep: bool = True, follow: tuple[NewJob, ...] = ()
+    ) -> Settlement:
+        """The end of a claim; anything but success leaves an error."""
+        if verdict.delay_ms:
+            verdict = Verdict(verdict.state, verdict.charge, run_ms=self.time_in(verdict.delay_ms))
+        went_well = verdict is COMPLETED
+        return Settlement(
+            id=job.id,
+            queue=job.queue,
+            session=job.session or "",
+            fence=job.fence,
+            verdict=verdict,
+            result=b"1" if went_well else None,
+            error=None if went_well else b"%d" % job.fence,
+            error_text=None if went_well else "Boom: it went boom",
+            keep=keep,
+            follow=follow,
+        )
+
+    def look_for_lost(self) -> None:
+        """What a rescuer does first. It may act on it much later."""
+        self.lost = self._side.scan(JobQuery(lost=True))
+
+    def rescue(self, lost: Sequence[JobRecord], delay_ms: int) -> None:
+        """What a rescuer does with jobs that it saw lost."""
+        ends = [self.settlement(job, crashed(delay_ms)) for job in lost]
+        self._side.settle([msgspec.structs.replace(end, if_lost=True) for end in ends])
+
+    def drain(self) -> None:
+        """Time passes and a sound worker comes. Asserts that everything ends then."""
+        for queue in QUEUES:
+            self._side.put(Put(kind=PAUSE, key=queue, value=None))
+        for _ in range(3):
+            self._side.now_ms += LEASE_MS + LONGEST_DELAY_MS
+            self.look_for_lost()
+            self.rescue(self.lost, 0)
+            self._side.promote(1000)
+            self._side.extend([Lease(session="sound", lease_ms=LEASE_MS, opens=True)])
+            held = self.claim(*(ClaimAsk(queue, 100, "sound") for queue in QUEUES))
+            replies = self._side.settle([self.settlement(job, COMPLETED) for job in held])
+            assert set(replies) <= {Settled.APPLIED}, "a sound worker could not settle"
+        assert not self._side.scan(JobQuery(states=tuple(LIVE))), "jobs are left that nobody can run"

@@ -1,0 +1,163 @@
+"""This module runs a store and the oracle side by side and compares whatever they say.
+
+After each verb it also checks, from the store's answers alone, what must hold whatever the oracle thinks: legal moves,
+frozen ends, fences that only grow, counts that equal a recount. Errors that both share are found so.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import msgspec
+
+from longshore.core.job import JobRecord, NewJob
+from longshore.core.states import State, is_legal
+from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Order, Put, RecordAsk, Retry, Settlement
+from longshore.store.contract import Store
+from longshore.store.replies import Changed, Claimed, Extended, Inserted, Promoted, Record, Settled, Stored
+from longshore.testing.model import Model
+
+Reply = TypeVar("Reply")
+
+Trace = list[tuple[str, str]]
+"""The verbs of a walk, each with a digest of the store's reply."""
+START_MS = 1_700_000_000_000
+HISTORY_MINUTES = 3
+EVERYTHING = JobQuery(order=Order.OLDEST, limit=1000, full=True)
+
+
+class SideBySide:
+    """A store with the oracle beside it. Synchronous: it drives an event loop of its own.
+
+    `record_kinds` are those whose records are compared. `trace` tells what happened so far: two stores that were taken
+    on the same walk have the same one. `is_sound` says whether nothing was found yet.
+    """
+
+    def __init__(self, store: Store, record_kinds: Sequence[str]) -> None:
+        self.store, self.model = store, Model()
+        self.now_ms = START_MS
+        self.is_sound = True
+        self.trace: Trace = []
+        self._record_kinds = record_kinds
+        self._runner = asyncio.Runner()
+        self._seen: dict[bytes, JobRecord] = {}
+        self._runner.run(store.open())
+
+    def close(self) -> None:
+        """Closes the store and the loop."""
+        self._runner.run(self.store.close())
+        self._runner.close()
+
+    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        """In both."""
+        got = self._runner.run(self.store.insert(jobs, now_ms=self.now_ms))
+        return self._same("insert", got, self.model.insert(jobs, self.now_ms))
+
+    def claim(self, asks: Sequence[ClaimAsk]) -> list[Claimed]:
+        """In both."""
+        got = self._runner.run(self.store.claim(asks, now_ms=self.now_ms))
+        return self._same("claim", got, self.model.claim(asks, self.now_ms))
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """In both."""
+        got = self._runner.run(self.store.settle(settlements, now_ms=self.now_ms))
+        return self._same("settle", got, self.model.settle(settlements, self.now_ms))
+
+    def change(self, edit: Edit) -> Changed:
+        """In both."""
+        got = self._runner.run(self.store.change([edit], now_ms=self.now_ms))
+        verb = "retry" if isinstance(edit, Retry) else "change"
+        return self._same(verb, got, self.model.change([edit], self.now_ms))[0]
+
+    def extend(self, leases: Sequence[Lease]) -> list[Extended]:
+        """In both."""
+        got = self._runner.run(self.store.extend(leases, now_ms=self.now_ms))
+        sorted_got = [Extended(reply.held, tuple(sorted(reply.cancel))) for reply in got]
+        return self._same("extend", sorted_got, self.model.extend(leases, self.now_ms))
+
+    def promote(self, limit: int) -> Promoted:
+        """In both."""
+        got = self._runner.run(self.store.promote(limit, now_ms=self.now_ms))
+        sorted_got = msgspec.structs.replace(got, queues=tuple(sorted(got.queues)))
+        return self._same("promote", sorted_got, self.model.promote(limit, self.now_ms))
+
+    def put(self, put: Put) -> Stored:
+        """In both."""
+        got = self._runner.run(self.store.put([put], now_ms=self.now_ms))
+        return self._same("put", got, [self.model.aside.put(put, self.now_ms)])[0]
+
+    def get(self, ask: RecordAsk) -> list[Record]:
+        """In both."""
+        got = self._runner.run(self.store.get([ask], now_ms=self.now_ms))
+        return self._same("get", got, [self.model.aside.get(ask, self.now_ms)])[0]
+
+    def scan(self, query: JobQuery) -> list[JobRecord]:
+        """All pages, in both."""
+        return self._same("scan", self._pages(query), self.model.scan(query, self.now_ms))
+
+    def _pages(self, query: JobQuery) -> list[JobRecord]:
+        found: list[JobRecord] = []
+        while True:
+            [page] = self._runner.run(self.store.scan([query], now_ms=self.now_ms))
+            assert len(page.jobs) <= query.limit, "a page is larger than its limit"
+            found += page.jobs
+            if page.cursor is None:
+                return found
+            query = msgspec.structs.replace(query, cursor=page.cursor)
+
+    def _same(self, verb: str, got: Reply, expected: Reply) -> Reply:
+        self.is_sound = False
+        assert got == expected, _difference(verb, got, expected)
+        self.trace.append((verb, blake2b(msgspec.msgpack.encode(got), digest_size=8).hexdigest()))
+        if verb not in {"scan", "get"}:
+            self._look_around(verb)
+        self.is_sound = True
+        return got
+
+    def _look_around(self, verb: str) -> None:
+        """Compares everything that can be seen."""
+        jobs = self._pages(EVERYTHING)
+        expected = self.model.scan(EVERYTHING, self.now_ms)
+        assert jobs == expected, _difference(f"the jobs after {verb}", jobs, expected)
+        self._check_moves(verb, jobs)
+        self._check_counts(verb, jobs)
+        for kind in self._record_kinds:
+            [records] = self._runner.run(self.store.get([RecordAsk(kind)], now_ms=self.now_ms))
+            kept = self.model.aside.get(RecordAsk(kind), self.now_ms)
+            assert records == kept, _difference(f"the records of '{kind}' after {verb}", records, kept)
+
+    def _check_moves(self, verb: str, jobs: list[JobRecord]) -> None:
+        for job in jobs:
+            before = self._seen.get(job.id)
+            if before is None:
+                assert is_legal(None, job.state), f"{verb} began a job as {job.state}"
+                continue
+            assert before.state is job.state or is_legal(before.state, job.state), (
+                f"{verb} moved a job from {before.state} to {job.state}"
+            )
+            is_frozen = before.state.is_terminal and verb != "retry"
+            assert not is_frozen or before == job, _difference(
+                f"a job that was over, after {verb}", job, before
+            )
+            assert job.fence == before.fence + (verb == "claim" and job.state is not before.state), (
+                f"{verb} moved a fence from {before.fence} to {job.fence}"
+            )
+        lost = self._seen.keys() - {job.id for job in jobs}
+        may_go = {"change", "settle"}  # a deletion, and keep=False
+        assert not lost or verb in may_go, f"{verb} lost {len(lost)} jobs"
+        self._seen = {job.id: msgspec.structs.replace(job) for job in jobs}
+
+    def _check_counts(self, verb: str, jobs: list[JobRecord]) -> None:
+        counts = self._runner.run(self.store.count(None, minutes=HISTORY_MINUTES, now_ms=self.now_ms))
+        expected = self.model.count(None, HISTORY_MINUTES, self.now_ms)
+        assert counts == expected, _difference(f"the counts after {verb}", counts, expected)
+        for queue in counts:
+            recount = dict.fromkeys(State, 0)
+            for job in jobs:
+                recount[job.state] += job.queue == queue.queue
+            assert queue.states == recount, _difference(f"a recount after {verb}", queue.states, recount)
+
+
+def _difference(what: str, got: Any, expected: Any) -> str:
+    return f"{what}: the store says\n  {got}\nand should say\n  {expected}"

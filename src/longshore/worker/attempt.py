@@ -1,0 +1,92 @@
+"""This module is one attempt while it runs: the claimed job, who runs it, and why it was told to stop."""
+
+from asyncio import Future, Task
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from longshore.core.job import JobRecord
+from longshore.engine.policy import Policy
+from longshore.worker.control import Control, Scribe
+from longshore.worker.registry import Handler
+
+NEVER = float("inf")
+NO_CONTEXT: Mapping[str, Any] = {}
+
+
+class Stop(StrEnum):
+    """Why an attempt was told to stop."""
+
+    CANCEL = "cancel"
+    """Somebody wants the job cancelled."""
+    TIMEOUT = "timeout"
+    RELEASE = "release"
+    """The worker ends; another shall run the job."""
+    LOST = "lost"
+    """The session is over; another may run the job already."""
+
+
+class Attempt:
+    """What the executor knows of a running job. It is also the `Errand` that a runner gets."""
+
+    __slots__ = (
+        "abandoned",
+        "answer",
+        "call",
+        "context",
+        "control",
+        "correlation_id",
+        "deadline",
+        "handler",
+        "is_overdue",
+        "policy",
+        "record",
+        "stop",
+        "task",
+    )
+
+    control: Control
+    call: Callable[[], Any]
+    policy: Policy
+    task: Task[Any]
+    answer: Future[tuple[Any, BaseException | None]] | None
+
+    def __init__(self, record: JobRecord, handler: Handler, task: Task[Any]) -> None:
+        self.record = record
+        self.handler = handler
+        self.task = task
+        """The slot's; what is cancelled when a coroutine must stop."""
+        self.policy = handler.policy
+        self.context = NO_CONTEXT
+        self.correlation_id: str | None = None
+        self.deadline = NEVER
+        """In monotonic time: of the time-out, and then of giving up on it."""
+        self.stop: Stop | None = None
+        self.answer = None
+        """While it is away in a thread or a process."""
+        self.is_overdue = False
+        """Its time-out has come, and it was told."""
+        self.abandoned = False
+        """Nobody waits for it any more; whatever it comes to is dropped."""
+
+    def steer(self, scribe: Scribe) -> Control:
+        """Its control, made at first need: most coroutines never look at theirs."""
+        try:
+            return self.control
+        except AttributeError:
+            control = self.control = Control(self.record, scribe)
+            return control
+
+    def done(self, outcome: Any, error: BaseException | None) -> None:
+        """See `Errand.done`."""
+        answer = self.answer
+        if answer is not None and not answer.done():
+            answer.set_result((outcome, error))
+
+    def mark(self, stop: Stop) -> None:
+        """Lets the function see that it must stop."""
+        self.stop = self.stop or stop
+        control: Control | None = getattr(self, "control", None)
+        if control is not None:
+            control.cancelled = True
+            control.timed_out = control.timed_out or stop is Stop.TIMEOUT

@@ -1,0 +1,122 @@
+"""This module tells the application what became of jobs: events on the bus, and the `on_complete` and `on_failure` of
+handlers. In order, after the store has it, and never in the way of a job: one task tells, from a list."""
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+
+import msgspec
+
+from longshore.core.events import Bus, Event
+from longshore.core.job import JobRecord
+from longshore.core.states import State
+from longshore.core.verdict import Charge, Verdict
+from longshore.worker.control import MakeJob
+from longshore.worker.registry import Handler
+
+log = logging.getLogger("longshore.hooks")
+
+
+class News(msgspec.Struct):
+    """How an attempt ended."""
+
+    record: JobRecord
+    """As it was claimed; `settled` brings it up to date."""
+    verdict: Verdict
+    handler: Handler | None = None
+    error: BaseException | None = None
+
+    def settled(self, now_ms: int) -> JobRecord:
+        """The job as the store has it now, as far as the worker knows."""
+        record, verdict = self.record, self.verdict
+        record.state = verdict.state
+        record.failures += verdict.charge is Charge.FAILURE
+        record.crashes += verdict.charge is Charge.CRASH
+        record.releases += verdict.charge is Charge.RELEASE
+        record.finished_ms = now_ms if verdict.state.is_terminal else None
+        return record
+
+    def names(self) -> tuple[str, ...]:
+        """The events to tell, in order."""
+        crash = ("crashed",) if self.verdict.charge is Charge.CRASH else ()
+        return crash + _NAMES.get((self.verdict.state, self.verdict.charge), ())
+
+
+_NAMES: dict[tuple[State, Charge], tuple[str, ...]] = {
+    (State.COMPLETED, Charge.NOTHING): ("completed",),
+    (State.CANCELLED, Charge.NOTHING): ("cancelled",),
+    (State.FAILED, Charge.FAILURE): ("failed", "dead_letter"),
+    (State.FAILED, Charge.CRASH): ("failed", "dead_letter"),
+    (State.RETRYING, Charge.FAILURE): ("retrying",),
+    (State.PENDING, Charge.RELEASE): ("released",),
+    (State.SCHEDULED, Charge.RELEASE): ("released",),
+}
+
+
+class Herald:
+    """Tells in the background."""
+
+    def __init__(self, bus: Bus, make_job: MakeJob) -> None:
+        self._bus = bus
+        self._make_job = make_job
+        self._untold: deque[News | Event] = deque()
+        self._telling: asyncio.Task[None] | None = None
+
+    @property
+    def backlog(self) -> int:
+        """How much is not told yet."""
+        return len(self._untold)
+
+    def wants(self, name: str) -> bool:
+        """Whether anybody listens."""
+        return self._bus.wants(name)
+
+    def post(self, news: News | Event) -> None:
+        """Tells it after what was posted before."""
+        self._untold.append(news)
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().create_task(self._tell_all(), name="longshore herald")
+
+    def post_about(self, name: str, record: JobRecord, error: BaseException | None = None) -> None:
+        """An event about one job, if anybody listens."""
+        if self._bus.wants(name):
+            self.post(Event(name=name, queue=record.queue, job=self._make_job(record), error=error))
+
+    async def flush(self) -> None:
+        """Waits until everything is told."""
+        while self._telling is not None:
+            await self._telling
+
+    async def _tell_all(self) -> None:
+        try:
+            while self._untold:
+                news = self._untold.popleft()
+                if isinstance(news, Event):
+                    await self._bus.tell(news)
+                else:
+                    await self._tell(news)
+        finally:
+            self._telling = None
+
+    async def _tell(self, news: News) -> None:
+        job = self._make_job(news.record)
+        for name in news.names():
+            if self._bus.wants(name):
+                await self._bus.tell(Event(name=name, queue=news.record.queue, job=job, error=news.error))
+        handler, state = news.handler, news.verdict.state
+        if handler is None:
+            return
+        if state is State.COMPLETED and handler.on_complete is not None:
+            await _call(handler.on_complete, job)
+        elif state is State.FAILED and handler.on_failure is not None:
+            await _call(handler.on_failure, job, news.error)
+
+
+async def _call(hook: object, *arguments: object) -> None:
+    try:
+        outcome = hook(*arguments) if callable(hook) else None
+        if inspect.isawaitable(outcome):
+            await outcome
+    except Exception:
+        log.exception("A handler's on_complete or on_failure raised; the job is not affected.")

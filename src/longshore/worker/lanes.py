@@ -1,0 +1,158 @@
+"""This module keeps claimed jobs until a slot takes them, and says how many more of each queue to claim. Pure.
+
+Each queue has a lane with its own limit. A lane asks for what it can run now and for a little more, as much as it gets
+through while a claim is under way: so slots never idle between claims, and slow jobs are not hoarded by one worker.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from longshore.core.ids import JobId
+from longshore.core.job import JobRecord
+from longshore.store.commands import ClaimAsk
+
+AHEAD_GROWTH = 16
+"""A lane's stock at most doubles with each claim, from this number: one burst of quick jobs says little."""
+
+
+class Lane:
+    """One queue's jobs in this worker."""
+
+    __slots__ = ("ahead", "is_dry", "is_ready", "limit", "queue", "running", "taken", "waiting", "wakes")
+
+    def __init__(self, queue: str, limit: int) -> None:
+        self.queue = queue
+        self.limit = limit
+        self.running = 0
+        self.waiting: deque[JobRecord] = deque()
+        self.ahead = 0
+        """How many jobs to keep in stock beyond those that can run now."""
+        self.taken = 0
+        """By slots, since the last claim."""
+        self.is_ready = False
+        self.is_dry = False
+        """The last claim got less than it asked for, and nothing has been heard of the queue since."""
+        self.wakes = 0
+
+    def is_low(self) -> bool:
+        """Whether it is time to claim more."""
+        return not self.is_dry and len(self.waiting) <= self.ahead // 2
+
+
+class Lanes:
+    """The lanes of one worker, and how many slots are taken."""
+
+    def __init__(self, queues: Mapping[str, int | None], slots: int, *, most_ahead: int = 1000) -> None:
+        self.slots = slots
+        self.running = 0
+        self.waiting = 0
+        self.on_low: Callable[[], None] = lambda: None
+        """Called when a lane's stock gets low."""
+        self._most_ahead = most_ahead
+        self._lanes = {
+            queue: Lane(queue, slots if limit is None else limit) for queue, limit in queues.items()
+        }
+        self._turn = deque(self._lanes.values())
+        self.ready: deque[Lane] = deque()
+        """Lanes with a job that may run now; each slot takes from the first, which then goes to the end."""
+
+    def take(self) -> JobRecord | None:
+        """The next job to run; its lane counts it as running until `done`."""
+        ready = self.ready
+        if not ready:
+            return None
+        lane = ready[0]
+        record = lane.waiting.popleft()
+        lane.running += 1
+        lane.taken += 1
+        self.running += 1
+        self.waiting -= 1
+        if not lane.waiting or lane.running >= lane.limit:
+            ready.popleft()
+            lane.is_ready = False
+        elif len(ready) > 1:
+            ready.rotate(-1)
+        if len(lane.waiting) <= lane.ahead // 2 and not lane.is_dry:
+            self.on_low()
+        return record
+
+    def done(self, queue: str) -> None:
+        """One job less is running."""
+        lane = self._lanes[queue]
+        lane.running -= 1
+        self.running -= 1
+        self._make_ready(lane)
+
+    def offer(self, queue: str, records: Iterable[JobRecord]) -> None:
+        """Puts claimed jobs behind those that wait."""
+        lane = self._lanes[queue]
+        before = len(lane.waiting)
+        lane.waiting.extend(records)
+        self.waiting += len(lane.waiting) - before
+        self._make_ready(lane)
+
+    def withdraw(self, ids: Iterable[JobId] | None = None) -> list[JobRecord]:
+        """Takes these jobs, or all, out of the lanes again, as far as no slot has them."""
+        wanted = None if ids is None else set(ids)
+        out = []
+        for lane in self._lanes.values():
+            gone = [record for record in lane.waiting if wanted is None or record.id in wanted]
+            if gone:
+                lane.waiting = deque(record for record in lane.waiting if record not in gone)
+                out += gone
+            if lane.is_ready and not lane.waiting:
+                self.ready.remove(lane)
+                lane.is_ready = False
+        self.waiting -= len(out)
+        return out
+
+    def asks(self, session: str) -> list[ClaimAsk]:
+        """What to claim now; nothing when slots and stocks are full or every queue is dry."""
+        self._turn.rotate(-1)  # who is first in line gets the slots that cannot be shared evenly
+        hungry = [lane for lane in self._turn if lane.is_low() or (not lane.is_dry and self.waiting == 0)]
+        if not hungry:
+            return []
+        share, rest = divmod(max(0, self.slots - self.running), len(hungry))
+        asks = []
+        for place, lane in enumerate(hungry):
+            fair = min(share + (place < rest), lane.limit - lane.running)
+            count = fair + lane.ahead - len(lane.waiting)
+            if count > 0:
+                asks.append(ClaimAsk(lane.queue, count, session))
+        return asks
+
+    def queues(self) -> tuple[str, ...]:
+        """Those that have a lane."""
+        return tuple(self._lanes)
+
+    def wakes_of(self, queue: str) -> int:
+        """A number that changes with every wake-up of the queue."""
+        return self._lanes[queue].wakes
+
+    def answered(self, ask: ClaimAsk, count: int, wakes: int) -> None:
+        """A claim got so many jobs; `wakes` was read before it. Less than asked for leaves the lane dry, unless a
+        wake-up came meanwhile."""
+        lane = self._lanes[ask.queue]
+        lane.is_dry = count < ask.count and lane.wakes == wakes
+
+    def wake(self, queue: str | None = None) -> None:
+        """There may be jobs again; None: in any queue."""
+        for lane in self._lanes.values() if queue is None else filter(None, [self._lanes.get(queue)]):
+            lane.wakes += 1
+            lane.is_dry = False
+
+    def is_dry(self) -> bool:
+        """Whether no queue is known to have more."""
+        return all(lane.is_dry for lane in self._lanes.values())
+
+    def pace(self, seconds: float, horizon_seconds: float) -> None:
+        """Sets the stocks: what each lane got through in the last `seconds`, for the time of the horizon."""
+        for lane in self._lanes.values():
+            wanted = int(lane.taken / seconds * horizon_seconds) if seconds > 0 else lane.ahead
+            lane.ahead = min(wanted, 2 * lane.ahead + AHEAD_GROWTH, self._most_ahead)
+            lane.taken = 0
+
+    def _make_ready(self, lane: Lane) -> None:
+        if not lane.is_ready and lane.waiting and lane.running < lane.limit:
+            lane.is_ready = True
+            self.ready.append(lane)

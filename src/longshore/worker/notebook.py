@@ -1,0 +1,93 @@
+"""This module gathers progress and log lines of running jobs and stores them: every half second, and always before the
+attempt's end is stored. A note of a claim that is not the newest any more changes nothing."""
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from longshore.core.clock import Clock
+from longshore.core.ids import JobId
+from longshore.core.job import LOGS_KEPT, JobRecord, LogLine
+from longshore.store.commands import Note
+
+FLUSH_SECONDS = 0.5
+TEXT_LIMIT = 4_000
+"""Characters of a line."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Page:
+    """What one job has noted since the last flush."""
+
+    __slots__ = ("lines", "note", "progress", "record")
+
+    def __init__(self, record: JobRecord) -> None:
+        self.record = record
+        self.progress: float | None = None
+        self.note: str | None = None
+        self.lines: list[bytes] = []
+
+    def command(self) -> Note:
+        """For the store."""
+        record = self.record
+        return Note(
+            id=record.id,
+            queue=record.queue,
+            session=record.session or "",
+            fence=record.fence,
+            progress=self.progress,
+            progress_note=self.note,
+            logs=tuple(self.lines[-LOGS_KEPT:]),
+        )
+
+
+class Notebook:
+    """The `Scribe` of a worker. Written by any thread, emptied by the event loop."""
+
+    _pages: dict[tuple[JobId, int], Page]
+    """By the claim: id and fence."""
+
+    def __init__(self, on_dirty: Callable[[], None], clock: Clock) -> None:
+        self._on_dirty = on_dirty
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pages = {}
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self._pages)
+
+    def progress(self, job: JobRecord, value: float, note: str) -> None:
+        """See `Scribe`."""
+        with self._lock:
+            page = self._page(job)
+            page.progress = min(1.0, max(0.0, float(value)))
+            page.note = note[:TEXT_LIMIT]
+
+    def log(self, job: JobRecord, text: str) -> None:
+        """See `Scribe`."""
+        line = LogLine(at_ms=self._clock.now_ms(), attempt=job.attempt, text=_storable(text))
+        with self._lock:
+            self._page(job).lines.append(_encode(line))
+
+    def tear_off(self) -> list[Note]:
+        """Everything noted since the last call."""
+        with self._lock:
+            pages, self._pages = self._pages, {}
+        return [page.command() for page in pages.values()]
+
+    def _page(self, job: JobRecord) -> Page:
+        if not self._pages:
+            self._on_dirty()
+        key = (job.id, job.fence)
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = Page(job)
+        return page
+
+
+def _storable(text: str) -> str:
+    return text[:TEXT_LIMIT].encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
