@@ -11,8 +11,13 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
+
+from longshore.cli.main import commands
+from longshore.cli.settings import variables, written
 from longshore.core.errors import LongshoreError
 from longshore.core.states import MOVES, State
+from longshore.manager.settings import Settings, describe
 
 ROOT = Path(__file__).resolve().parent.parent
 PIECE = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -59,13 +64,47 @@ def error_tree(
         yield from error_tree(child, depth + 1)
 
 
+def settings() -> str:
+    """Every setting with its variables, the seeds' names among them."""
+    rows = [
+        f"| `{name}` | {', '.join(f'`{each}`' for each in variables(name))} | `{written(default)}` | {describe(name)} |"
+        for name, default in ((name, getattr(Settings(), name)) for name in Settings.__struct_fields__)
+    ]
+    return "\n".join(["| setting | variables | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def command_line() -> str:
+    """Every command with its own help, as the terminal shows it."""
+    return "\n".join(
+        f"## `{ctx.command_path}`\n\n```text\n{ctx.get_help()}\n```\n" for ctx in command_tree(commands)
+    ).rstrip()
+
+
+def command_tree(command: click.Command, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """The contexts of a command and of all below it that do something."""
+    name = command.name if parent else "longshore"
+    with click.Context(command, info_name=name, parent=parent, terminal_width=100, color=False) as ctx:
+        if isinstance(command, click.Group):
+            children = (command.get_command(ctx, each) for each in command.list_commands(ctx))
+            for child in filter(None, children):
+                yield from command_tree(child, ctx)
+        else:
+            yield ctx
+
+
 def summary(kind: type[LongshoreError]) -> str:
     """The first sentence of a class's docstring, on one line of a table."""
     first = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     return " ".join(first.split()).replace("|", "\\|")
 
 
-PIECES: dict[str, Callable[[], str]] = {"errors": errors, "floors": floors, "states": states}
+PIECES: dict[str, Callable[[], str]] = {
+    "command-line": command_line,
+    "errors": errors,
+    "floors": floors,
+    "settings": settings,
+    "states": states,
+}
 
 
 def renewed(page: str) -> str:

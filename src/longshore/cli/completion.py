@@ -8,13 +8,13 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    r"""Print the shell's completion script.
+    """Print the shell's completion script.
 
     \b
     bash:  eval "$(longshore completion bash)"     in ~/.bashrc
     zsh:   eval "$(longshore completion zsh)"      in ~/.zshrc
     fish:  longshore completion fish > ~/.config/fish/completions/longshore.fish
-    """
+    """  # noqa: D301 - click wants the character
     script = get_completion_class(shell)
     assert script is not None  # click brings all three
     click.echo(script(ctx.find_root().command, {}, "longshore", "_LONGSHORE_COMPLETE").source())

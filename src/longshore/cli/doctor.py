@@ -18,6 +18,7 @@ from longshore.manager.settings import Reading, Settings, read_settings
 from longshore.store.contract import Store
 from longshore.store.replies import Finding
 
+WIDTH = 100
 COLOURS = {"error": "red", "warning": "yellow"}
 
 
@@ -65,11 +66,10 @@ def show(found: Diagnosis) -> None:
     print_facts(facts)
     click.echo()
     for finding in findings:
-        click.echo(
-            f"{click.style(finding.level, fg=COLOURS.get(finding.level), bold=True)} [{finding.code}] "
-            f"{finding.problem}"
-        )
-        click.echo(f"  {click.style('→', bold=True)} {finding.remedy}\n")
+        level = click.style(finding.level, fg=COLOURS.get(finding.level), bold=True)
+        click.echo(f"{level} [{finding.code}]")
+        click.echo(click.wrap_text(finding.problem, WIDTH, "  ", "  "))
+        click.echo(click.wrap_text(finding.remedy, WIDTH, "  → ", "    ") + "\n")
     errors = sum(finding.level == "error" for finding in findings)
     click.echo(
         f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}."

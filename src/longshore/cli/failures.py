@@ -11,16 +11,12 @@ from longshore.core.errors import LongshoreError, UsageError
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-class Failure(LongshoreError):
+class Failure(click.ClickException):
     """What was asked for could not be done; the message says why and what to do."""
 
-    code = "failure"
 
-
-class Misuse(UsageError):
+class Misuse(click.UsageError):
     """The command was called in a way that it cannot be."""
-
-    code = "misuse"
 
 
 def exit_code(error: BaseException, *, with_traceback: bool) -> int:

@@ -7,6 +7,21 @@ from longshore.cli.lazy import Commands, Lazy, Section
 
 SECTIONS = (
     Section(
+        "Run work",
+        {
+            "enqueue": Lazy("longshore.cli.enqueue:enqueue", "Add a job, or many from a file."),
+        },
+    ),
+    Section(
+        "Look after it",
+        {
+            "jobs": Lazy("longshore.cli.jobs:jobs", "List, show, retry, cancel, delete, explain jobs."),
+            "queues": Lazy("longshore.cli.queues:queues", "List, pause, resume, clean queues."),
+            "dlq": Lazy("longshore.cli.dlq:dlq", "List, show, requeue, discard dead letters."),
+            "workers": Lazy("longshore.cli.workers:workers", "List the workers that are alive."),
+        },
+    ),
+    Section(
         "Set it up",
         {
             "settings": Lazy(

@@ -39,5 +39,9 @@ def sentence(found: Migration, *, applied: bool) -> str:
 
 
 async def _migrate(url: str | None, *, apply: bool) -> Migration:
+    """How the schema stood, whether or not its steps were then done."""
     async with closed_store(load_settings(given(url=url))) as store:
-        return await store.migrate(apply=apply)
+        before = await store.migrate(apply=False)
+        if apply:
+            await store.migrate()
+        return before

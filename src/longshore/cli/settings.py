@@ -51,4 +51,6 @@ def written(value: object) -> str:
     """The value as one would write it in a variable or a file."""
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and value < 1e6 else str(value)

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 import msgspec
@@ -128,6 +127,6 @@ def _clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> str:
     """A stored JSON value as one compact line."""
     return msgspec.json.encode(value, enc_hook=str).decode()

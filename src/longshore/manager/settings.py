@@ -61,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=1, le=DAY_SECONDS, description="Seconds between two sweeps of jobs past their retention."),
     ] = 60.0
+    unsafe_store: Annotated[
+        bool, Meta(description="Let workers start on a store that may lose jobs by the way it is set up.")
+    ] = False
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
         Meta(description="The least severe log line that a worker writes."),

@@ -1,0 +1,101 @@
+"""This module changes the jobs that a command means, however many, and says what became of them."""
+
+from collections.abc import Awaitable, Callable
+
+import click
+import msgspec
+
+from longshore.cli.connection import engine_of, existing
+from longshore.cli.failures import FAILED
+from longshore.cli.options import run
+from longshore.core.ids import JobId, format_id
+from longshore.core.job import JobRecord
+from longshore.manager.manager import QueueManager
+from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, JobQuery, Retry
+from longshore.store.contract import Store
+from longshore.store.replies import Changed, Page
+
+
+class Outcome(msgspec.Struct):
+    """What became of jobs that were to be changed."""
+
+    ids: list[JobId] = []
+    asked: list[JobId] = []
+    """Running, and asked to stop."""
+    left: list[str] = []
+    """Why those were not changed that were named and are not in the others."""
+
+
+Act = Callable[[QueueManager, tuple[JobId, ...]], Awaitable[Changed]]
+
+
+def change(url: str | None, asked: JobQuery, act: Act, done: str, *, ask: bool) -> int:
+    """Does it to all these jobs and says how many; exit code 1 when ids were named and not all could be changed.
+
+    The jobs are found first and changed by their ids then: one that comes to match while we work, because a worker is
+    quick to fail it again, is not changed a second time.
+    """
+    if ask:
+        click.confirm(f"Every matching job will be {done}. Go on?", abort=True)
+    outcome = run(_change(url, asked, act))
+    stopping = f", {len(outcome.asked):,} running asked to stop" if outcome.asked else ""
+    click.echo(f"{len(outcome.ids):,} {done}{stopping}")
+    for line in outcome.left:
+        click.echo(f"not {done}: {line}", err=True)
+    return FAILED if outcome.left else 0
+
+
+async def records(store: Store, asked: JobQuery, limit: int | None = None) -> list[JobRecord]:
+    """The jobs of as many pages as it takes."""
+    found: list[JobRecord] = []
+    while limit is None or len(found) < limit:
+        size = SCAN_LIMIT if limit is None else min(SCAN_LIMIT, limit - len(found))
+        (page,) = await store.scan([msgspec.structs.replace(asked, limit=size)])
+        found += page.jobs
+        if page.cursor is None:
+            break
+        asked = msgspec.structs.replace(asked, cursor=page.cursor)
+    return found
+
+
+async def retried(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
+    """Makes them pending now."""
+    (changed,) = await (await engine_of(manager)).change([Retry(where=_named(ids))])
+    return changed
+
+
+async def cancelled(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
+    """Cancels them, or asks their workers to stop."""
+    (changed,) = await (await engine_of(manager)).change([Cancel(where=_named(ids))])
+    return changed
+
+
+async def deleted(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
+    """Forgets them."""
+    (changed,) = await (await engine_of(manager)).change([Delete(where=_named(ids))])
+    return changed
+
+
+def _named(ids: tuple[JobId, ...]) -> JobQuery:
+    return JobQuery(ids=ids, limit=SCAN_LIMIT)
+
+
+async def _change(url: str | None, asked: JobQuery, act: Act) -> Outcome:
+    outcome = Outcome()
+    async with existing(url) as manager:
+        store = (await engine_of(manager)).store
+        ids = list(asked.ids or (record.id for record in await records(store, asked)))
+        for start in range(0, len(ids), SCAN_LIMIT):
+            changed = await act(manager, tuple(ids[start : start + SCAN_LIMIT]))
+            outcome.ids += changed.ids
+            outcome.asked += changed.asked
+        if asked.ids is not None:
+            outcome.left = await _left(store, set(ids) - {*outcome.ids, *outcome.asked})
+    return outcome
+
+
+async def _left(store: Store, ids: set[JobId]) -> list[str]:
+    """Why these were not changed."""
+    (page,) = await store.scan([_named(tuple(ids))]) if ids else (Page([], None),)
+    found = {record.id: f"{format_id(record.id)} is {record.state}" for record in page.jobs}
+    return [found.get(job_id, f"there is no job {format_id(job_id)}") for job_id in sorted(ids)]

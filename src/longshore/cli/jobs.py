@@ -1,0 +1,141 @@
+"""This module is `longshore jobs`: list, show, retry, cancel, delete and explain jobs."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from longshore.cli.changing import cancelled, change, deleted, records, retried
+from longshore.cli.connection import engine_of, existing
+from longshore.cli.options import json_option, run, url_option
+from longshore.cli.selection import Wanted, query, query_to_change, selecting
+from longshore.cli.showing import TITLES, as_plain, facts, row
+from longshore.cli.tables import age, print_facts, print_json, print_table
+from longshore.core.clock import SystemClock
+from longshore.core.errors import JobNotFound
+from longshore.manager.explain import Explanation
+from longshore.manager.job import AnyJob
+from longshore.store.commands import JobQuery, Order
+
+
+@click.group()
+def jobs() -> None:
+    """List, show, retry, cancel, delete, explain jobs."""
+
+
+@jobs.command("list")
+@selecting
+@click.option("--oldest", is_flag=True, help="Oldest first; otherwise newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    metavar="N",
+    help="At most so many; 20 by default.",
+)
+@json_option
+@url_option
+def list_(url: str | None, *, limit: int, oldest: bool, as_json: bool, **wanted: Any) -> None:
+    """List jobs, newest first."""
+    asked = query(Wanted(**wanted))
+    found, more = run(find(url, asked, Order.OLDEST if oldest else Order.NEWEST, limit))
+    if as_json:
+        print_json([as_plain(job) for job in found])
+        return
+    now_ms = SystemClock().now_ms()
+    print_table(TITLES, [row(job, now_ms) for job in found], empty="No such jobs.")
+    if more:
+        click.secho(f"… and more: --limit {limit * 5}, or select with --queue, --state, --text", dim=True)
+
+
+@jobs.command()
+@click.argument("job_id")
+@json_option
+@url_option
+def show(job_id: str, url: str | None, *, as_json: bool) -> None:
+    """Show one job with its errors and logs."""
+    job = run(_one(url, job_id))
+    if as_json:
+        print_json(as_plain(job))
+        return
+    now_ms = SystemClock().now_ms()
+    print_facts(facts(job, now_ms))
+    for failure in job.errors:
+        click.secho(
+            f"\nattempt {failure.attempt}, {age(failure.at_ms, now_ms)} ago, on {failure.worker}", bold=True
+        )
+        print_facts({"error": f"{failure.type}: {failure.message}", "": failure.traceback.strip()})
+    if job.logs:
+        click.secho("\nlog", bold=True)
+        for line in job.logs:
+            print_facts({f"{line.attempt}": line.text})
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@selecting
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@url_option
+def retry(ids: tuple[str, ...], url: str | None, *, yes: bool, **wanted: Any) -> int:
+    """Run failed, cancelled, retrying or scheduled jobs now."""
+    asked = query_to_change(Wanted(**wanted), ids)
+    return change(url, asked, retried, "retried", ask=not (yes or ids))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@selecting
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@url_option
+def cancel(ids: tuple[str, ...], url: str | None, *, yes: bool, **wanted: Any) -> int:
+    """Cancel jobs; running ones are asked to stop."""
+    asked = query_to_change(Wanted(**wanted), ids)
+    return change(url, asked, cancelled, "cancelled", ask=not (yes or ids))
+
+
+@jobs.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@selecting
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@url_option
+def delete(ids: tuple[str, ...], url: str | None, *, yes: bool, **wanted: Any) -> int:
+    """Forget jobs that are not running, with their errors and logs."""
+    asked = query_to_change(Wanted(**wanted), ids)
+    return change(url, asked, deleted, "deleted", ask=not (yes or ids))
+
+
+@jobs.command()
+@click.argument("job_id")
+@json_option
+@url_option
+def explain(job_id: str, url: str | None, *, as_json: bool) -> None:
+    """Say why a job is not running."""
+    found = run(_explain(url, job_id))
+    if as_json:
+        print_json({"id": job_id, "code": found.code, "explanation": str(found)})
+    else:
+        click.echo(str(found))
+
+
+async def find(url: str | None, asked: JobQuery, order: Order, limit: int) -> tuple[list[AnyJob], bool]:
+    """Up to `limit` jobs, and whether there are more."""
+    async with existing(url) as manager:
+        store = (await engine_of(manager)).store
+        found = await records(store, msgspec.structs.replace(asked, order=order), limit + 1)
+        return [AnyJob(manager.runtime, record) for record in found[:limit]], len(found) > limit
+
+
+async def _one(url: str | None, job_id: str) -> AnyJob:
+    async with existing(url) as manager:
+        job = await manager.get_job(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+
+async def _explain(url: str | None, job_id: str) -> Explanation:
+    async with existing(url) as manager:
+        job = await manager.get_job(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return await job.explain()

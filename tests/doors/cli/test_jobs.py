@@ -1,0 +1,132 @@
+"""`longshore jobs`: finding, showing and changing jobs without the application's code."""
+
+import json
+
+import pytest
+
+from longshore.core.verdict import COMPLETED
+from tests.doors.cli.conftest import Call, Shop
+
+
+def test_jobs_are_listed_newest_first_with_what_matters_in_their_state(call: Call, shop: Shop):
+    shop.add("first", "second", tags=("x",))
+    lines = call("jobs", "list").stdout.splitlines()
+    assert lines[0].split() == ["ID", "QUEUE", "NAME", "STATE", "TRIES", "AGE", "WHAT"]
+    assert [line.split()[2] for line in lines[1:]] == ["second", "first"]
+    assert call("jobs", "list", "--oldest").stdout.splitlines()[1].split()[2] == "first"
+
+
+def test_a_limit_says_that_there_is_more(call: Call, shop: Shop):
+    shop.add("a", "b", "c")
+    assert call("jobs", "list", "--limit", "2").stdout.splitlines()[-1].startswith("… and more")
+    assert "more" not in call("jobs", "list", "--limit", "3").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--queue", "images"], ["resize"]),
+        (["--name", "send", "--name", "resize"], ["resize", "send"]),
+        (["--tag", "vip"], ["send"]),
+        (["--state", "completed"], []),
+        (["--text", "resize"], ["resize"]),
+    ],
+)
+def test_options_select_jobs_alike_in_every_command(
+    call: Call, shop: Shop, options: list[str], names: list[str]
+):
+    shop.add("send", tags=("vip",))
+    shop.add("resize", queue="images")
+    assert [job["name"] for job in json.loads(call("jobs", "list", "--json", *options).stdout)] == names
+
+
+def test_json_has_every_attribute_of_a_job(call: Call, shop: Shop):
+    (job_id,) = shop.bury("ValueError: no such user")
+    shown = json.loads(call("jobs", "show", job_id, "--json").stdout)
+    assert (shown["id"], shown["state"], shown["failures"]) == (job_id, "failed", 1)
+    assert shown["errors"][0]["message"] == "no such user"
+    assert shown["created_at"].endswith("Z")
+
+
+def test_a_jobs_page_has_its_errors_with_tracebacks(call: Call, shop: Shop):
+    (job_id,) = shop.bury("ValueError: no such user")
+    shown = call("jobs", "show", job_id).stdout
+    assert "no such user" in shown
+    assert "File x.py" in shown
+
+
+def test_a_job_that_is_not_there_is_one_line_and_exit_code_1(call: Call, shop: Shop):
+    unknown = "01890000-0000-7000-8000-000000000000"
+    for command in ("show", "explain"):
+        result = call("jobs", command, unknown)
+        assert (result.exit_code, result.stderr.split(".")[0]) == (1, f"error: No job {unknown}")
+
+
+def test_what_is_no_id_is_wrong_usage(call: Call, shop: Shop):
+    assert call("jobs", "show", "seven").exit_code == 2
+
+
+def test_a_scheduled_job_explains_itself(call: Call, shop: Shop):
+    """B: why is it not running?"""
+    (job_id,) = shop.add("later", delay_ms=3_600_000)
+    assert "scheduled" in call("jobs", "explain", job_id).stdout
+    assert json.loads(call("jobs", "explain", job_id, "--json").stdout)["code"]
+
+
+def test_jobs_are_cancelled_retried_and_deleted_by_id(call: Call, shop: Shop):
+    one, other = shop.add("a", "b")
+    assert call("jobs", "cancel", one, other).stdout == "2 cancelled\n"
+    assert call("jobs", "retry", one).stdout == "1 retried\n"
+    assert shop.states() == {one: "pending", other: "cancelled"}
+    assert call("jobs", "delete", other).stdout == "1 deleted\n"
+    assert shop.states() == {one: "pending"}
+
+
+def test_a_named_job_that_cannot_be_changed_is_told_with_its_state_and_exit_code_1(call: Call, shop: Shop):
+    (job_id,) = shop.add("a")
+    shop.settle(shop.hold(1), COMPLETED)
+    unknown = "01890000-0000-7000-8000-000000000000"
+    result = call("jobs", "cancel", job_id, unknown)
+    assert result.exit_code == 1
+    assert result.stdout == "0 cancelled\n"
+    assert f"not cancelled: {job_id} is completed" in result.stderr
+    assert f"not cancelled: there is no job {unknown}" in result.stderr
+
+
+def test_a_running_job_is_asked_to_stop(call: Call, shop: Shop):
+    """S4.7"""
+    (job_id,) = shop.add("a")
+    shop.hold(1)
+    result = call("jobs", "cancel", job_id)
+    assert (result.exit_code, result.stdout) == (0, "0 cancelled, 1 running asked to stop\n")
+
+
+def test_many_are_changed_by_what_they_have_in_common(call: Call, shop: Shop):
+    shop.add("keep", queue="images")
+    shop.add(*["drop"] * 1200)
+    assert call("jobs", "delete", "--queue", "emails", "--yes").stdout == "1,200 deleted\n"
+    assert len(shop.states()) == 1
+
+
+def test_a_change_of_many_asks_first_and_no_means_no(call: Call, shop: Shop):
+    shop.add("a")
+    result = call("jobs", "delete", "--queue", "emails", stdin="n\n")
+    assert result.exit_code == 130
+    assert len(shop.states()) == 1
+
+
+@pytest.mark.parametrize("command", ["retry", "cancel", "delete"])
+def test_a_forgotten_argument_never_means_all_jobs(call: Call, shop: Shop, command: str):
+    (job_id,) = shop.add("a")
+    for wrong in ([], [job_id, "--queue", "emails"]):
+        result = call("jobs", command, *wrong)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: ")
+    assert shop.states() == {job_id: "pending"}
+
+
+def test_a_store_that_is_not_there_is_not_made_by_looking(call: Call, nowhere: object):
+    result = call("jobs", "list", "--url", "sqlite:///typo.db")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: There is no store at")
+    assert list(nowhere.iterdir()) == []  # type: ignore[attr-defined]
