@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import NewJob
 from longshore.store.contract import Store
@@ -22,8 +23,9 @@ Entry = tuple[Sequence[NewJob], "asyncio.Future[list[Inserted]]"]
 class Adder:
     """The way of new jobs into one store, for one event loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._is_busy = False
         self._waiting: deque[Entry] = deque()
         self._rounds: asyncio.Task[None] | None = None
@@ -52,6 +54,9 @@ class Adder:
         try:
             while group := self._next_group():
                 await self._serve(group)
+                await self._clock.sleep(
+                    0
+                )  # who was just served adds its next job in time for the next insert
         finally:
             self._is_busy = False
 

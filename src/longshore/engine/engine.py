@@ -25,7 +25,7 @@ class Engine:
         self.bus = bus
         self.clock = clock
         self.random = random
-        self._adder = Adder(store)
+        self._adder = Adder(store, clock)
         self._due_watchers: list[Callable[[float], None]] = []
 
     async def add(self, jobs: Sequence[NewJob]) -> list[Inserted]:

@@ -28,6 +28,7 @@ class GatedStore(MemoryStore):
     async def insert(self, jobs, *, now_ms=None):
         self.sizes.append(len(jobs))
         self.arrived.set()
+        await asyncio.sleep(0)  # as any store does that others could use meanwhile
         await self.gate.wait()
         replies = await super().insert(jobs, now_ms=now_ms)
         if self.errors:
@@ -56,6 +57,19 @@ async def test_jobs_that_are_added_together_share_one_insert():
     assert store.sizes == [1, 100]
     assert [len(reply) for reply in replies] == [1] + [2] * 50
     assert await engine.add([new_job()]) == [Inserted.CREATED]
+
+
+async def test_who_adds_one_job_after_another_beside_others_always_shares():
+    store = GatedStore()
+    engine = await engine_on(store)
+    store.gate.set()
+
+    async def add_three():
+        for _ in range(3):
+            await engine.add([new_job()])
+
+    await asyncio.gather(*(add_three() for _ in range(10)))
+    assert store.sizes == [1, 10, 10, 9]
 
 
 async def test_who_waits_is_served_when_the_caller_in_front_is_cancelled():
