@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from longshore.backends.sqlite.rows import PENDING, RUNNING, Row
+from longshore.backends.sqlite.rows import PENDING, RUNNING, Row, numbers
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE, ClaimAsk
 
@@ -18,14 +18,15 @@ def _claim(tx: Transaction, ask: ClaimAsk, now_ms: int) -> list[Row] | None:
     if ask.count <= 0:
         return []
     if ask.id is not None:
-        rows = tx.rows("claim_one", (ask.queue, ask.id, ask.session, now_ms))
+        rows = tx.rows("claim_named", (ask.queue, ask.id))
     elif tx.row("record_read", (PAUSE, ask.queue, now_ms)) is not None:
         return []
     else:
-        rows = tx.rows("claim", (ask.queue, ask.count, ask.session, now_ms))
+        rows = tx.rows("claim_next", (ask.queue, ask.count))
         if len(rows) < ask.count:
             tx.drained(ask.queue)
     if rows:
+        tx.rows("claim_take", (numbers([row[0] for row in rows]), ask.session, now_ms))
         tx.moved(ask.queue, PENDING, RUNNING, len(rows))
     return rows
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
+from longshore.backends.sqlite.batches import forget
 from longshore.backends.sqlite.rows import (
     CANCELLED,
     FIRST_TERMINAL,
@@ -21,7 +22,6 @@ from longshore.backends.sqlite.rows import (
     joined_tags,
 )
 from longshore.backends.sqlite.searching import read_matches, test
-from longshore.backends.sqlite.settling import forget_belongings
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
 from longshore.core.job import LOGS_KEPT
@@ -146,9 +146,8 @@ def _retry(tx: Transaction, rows: list[Row], now_ms: int) -> None:
 
 
 def _delete(tx: Transaction, rows: list[Row]) -> None:
-    seqs = [row[Match.SEQ] for row in rows]
-    tx.each("delete", [(seq,) for seq in seqs])
-    forget_belongings(tx, seqs)
+    if rows:
+        forget(tx, [row[Match.SEQ] for row in rows])
     for row in rows:
         tx.moved(row[Match.QUEUE], row[Match.STATE], None)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 
 from longshore.backends.sqlite.rows import Row, row_of
 from longshore.backends.sqlite.transaction import Transaction
@@ -10,6 +11,7 @@ from longshore.store.replies import Inserted
 
 ID, QUEUE, STATE, PLACE = 0, 1, 2, 4
 """Columns of `insert.sql`."""
+_queue_and_state = itemgetter(QUEUE, STATE)
 
 
 def insert(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> list[Inserted]:
@@ -34,6 +36,6 @@ def _created(tx: Transaction, rows: list[Row]) -> set[int]:
 
 
 def _count(tx: Transaction, rows: list[Row], now_ms: int) -> None:
-    for (queue, state), count in Counter([(row[QUEUE], row[STATE]) for row in rows]).items():
+    for (queue, state), count in Counter(map(_queue_and_state, rows)).items():
         tx.moved(queue, None, state, count)
         tx.added(queue, now_ms, count)

@@ -73,7 +73,7 @@ def test_a_statement_never_reads_the_whole_table_of_jobs(connection, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["claim", "promote_due", "next_due", "scan_finished", "scan_newest", "scan_oldest"]
+    "name", ["claim_next", "promote_due", "next_due", "scan_finished", "scan_newest", "scan_oldest"]
 )
 def test_a_statement_with_an_order_reads_in_that_order(connection, name):
     assert not [step for step in plan(connection, QUERIES[name]) if "TEMP B-TREE" in step]

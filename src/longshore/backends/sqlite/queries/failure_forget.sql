@@ -1,6 +1,6 @@
 -- verb: settle and change, where jobs are forgotten
--- parameters: job (seq)
+-- parameters: seqs (carray)
 -- columns: none
 -- index: the primary key of failure
 DELETE FROM failure
-WHERE job = ?1
+WHERE job IN (SELECT value FROM carray(?1))

@@ -1,7 +1,7 @@
--- verb: settle, of many jobs that end in the same way
--- parameters: state, ord, failures, crashes, releases, run_ms, finished_ms, result, error_text, now_ms, ids (array), session, fence
--- columns: seq, id, started_ms, queue, of those that were applied
--- index: the unique index of job.id; the `+` keeps the planner from walking all running jobs of the session instead
+-- verb: settle: jobs that end in the same way, without a result of their own
+-- parameters: state, ord, failures, crashes, releases, run_ms, finished_ms, result, error_text, now_ms, seqs (carray)
+-- columns: none
+-- index: the rowid of job
 UPDATE job
 SET
     state = ?1,
@@ -16,5 +16,4 @@ SET
     error_text = coalesce(?9, error_text),
     updated_ms = ?10,
     cancel_requested = 0
-WHERE id IN (SELECT value FROM carray(?11)) AND +session = ?12 AND fence = ?13 AND state = 4
-RETURNING seq, id, started_ms, queue
+WHERE seq IN (SELECT value FROM carray(?11))

@@ -1,0 +1,7 @@
+-- verb: claim of one job by its id
+-- parameters: queue, id
+-- columns: seq, id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details
+-- index: the unique index of job.id
+SELECT seq, id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details
+FROM job
+WHERE id = ?2 AND queue = ?1 AND state = 3

@@ -1,0 +1,9 @@
+-- verb: claim
+-- parameters: queue, count
+-- columns: seq, id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details
+-- index: job_pending
+SELECT seq, id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details
+FROM job
+WHERE queue = ?1 AND state = 3
+ORDER BY priority, ord
+LIMIT ?2
