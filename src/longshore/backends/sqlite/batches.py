@@ -41,7 +41,7 @@ class Batch:
         elif settlement.result is None and settlement.error_text is None and not self._needs_place:
             self._seqs.append(seq)
         else:
-            self._single.append(self._row(settlement, seq))
+            self._single.append(self._row(settlement, seq, queue))
         if settlement.error is not None or settlement.follow or settlement.if_lost:
             self._belongings.append((seq, settlement))
 
@@ -71,8 +71,8 @@ class Batch:
         if self._belongings:
             self._add_belongings()
 
-    def _row(self, settlement: Settlement, seq: int) -> Row:
-        place = self._tx.places(1) if self._needs_place else None
+    def _row(self, settlement: Settlement, seq: int, queue: str) -> Row:
+        place = self._tx.places(queue, 1) if self._needs_place else None
         return (
             *_columns(settlement.verdict, self._now_ms, place, settlement.result, settlement.error_text),
             seq,

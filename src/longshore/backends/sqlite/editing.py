@@ -139,8 +139,7 @@ def _retry(tx: Transaction, rows: list[Row], now_ms: int) -> None:
     if not rows:
         return
     tx.each("begin_again", [(row[Match.SEQ],) for row in rows if row[Match.STATE] >= FIRST_TERMINAL])
-    first = tx.places(len(rows))
-    tx.each("line_up", [(place, now_ms, row[Match.SEQ]) for place, row in enumerate(rows, first)])
+    tx.each("line_up", [(tx.places(row[Match.QUEUE], 1), now_ms, row[Match.SEQ]) for row in rows])
     for row in rows:
         tx.moved(row[Match.QUEUE], row[Match.STATE], PENDING)
 
@@ -162,7 +161,7 @@ def _update(tx: Transaction, row: Row, changes: Changes, now_ms: int) -> None:
         if due_ms > now_ms:
             after, run_ms = RETRYING if state == RETRYING else SCHEDULED, due_ms
         elif state != PENDING:
-            after, run_ms, place = PENDING, None, tx.places(1)
+            after, run_ms, place = PENDING, None, tx.places(queue, 1)
     names = ("payload", "priority", "max_attempts", "details", "tags", "reference", "correlation_id")
     for number, name in enumerate(names):
         given = getattr(changes, name)

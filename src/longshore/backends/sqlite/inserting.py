@@ -2,37 +2,49 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count as count_up
 from operator import itemgetter
 
-from longshore.backends.sqlite.rows import Row, row_of
+from longshore.backends.sqlite.rows import Row, blobs, row_of
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import NewJob
 from longshore.store.replies import Inserted
 
-ID, QUEUE, STATE, PLACE = 0, 1, 2, 4
+ID, QUEUE, STATE = 0, 1, 2
 """Columns of `insert.sql`."""
 _queue_and_state = itemgetter(QUEUE, STATE)
 
 
 def insert(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> list[Inserted]:
     """Stores the jobs whose ids are not there yet."""
-    first = tx.places(len(jobs))
-    rows = [row_of(job, place, now_ms) for place, job in enumerate(jobs, first)]
+    places = {
+        queue: count_up(tx.places(queue, count))
+        for queue, count in Counter([job.queue for job in jobs]).items()
+    }
+    rows = [row_of(job, next(places[job.queue]), now_ms) for job in jobs]
     before = tx.connection.total_changes()
     tx.each("insert", rows)
-    if tx.connection.total_changes() - before == len(rows):
+    created = tx.connection.total_changes() - before
+    if created == len(rows):
         _count(tx, rows, now_ms)
         return [Inserted.CREATED] * len(rows)
-    created = _created(tx, rows)
-    _count(tx, [row for row in rows if row[PLACE] in created], now_ms)
-    return [Inserted.CREATED if row[PLACE] in created else Inserted.DUPLICATE for row in rows]
+    return _insert_some(tx, rows, created, now_ms)
 
 
-def _created(tx: Transaction, rows: list[Row]) -> set[int]:
-    """The places of those that were created: a duplicate's id leads to a job in another place."""
-    ids = "[" + ",".join(f'"{row[ID].hex()}"' for row in rows) + "]"
-    found: dict[bytes, int] = dict(tx.rows("insert_created", (ids,)))
-    return {row[PLACE] for row in rows if found.get(row[ID]) == row[PLACE]}
+def _insert_some(tx: Transaction, rows: list[Row], created: int, now_ms: int) -> list[Inserted]:
+    """Tells new jobs from duplicates, after the insert: the new ones have the last numbers in the table."""
+    last_old = tx.connection.last_insert_rowid() - created
+    ids = tx.rows("insert_created", (blobs([row[ID] for row in rows]), last_old)) if created else []
+    new = {job_id for (job_id,) in ids}
+    replies, kept = [], []
+    for row in rows:
+        is_new = row[ID] in new
+        replies.append(Inserted.CREATED if is_new else Inserted.DUPLICATE)
+        if is_new:
+            kept.append(row)
+            new.remove(row[ID])  # a second one in the list is a duplicate
+    _count(tx, kept, now_ms)
+    return replies
 
 
 def _count(tx: Transaction, rows: list[Row], now_ms: int) -> None:

@@ -75,6 +75,14 @@ class SqliteListener:
         self._store_is_closed = True
         self._call(self._end)
 
+    def _abandon(self) -> None:
+        """Its event loop is gone, so nobody can be waiting in it."""
+        self._is_over = True
+        self._leave(self)
+        self._socket.close()
+        with contextlib.suppress(OSError):
+            self.address.unlink()
+
     def _wants(self, wake: Wake) -> bool:
         return wake.kind in self._kinds and (self._queues is None or wake.queue in self._queues)
 
@@ -113,8 +121,17 @@ class SqliteListener:
             asleep.cancel()
 
     def _call(self, callback: Callable[[], None]) -> None:
+        if _running_loop() is self._loop:
+            callback()
+            return
         try:
             self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:  # the loop is closed, so nobody can be waiting in it
-            self._leave(self)
-            self._socket.close()
+        except RuntimeError:
+            self._abandon()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

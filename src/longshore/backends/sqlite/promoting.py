@@ -16,8 +16,7 @@ def promote(tx: Transaction, limit: int, now_ms: int) -> list[str]:
     """Makes up to `limit` due jobs pending, in the order of their times; gives the queue of each."""
     due = tx.rows("promote_due", (now_ms, limit))
     if due:
-        first = tx.places(len(due))
-        tx.each("line_up", [(place, now_ms, seq) for place, (seq, _, _) in enumerate(due, first)])
+        tx.each("line_up", [(tx.places(queue, 1), now_ms, seq) for seq, queue, _ in due])
         for _, queue, state in due:
             tx.moved(queue, state, PENDING)
     return [queue for _, queue, _ in due]

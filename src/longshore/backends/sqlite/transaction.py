@@ -17,6 +17,21 @@ from longshore.store.replies import Wake, WakeKind
 ADDED, COMPLETIONS, FAILURES, RETRIES, CRASHES, RUN_MS = range(6)
 
 
+class Line:
+    """The pending jobs of a queue, as they stood when the transaction first put one there."""
+
+    __slots__ = ("has_arrivals", "length_before", "place", "was_drained")
+
+    def __init__(self, length: int, place: int) -> None:
+        self.length_before, self.place = length, place
+        self.has_arrivals = self.was_drained = False
+
+    def must_wake(self, difference: int) -> bool:
+        """Whether somebody may sleep who would have work now."""
+        is_edge = self.length_before == 0 or self.was_drained
+        return self.has_arrivals and is_edge and self.length_before + difference > 0
+
+
 class Transaction:
     """Runs statements and keeps the sums."""
 
@@ -25,10 +40,7 @@ class Transaction:
         self.wakes: set[Wake] = set()
         self._moves: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._minutes: dict[tuple[str, int], list[int]] = {}
-        self._place: int | None = None
-        self._place_before = 0
-        self._arrived: set[str] = set()
-        self._drained: set[str] = set()
+        self._lines: dict[str, Line] = {}
 
     def rows(self, statement: str, parameters: Row | dict[str, object] = ()) -> list[Row]:
         """All rows of the statement in that file."""
@@ -43,13 +55,11 @@ class Transaction:
         """All rows of running the statement once for each of the parameters."""
         return self.connection.executemany(sql(statement), parameters).fetchall()
 
-    def places(self, count: int) -> int:
-        """Takes so many places at the tail of the line; gives the first of them."""
-        if self._place is None:
-            [(place,)] = self.rows("place_read")
-            self._place = self._place_before = place
-        first = self._place + 1
-        self._place += count
+    def places(self, queue: str, count: int) -> int:
+        """Takes so many places at the tail of a queue's line; gives the first of them."""
+        line = self._line(queue)
+        first = line.place + 1
+        line.place += count
         return first
 
     def moved(self, queue: str, before: int | None, after: int | None, count: int = 1) -> None:
@@ -59,14 +69,14 @@ class Transaction:
         if after is not None:
             self._moves[queue, after] += count
             if after == PENDING:
-                self._arrived.add(queue)
+                self._line(queue).has_arrivals = True
             elif after >= FIRST_TERMINAL:
                 self.wakes.add(Wake(WakeKind.FINISHED, queue))
 
     def drained(self, queue: str) -> None:
         """Notes that a claim wanted more than there was: whoever asked goes to sleep now, so a job that arrives in
         this same transaction must wake it although the queue was not empty before."""
-        self._drained.add(queue)
+        self._line(queue).was_drained = True
 
     def added(self, queue: str, now_ms: int, count: int) -> None:
         """Counts new jobs in the history."""
@@ -90,21 +100,25 @@ class Transaction:
 
     def finish(self) -> None:
         """Writes the sums."""
-        if self._place is not None and self._place != self._place_before:
-            self.rows("place_write", (self._place,))
+        rows = []
         for (queue, state), difference in self._moves.items():
-            if difference or state == PENDING:
-                self._count(queue, state, difference)
+            if state == PENDING and (line := self._lines.get(queue)) is not None:
+                rows.append((queue, state, difference, line.place))
+                if line.must_wake(difference):
+                    self.wakes.add(Wake(WakeKind.PENDING, queue))
+            elif difference:
+                rows.append((queue, state, difference, 0))
+        if rows:
+            self.each("tally_add", rows)
         if self._minutes:
-            rows = [(*key, *sums) for key, sums in self._minutes.items() if any(sums)]
-            self.each("minute_add", rows)
+            self.each("minute_add", [(*key, *sums) for key, sums in self._minutes.items()])
 
-    def _count(self, queue: str, state: int, difference: int) -> None:
-        [(now,)] = self.rows("tally_add", (queue, state, difference))
-        if state == PENDING and now > 0 and queue in self._arrived:
-            was_empty = now - difference <= 0
-            if was_empty or queue in self._drained:
-                self.wakes.add(Wake(WakeKind.PENDING, queue))
+    def _line(self, queue: str) -> Line:
+        line = self._lines.get(queue)
+        if line is None:
+            found = self.row("line_read", (queue,))
+            line = self._lines[queue] = Line(*found) if found else Line(0, 0)
+        return line
 
     def _minute(self, queue: str, now_ms: int) -> list[int]:
         key = (queue, now_ms // 60_000)

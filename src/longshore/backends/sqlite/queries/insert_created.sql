@@ -1,7 +1,7 @@
 -- verb: insert, where some ids were there already
--- parameters: ids (JSON array of hex)
--- columns: id, ord: new jobs are known by the place that was meant for them
+-- parameters: ids (carray of blobs), the seq behind which the new jobs are
+-- columns: id, of those that are new
 -- index: the unique index of job.id
-SELECT id, ord
+SELECT id
 FROM job
-WHERE id IN (SELECT unhex(value) FROM json_each(?1))
+WHERE id IN (SELECT value FROM carray(?1)) AND seq > ?2

@@ -1,8 +1,7 @@
 -- verb: every transaction that moves jobs
--- parameters: queue, state, difference
--- columns: n, as it is now
+-- parameters: queue, state, difference, the last place that was given (0: none)
+-- columns: none
 -- index: the primary key of tally
-INSERT INTO tally (queue, state, n)
-VALUES (?1, ?2, ?3)
-ON CONFLICT (queue, state) DO UPDATE SET n = n + excluded.n
-RETURNING n
+INSERT INTO tally (queue, state, n, place)
+VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (queue, state) DO UPDATE SET n = n + excluded.n, place = max(place, excluded.place)

@@ -8,7 +8,7 @@ CREATE TABLE job (
     queue TEXT NOT NULL,
     state INTEGER NOT NULL,
     priority INTEGER NOT NULL,
-    ord INTEGER NOT NULL,             -- the place in line: the order of becoming pending
+    ord INTEGER NOT NULL,             -- the place in its queue's line: the order of becoming pending
     fence INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
@@ -78,6 +78,7 @@ CREATE TABLE tally (
     queue TEXT NOT NULL,
     state INTEGER NOT NULL,
     n INTEGER NOT NULL,               -- exact: moved in the same transaction as the jobs
+    place INTEGER NOT NULL,           -- of pending jobs: the last place in line that was given
     PRIMARY KEY (queue, state)
 ) WITHOUT ROWID;
 
@@ -92,10 +93,3 @@ CREATE TABLE minute (
     run_ms INTEGER NOT NULL,
     PRIMARY KEY (queue, minute)
 ) WITHOUT ROWID;
-
-CREATE TABLE place (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    ord INTEGER NOT NULL              -- the last place in line that was given
-);
-
-INSERT INTO place (one, ord) VALUES (1, 0);
