@@ -29,12 +29,18 @@ def sqlite_version() -> tuple[int, ...]:
 
 
 def check_version() -> None:
-    """Raises StoreUnavailable for a library that may corrupt the file."""
+    """Raises StoreUnavailable for a library that may corrupt the file, or cannot take a list as one parameter."""
     if sqlite_version() < OLDEST_SQLITE:
         raise StoreUnavailable(
             "unreachable",
             f"apsw brings SQLite {apsw.sqlite_lib_version()}, which can corrupt a file with several writers: "
             "pip install --upgrade apsw",
+        )
+    if "ENABLE_CARRAY" not in apsw.compile_options:
+        raise StoreUnavailable(
+            "unreachable",
+            "apsw was built without SQLite's carray; the one from PyPI has it: "
+            "pip install --force-reinstall --only-binary :all: apsw",
         )
 
 

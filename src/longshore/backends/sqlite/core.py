@@ -63,8 +63,8 @@ class Core:
             self._handles -= 1
             is_last = self._handles == 0
         if is_last:
+            self.bell.close()
             await asyncio.to_thread(self._end)
-            self.bell.close()  # last: the writer rings until it has ended
 
     def _end(self) -> None:
         self.readers.close()
