@@ -40,7 +40,11 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Registry:
-    """All handlers of one manager. They may be added while workers run."""
+    """All handlers of one manager. They may be added while workers run.
+
+    A handler takes the place of an older one of the same function: told another policy, or defined again by a
+    notebook's cell. Any other one with a name that is taken is refused.
+    """
 
     def __init__(self) -> None:
         self._tasks: dict[tuple[str, str], Handler] = {}
@@ -53,15 +57,17 @@ class Registry:
         queue = handler.queue
         if queue is None:
             raise InvalidTask(handler.name, "it has no queue")
-        if (queue, handler.name) in self._tasks:
+        older = self._tasks.get((queue, handler.name))
+        if not _replaces(handler, older):
             raise InvalidTask(handler.name, f"queue '{queue}' has a task of this name; pass name=")
         self._tasks[queue, handler.name] = handler
-        self._names.setdefault(handler.name, handler)
+        if self._names.get(handler.name) in (None, older):
+            self._names[handler.name] = handler
 
     def add_handler(self, handler: Handler) -> None:
         """For every job of this name, whatever its queue. Raises InvalidTask when the name is taken."""
         taken = self._names.get(handler.name)
-        if taken is not None and taken.queue is None:
+        if taken is not None and taken.queue is None and not _replaces(handler, taken):
             raise InvalidTask(handler.name, "there is a handler of this name; register it once")
         self._names[handler.name] = handler
 
@@ -70,7 +76,7 @@ class Registry:
         queue = handler.queue
         if queue is None:
             raise InvalidTask(handler.name, "a processor needs a queue")
-        if queue in self._processors:
+        if not _replaces(handler, self._processors.get(queue)):
             raise InvalidTask(handler.name, f"queue '{queue}' has a processor; register it once")
         self._processors[queue] = handler
 
@@ -85,3 +91,11 @@ class Registry:
     def queues(self) -> list[str]:
         """Those that have a task or a processor, sorted."""
         return sorted({queue for queue, _ in self._tasks} | self._processors.keys())
+
+
+def _replaces(newer: Handler, older: Handler | None) -> bool:
+    """Whether the newer one may have the place of the older."""
+    if older is None:
+        return True
+    is_defined_again = newer.target is not None and newer.target == older.target
+    return newer is not older and (newer.function is older.function or is_defined_again)

@@ -3,6 +3,7 @@
 import pytest
 
 from longshore.core.errors import InvalidTask
+from longshore.engine.policy import Policy
 from longshore.worker.registry import Handler, Registry
 
 
@@ -40,6 +41,20 @@ def test_a_name_that_is_taken_is_refused_with_the_way_out(add):
     getattr(registry, add)(twice)
     with pytest.raises(InvalidTask, match=r"pass name=|register it once"):
         getattr(registry, add)(twice)
+
+
+@pytest.mark.parametrize("add", ["add_task", "add_handler", "add_processor"])
+def test_a_function_that_is_defined_again_takes_its_own_place(add):
+    registry, queue = Registry(), None if add == "add_handler" else "q"
+    older, newer = (
+        Handler(name="t", queue=queue, function=lambda job: None, target="cells:t") for _ in range(2)
+    )
+    told_another_policy = Handler(
+        name="t", queue=queue, function=newer.function, policy=Policy(max_crashes=9)
+    )
+    for handler in (older, newer, told_another_policy):
+        getattr(registry, add)(handler)
+        assert registry.find("q", "t") is handler
 
 
 def test_a_task_or_a_processor_without_a_queue_is_refused():
