@@ -1,17 +1,25 @@
 """This module builds the manager: the one place to see who is given what."""
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from longshore.backends import open_store
 from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.events import Bus
+from longshore.core.service import Service
 from longshore.engine.engine import Engine
+from longshore.manager.context import JobContext
+from longshore.manager.desk import Desk
 from longshore.manager.engines import Engines
 from longshore.manager.figures import Thresholds
+from longshore.manager.job import Job
 from longshore.manager.runtime import Runtime
+from longshore.manager.services import dead_letter_sweeper, health_watch, presence
 from longshore.manager.settings import Settings, load_settings, without_secrets
 from longshore.store.contract import Store
+from longshore.worker.options import WorkerOptions
+from longshore.worker.worker import Worker
 
 
 def build(
@@ -48,3 +56,30 @@ def build(
         random=random,
         thresholds=thresholds or Thresholds(),
     )
+
+
+def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: bool = True) -> Worker:
+    """A worker of this manager, with the services that keep the store in order unless they are not wanted."""
+    runtime = desk.runtime
+    worker = Worker(
+        engine,
+        runtime.registry,
+        options,
+        bus=runtime.bus,
+        clock=runtime.clock,
+        random=runtime.random,
+        make_context=lambda control: JobContext(desk, control),
+        make_job=lambda record: Job(runtime, record),
+        middleware=runtime.middleware,
+        upkeep=_upkeep(desk, engine, options, lambda: worker.session) if with_upkeep else [],
+    )
+    return worker
+
+
+def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callable[[], str]) -> list[Service]:
+    """What goes on beside the jobs, in every worker."""
+    return [
+        presence(session, engine.store, desk.runtime, options),
+        dead_letter_sweeper(desk),
+        health_watch(desk),
+    ]

@@ -106,7 +106,7 @@ class Defining(Desk):
     def middleware(self, function: H) -> H:
         """Wraps every attempt: `async def timed(ctx, call_next): …; return await call_next()`. The first one is
         outermost. Usable as a decorator."""
-        self.runtime.middleware.append(function)
+        self.runtime.wrap_with(function)
         return function
 
 

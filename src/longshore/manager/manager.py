@@ -1,19 +1,17 @@
 """This module is `QueueManager`, the one object through which an application reaches all of Longshore."""
 
 from random import Random
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from longshore.core.clock import Clock
-from longshore.core.retry import Seconds
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.assembly import build
-from longshore.manager.blocking import blocking
-from longshore.manager.defining import Defining
 from longshore.manager.figures import Thresholds
+from longshore.manager.running import Running
 from longshore.manager.settings import Settings
 
 
-class QueueManager(Defining):
+class QueueManager(Running):
     """Queues, tasks, jobs and workers of one store.
 
     Making one connects to nothing: the store is opened on first use, by each event loop for itself. The URL is the
@@ -53,12 +51,6 @@ class QueueManager(Defining):
     def url(self) -> str:
         """Where the jobs are kept, without secrets."""
         return self.runtime.url
-
-    async def shutdown(self, timeout: Seconds | None = None) -> None:  # noqa: ARG002, ASYNC109 - a promise of the API
-        """Closes everything; a later use opens it anew."""
-        await self.runtime.engines.close()
-
-    shutdown_sync: Final = blocking(shutdown)
 
     async def __aenter__(self) -> Self:
         await self.runtime.engines.here()

@@ -19,6 +19,7 @@ from longshore.manager.figures import Thresholds
 from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.portal import Portal
 from longshore.manager.settings import Settings
+from longshore.worker.middleware import Middleware
 from longshore.worker.registry import Handler, Registry
 
 UNTOLD = QueueOptions()
@@ -51,8 +52,9 @@ class Runtime:
         self.registry: Registry = Registry()
         self.queues: dict[str, QueueOptions] = {}
         """Every queue that was named here, with its options."""
-        self.middleware: list[Any] = []
-        self._made_of: dict[Handler, TaskOptions] = {}
+        self.middleware: list[Middleware] = []
+        self._known: dict[tuple[str | None, str, bool], tuple[Handler, TaskOptions]] = {}
+        """By queue, name, and whether it takes the job itself; with what each was told."""
         self._results: dict[Signature, ResultType] = {}
 
     def options_of(self, queue: str) -> QueueOptions:
@@ -62,9 +64,8 @@ class Runtime:
     def configure(self, queue: str, options: QueueOptions) -> None:
         """Tells a queue its options, and its tasks and processor what follows for them."""
         self.queues[queue] = options
-        for handler, told in list(self._made_of.items()):
+        for handler, told in list(self._known.values()):
             if handler.queue == queue:
-                del self._made_of[handler]
                 self.register(handler, told)
 
     def register(self, handler: Handler, told: TaskOptions) -> Handler:
@@ -77,8 +78,22 @@ class Runtime:
             self.registry.add_processor(handler)
         else:
             self.registry.add_task(handler)
-        self._made_of[handler] = told
+        self._known[handler.queue, handler.name, handler.signature is None] = handler, told
         return handler
+
+    def wrap_with(self, middleware: Middleware) -> None:
+        """Puts one more layer around every attempt, inside those that are there."""
+        self.middleware.append(middleware)
+
+    def served(self) -> list[str]:
+        """The queues whose jobs can be run here: those with tasks or a processor, those that are named like a handler,
+        and where there are handlers, which run jobs of any queue, all queues that were named here."""
+        by_name = {name for queue, name, _ in self._known if queue is None}
+        return sorted({*self.registry.queues(), *by_name, *(self.queues if by_name else ())})
+
+    def processed(self) -> list[str]:
+        """The queues that have a processor."""
+        return sorted({queue for queue, _, takes_job in self._known if queue is not None and takes_job})
 
     def result_type(self, queue: str, name: str) -> ResultType:
         """How results of such a job are read: by the task's annotation where the task is known."""

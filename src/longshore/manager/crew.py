@@ -1,0 +1,55 @@
+"""This module keeps the workers of this process: started in the background of some event loop, ended from any."""
+
+import asyncio
+import logging
+from concurrent.futures import Future
+
+from longshore.worker.worker import Worker
+
+log = logging.getLogger("longshore.manager")
+
+
+class Crew:
+    """Workers that run in the background, each until it is drained."""
+
+    def __init__(self) -> None:
+        self._members: dict[Worker, Future[None]] = {}
+
+    @property
+    def is_working(self) -> bool:
+        """Whether any of them runs."""
+        return any(not done.done() for done in self._members.values())
+
+    @property
+    def running_jobs(self) -> int:
+        """Jobs that run in this process now."""
+        return sum(worker.running for worker in self._members)
+
+    def start(self, worker: Worker) -> None:
+        """Lets the worker work in the running event loop."""
+        done: Future[None] = Future()
+        self._members[worker] = done
+        task = asyncio.create_task(worker.run(), name="longshore worker")
+        task.add_done_callback(lambda ended: self._ended(worker, ended))
+
+    async def end(self, seconds: float) -> None:
+        """Drains all of them; those that are not done after so long are stopped, and hand back what they have."""
+        for worker in list(self._members):
+            worker.drain()
+        if not await self._all_done(seconds):
+            for worker in list(self._members):
+                worker.stop()
+            await self._all_done(None)
+
+    async def _all_done(self, seconds: float | None) -> bool:
+        waiting = [asyncio.wrap_future(done) for done in self._members.values()]
+        if not waiting:
+            return True
+        _, pending = await asyncio.wait(waiting, timeout=seconds)
+        return not pending
+
+    def _ended(self, worker: Worker, task: "asyncio.Task[None]") -> None:
+        done = self._members.pop(worker)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("A worker ended with an error.", exc_info=task.exception())
+        done.set_result(None)
