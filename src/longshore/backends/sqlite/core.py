@@ -54,6 +54,8 @@ class Core:
     def share(self) -> "Core":
         """For one handle more."""
         with self._lock:
+            if self._handles == 0:
+                raise StoreUnavailable("closed", f"{self.path} was closed")
             self._handles += 1
         return self
 

@@ -201,8 +201,11 @@ class SqliteStore:
         self, kinds: Collection[WakeKind], queues: Collection[str] | None = None
     ) -> SqliteListener:
         """See `Store.listen`."""
-        listener = self._opened().bell.join(kinds, queues, self._clock)
+        core = self._opened()
+        listener = core.bell.join(kinds, queues, self._clock)
         self._listeners.append(listener)
+        if self._core is not core:  # closed meanwhile by another thread, which may not have seen the listener
+            listener.end_with_store()
         return listener
 
     async def _write(self, rank: int, work: Callable[[Transaction], Reply]) -> Reply:
