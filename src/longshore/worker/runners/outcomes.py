@@ -4,6 +4,7 @@ A task's own exception comes over as text and stays text. Longshore's signals ar
 they are made again, so that a task may snooze wherever it runs.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -28,6 +29,8 @@ from longshore.worker.runners.messages import (
     Unreadable,
 )
 
+log = logging.getLogger("longshore.worker")
+
 
 def outcome_of(error: BaseException, wanted: Callable[[BaseException], bool]) -> Outcome:
     """What a child says of an exception. `wanted` asks the task's `retry_if`."""
@@ -40,7 +43,15 @@ def outcome_of(error: BaseException, wanted: Callable[[BaseException], bool]) ->
             return Signalled(signal.code, str(signal))
         case other:
             text = failure_of(other, attempt=0, worker="", now_ms=0)  # guarded: its __str__ may raise too
-            return Raised(text.type, text.message, text.traceback, retriable=wanted(other))
+            return Raised(text.type, text.message, text.traceback, retriable=_is_wanted(other, wanted))
+
+
+def _is_wanted(error: BaseException, wanted: Callable[[BaseException], bool]) -> bool:
+    try:
+        return wanted(error)
+    except Exception:
+        log.exception("A policy's retry_if raised; the job is tried again.")
+        return True
 
 
 def told(outcome: Outcome, task: str) -> tuple[bytes | None, BaseException | None]:

@@ -171,3 +171,13 @@ class Decorated:
 
 told = Decorated(tell)
 hopeless = Decorated(raise_it, retriable=False)
+
+
+class Undecided(Decorated):
+    """Its `retry_if` is broken."""
+
+    def is_retriable(self, error: BaseException) -> bool:
+        raise RuntimeError("the policy is broken")
+
+
+undecided = Undecided(raise_it)

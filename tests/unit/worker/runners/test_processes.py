@@ -73,6 +73,12 @@ async def test_the_tasks_own_policy_says_over_there_whether_an_exception_is_wort
     assert caught.value.retriable is False
 
 
+async def test_a_policy_that_raises_over_there_means_another_try(runner):
+    with pytest.raises(TaskRaised) as caught:
+        await run(runner, tasks.nothing, target=f"{tasks.__name__}:undecided")
+    assert caught.value.retriable is True
+
+
 async def test_signals_of_a_task_mean_the_same_from_another_process(runner):
     with pytest.raises(Snooze) as snoozed:
         await run(runner, tasks.snooze)
