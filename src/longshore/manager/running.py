@@ -24,6 +24,7 @@ from longshore.manager.jobs import JobIdLike
 from longshore.manager.runtime import Runtime
 from longshore.manager.single import SingleClaim
 from longshore.manager.words import duration
+from longshore.scaling.parent import Parent
 from longshore.store.commands import SCAN_LIMIT
 from longshore.store.replies import QueueCounts
 from longshore.worker.options import WorkerOptions
@@ -86,14 +87,18 @@ class Running(Defining):
     ) -> int:
         """Runs jobs until SIGTERM or SIGINT (again: at once), with `burst` until nothing is left to do now.
 
-        Gives the exit code of the process: 0 when all ended well, 1 when it was stopped.
+        Gives the exit code of the process: 0 when all ended well, 1 when it was stopped. A process of a supervisor
+        is stopped when that is gone, and never by a second signal: the supervisor passes on what all of them got.
         """
         engine = await self.runtime.engines.here()
         worker = hire(self, engine, self._options(queues, concurrency, burst=burst))
         if not install_signals:
             await worker.run()
             return 0
-        with StopSignals() as signals:
+        supervisor = Parent.from_environment()
+        if supervisor is not None:
+            supervisor.watch(worker.stop)
+        with StopSignals(stops=supervisor is None) as signals:
             signals.attach(worker)
             await worker.run()
         return signals.exit_code
