@@ -1,0 +1,85 @@
+"""This module measures speed: adding jobs, working them off, and how soon an idle worker starts one."""
+
+from arena import Arena
+from sizes import Sizes
+from watch import rate
+
+SLOTS = 100
+"""Of a worker where a measure does not say otherwise."""
+
+WARM_UP = 20
+
+Figures = dict[str, float]
+
+
+async def limits(place: Arena, sizes: Sizes) -> Figures:
+    """What bare SQLite does here and now: the shares are shares of this."""
+    answer = await (await place.start("limits.py", place.folder / "bare.db", sizes.drain)).answer()
+    return {f"bare_{name}": value for name, value in answer.items()}
+
+
+async def one(place: Arena, sizes: Sizes) -> Figures:
+    """Enqueue one by one, each after the last one's answer."""
+    return {"one": (await place.run("enqueue", "one", sizes.one))["per_s"]}
+
+
+async def concurrent(place: Arena, sizes: Sizes) -> Figures:
+    """Enqueue from 100 coroutines at once."""
+    return {"concurrent": (await place.run("enqueue", "concurrent", sizes.enqueue))["per_s"]}
+
+
+async def bulk(place: Arena, sizes: Sizes) -> Figures:
+    """Enqueue in lists of 10,000."""
+    return {"bulk": (await place.run("enqueue", "bulk", sizes.drain))["per_s"]}
+
+
+async def drain(place: Arena, sizes: Sizes) -> Figures:
+    """Jobs that do nothing, one worker process."""
+    return {"drain": await drained(place, "noop", sizes.drain)}
+
+
+async def drain2(place: Arena, sizes: Sizes) -> Figures:
+    """The same with two worker processes."""
+    return {"drain2": await drained(place, "noop", sizes.drain, processes=2)}
+
+
+async def io(place: Arena, sizes: Sizes) -> Figures:
+    """Jobs that wait 10 ms, at 100 slots: 10,000 per second is the most there can be."""
+    return {"io": await drained(place, "wait", sizes.io, 100)}
+
+
+async def threads(place: Arena, sizes: Sizes) -> Figures:
+    """Jobs that block a thread for 1 ms, at 32 slots: 32,000 per second is the most there can be."""
+    return {"threads": await drained(place, "block", sizes.threads, 32)}
+
+
+async def latency(place: Arena, sizes: Sizes) -> Figures:
+    """From before the enqueue call to the first line of the job, nothing else to do."""
+    if place.shares_processes:
+        async with place.working(10):
+            await place.run("latency", WARM_UP)
+            await place.wait_for(WARM_UP)
+            place.board.clear()
+            await place.run("latency", sizes.latency)
+            await place.wait_for(sizes.latency)
+    else:
+        await place.run("latency-here", sizes.latency)
+    waits_ms = place.board.waits_ms()
+    return {
+        "latency_p50": waits_ms[len(waits_ms) // 2],
+        "latency_p99": waits_ms[len(waits_ms) * 99 // 100],
+    }
+
+
+async def drained(
+    place: Arena, task: str, jobs: int, slots: int = SLOTS, *, processes: int = 1, watched: int | None = None
+) -> float:
+    """Jobs per second while `jobs` are added and then worked off; with `watched`, of the first so many."""
+    watched = watched or jobs
+    if not place.shares_processes:
+        return (await place.run("drain", task, jobs, slots, watched))["per_s"]
+    await place.run("fill", task, jobs)
+    place.board.clear()
+    manager = await place.manager()
+    async with place.working(slots, processes=processes):
+        return await rate(manager, place.board, watched, settled=watched == jobs)

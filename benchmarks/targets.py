@@ -1,0 +1,77 @@
+"""This module lists the figures that the table shows, with what Longshore must reach in each."""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A figure: what it is, its targets by store, and the limit of the same run that it is compared with."""
+
+    key: str
+    title: str
+    unit: str
+    targets: dict[str, float]
+    at_most: bool = False
+    """The target is the most that it may be, instead of the least."""
+    limit: str | float | None = None
+    """The key of another figure on the same store, or the most there can be."""
+    limit_title: str = ""
+    share: float | None = None
+    """Of the limit, at least."""
+
+    def is_met(self, store: str, figure: float, share: float | None) -> bool | None:
+        """Whether every target of the row is reached; None when it has none on this store."""
+        verdicts = []
+        if store in self.targets:
+            target = self.targets[store]
+            verdicts.append(figure <= target if self.at_most else figure >= target)
+        if self.share is not None and share is not None:
+            verdicts.append(share >= self.share)
+        return all(verdicts) if verdicts else None
+
+
+ROWS = (
+    Row(
+        "drain",
+        "jobs that do nothing",
+        "jobs/s",
+        {"memory": 100_000, "sqlite": 40_000},
+        limit="bare_drain",
+        limit_title="bare drain",
+        share=0.55,
+    ),
+    Row("drain2", "the same, two workers", "jobs/s", {}, limit="drain", limit_title="one worker", share=1.0),
+    Row("one", "enqueue one by one", "jobs/s", {}, limit="bare_one", limit_title="bare commit", share=0.75),
+    Row("concurrent", "enqueue from 100 coroutines", "jobs/s", {"sqlite": 30_000}),
+    Row(
+        "bulk",
+        "enqueue in bulk",
+        "jobs/s",
+        {"memory": 300_000, "sqlite": 100_000},
+        limit="bare_bulk",
+        limit_title="bare bulk",
+    ),
+    Row("latency_p50", "enqueue to start, p50", "ms", {"memory": 0.2, "sqlite": 2}, at_most=True),
+    Row("latency_p99", "enqueue to start, p99", "ms", {"memory": 1, "sqlite": 6}, at_most=True),
+    Row(
+        "io",
+        "10 ms jobs, 100 slots",
+        "jobs/s",
+        {"memory": 9_500, "sqlite": 9_500},
+        limit=10_000,
+        limit_title="ideal",
+    ),
+    Row("threads", "1 ms in threads, 32 slots", "jobs/s", {}, limit=32_000, limit_title="ideal", share=0.7),
+    Row("idle_cpu", "idle worker, processor", "s/min", {"sqlite": 0.1}, at_most=True),
+    Row("idle_calls", "idle worker, store calls", "/min", {"sqlite": 60}, at_most=True),
+    Row("memory", "worker's memory when new", "MB", {"sqlite": 40}, at_most=True),
+    Row("memory_growth", "and more after many jobs", "MB", {"sqlite": 5}, at_most=True),
+    Row("size", "store, for a waiting job", "bytes", {"sqlite": 300}, at_most=True),
+    Row("backlog", "rate with many waiting", "% of few", {"memory": 90, "sqlite": 90}),
+    Row("history", "rate with a history", "% of none", {"memory": 90, "sqlite": 90}),
+    Row("bare_drain", "bare prototype: drain", "jobs/s", {}),
+    Row("bare_claim_settle", "bare prototype: claim, settle", "jobs/s", {}),
+    Row("bare_one", "bare prototype: a commit each", "jobs/s", {}),
+    Row("bare_bulk", "bare prototype: bulk", "jobs/s", {}),
+    Row("bare_io", "bare coroutines that wait 10 ms", "/s", {}),
+    Row("bare_threads", "bare threads that block 1 ms", "/s", {}),
+)
