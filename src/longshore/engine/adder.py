@@ -54,9 +54,7 @@ class Adder:
         try:
             while group := self._next_group():
                 await self._serve(group)
-                await self._clock.sleep(
-                    0
-                )  # who was just served adds its next job in time for the next insert
+                await self._clock.sleep(0)  # so that who was just served can join the next insert
         finally:
             self._is_busy = False
 
