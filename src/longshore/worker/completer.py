@@ -17,9 +17,9 @@ from longshore.core.events import Event
 from longshore.core.ids import format_id
 from longshore.core.service import Alarm, Patience
 from longshore.engine.engine import Engine
+from longshore.engine.herald import Herald, News
 from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Settled
-from longshore.worker.herald import Herald, News
 from longshore.worker.notebook import FLUSH_SECONDS, Notebook
 from longshore.worker.stats import Stats
 
@@ -168,9 +168,7 @@ class Completer:
             self._engine.expect(verdict.delay_ms / 1000)
         elif verdict.run_ms is not None:
             self._engine.expect(max(0, verdict.run_ms - self._clock.now_ms()) / 1000)
-        news.settled(self._clock.now_ms())
-        if news.handler is not None or any(self._herald.wants(name) for name in news.names()):
-            self._herald.post(news)
+        self._herald.post_news(news, self._clock.now_ms())
 
     def _report_stale(self, verdicts: Sequence[Settlement], replies: Sequence[Settled]) -> None:
         for settlement, reply in zip(verdicts, replies, strict=True):

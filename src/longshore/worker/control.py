@@ -49,5 +49,3 @@ class Control:
 
 MakeContext = Callable[[Control], object]
 """How a task's context parameter is made; `manager/assembly.py` hands it in."""
-MakeJob = Callable[[JobRecord], object]
-"""How the job that processors and hooks see is made; `manager/assembly.py` hands it in."""

@@ -7,7 +7,7 @@ It never sees the store. What may stop an attempt from outside comes here as wel
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -20,12 +20,13 @@ from longshore.core.payload import encode
 from longshore.core.states import State
 from longshore.core.verdict import CANCELLED, COMPLETED, RELEASED, Charge, Verdict
 from longshore.dlq.burial import describe, letter
+from longshore.engine.herald import Herald, News
 from longshore.engine.judge import judge_error, judge_unknown
 from longshore.store.commands import Settlement
 from longshore.worker.attempt import Attempt, Stop
 from longshore.worker.completer import Completer
 from longshore.worker.deadlines import Deadlines
-from longshore.worker.herald import Herald, News
+from longshore.worker.handback import Handback
 from longshore.worker.invocation import Invocation
 from longshore.worker.lanes import Lanes
 from longshore.worker.middleware import CallNext
@@ -33,7 +34,6 @@ from longshore.worker.outside import Outside
 from longshore.worker.registry import Kind, Registry
 from longshore.worker.stats import Stats
 from longshore.worker.steps import Steps, generator_exit
-from longshore.worker.suspects import Suspects
 
 log = logging.getLogger("longshore.worker")
 
@@ -53,7 +53,7 @@ class Executor:
         outside: Outside,
         completer: Completer,
         herald: Herald,
-        suspects: Suspects,
+        handback: Handback,
         stats: Stats,
         clock: Clock,
         random: Random,
@@ -66,11 +66,10 @@ class Executor:
         self._outside = outside
         self._completer = completer
         self._herald = herald
-        self._suspects = suspects
+        self._handback = handback
         self._stats = stats
         self._clock = clock
         self._random = random
-        self._unknown: set[tuple[str, str]] = set()
         self.on_abandoned: Callable[[asyncio.Task[Any]], None] = lambda _: None
         """Called with the slot that will not come back."""
 
@@ -78,7 +77,8 @@ class Executor:
         """One attempt, in the slot whose task this is. False: the slot must take no other job."""
         handler = self._registry.find(record.queue, record.name)
         if handler is None:
-            self._hand_back_unknown(record)
+            self._lanes.done(record.queue)
+            self._handback.unknown(record)
             return True
         attempt = self.running[record.id] = Attempt(record, handler, task)
         error: BaseException | None = None
@@ -148,7 +148,7 @@ class Executor:
         del self.running[record.id]
         self._lanes.done(record.queue)
         if record.crashes:
-            self._suspects.left([record])
+            self._handback.suspects.left([record])
 
     # -------------------------------------------------------------------------------------------------- verdicts
 
@@ -245,7 +245,7 @@ class Executor:
         """Somebody wants these jobs cancelled. A coroutine is cancelled, a child process killed; a thread can only be
         asked, and may still complete."""
         for record in self._lanes.withdraw(ids):
-            self.hand_back([record], CANCELLED)
+            self._handback.give([record], CANCELLED)
         for job_id in ids:
             attempt = self.running.get(job_id)
             if attempt is not None and attempt.stop is None:
@@ -260,38 +260,6 @@ class Executor:
         """Nobody waits any more for what still runs."""
         for attempt in list(self.running.values()):
             self._give_up(attempt)
-
-    def hand_back(self, records: Iterable[JobRecord], verdict: Verdict = RELEASED) -> None:
-        """Ends claims of jobs that no slot has begun."""
-        for record in records:
-            self._stats.released += verdict.charge is Charge.RELEASE
-            self._completer.submit(
-                Settlement(
-                    id=record.id,
-                    queue=record.queue,
-                    session=record.session or "",
-                    fence=record.fence,
-                    verdict=verdict,
-                ),
-                News(record, verdict),
-            )
-            self._suspects.left([record])
-
-    def _hand_back_unknown(self, record: JobRecord) -> None:
-        """Never data loss: some worker may know the task, now or after the next deploy."""
-        self._lanes.done(record.queue)
-        self._stats.unknown += 1
-        self.hand_back([record], judge_unknown(record, self._random))
-        if (record.queue, record.name) not in self._unknown:
-            self._unknown.add((record.queue, record.name))
-            known = ", ".join(self._registry.names()) or "none"
-            log.warning(
-                "No task '%s' (queue '%s') here; its jobs go back and wait for a worker that has it. Known: %s.",
-                record.name,
-                record.queue,
-                known,
-            )
-            self._herald.post_about("unknown_task", record)
 
     def _stop(self, attempt: Attempt, stop: Stop) -> None:
         attempt.mark(stop)

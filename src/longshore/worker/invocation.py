@@ -12,8 +12,9 @@ from longshore.core.context import restore
 from longshore.core.errors import PayloadUndecodable
 from longshore.core.job import Details
 from longshore.core.payload import decode
+from longshore.engine.herald import MakeJob
 from longshore.worker.attempt import Attempt
-from longshore.worker.control import MakeContext, MakeJob, Scribe
+from longshore.worker.control import MakeContext, Scribe
 from longshore.worker.middleware import CallNext, Middleware, wrapped
 from longshore.worker.registry import Kind
 

@@ -12,37 +12,26 @@ back with no attempt burned, and then ends the session.
 """
 
 import asyncio
-import contextvars
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 
 from longshore.core.clock import Clock
-from longshore.core.context import restore
 from longshore.core.errors import StoreUnavailable
 from longshore.core.events import Bus, Event
-from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience, Service
 from longshore.engine.engine import Engine
+from longshore.engine.herald import MakeJob
 from longshore.store.commands import Lease
 from longshore.store.contract import Store
 from longshore.worker.attempt import Stop
-from longshore.worker.completer import Completer
-from longshore.worker.control import MakeContext, MakeJob
-from longshore.worker.executor import Executor
-from longshore.worker.fetcher import Fetcher
-from longshore.worker.heartbeat import Heartbeat
-from longshore.worker.herald import Herald
-from longshore.worker.invocation import Invocation
-from longshore.worker.lanes import Lanes
+from longshore.worker.control import MakeContext
 from longshore.worker.middleware import Middleware
 from longshore.worker.options import WorkerOptions
-from longshore.worker.outside import Outside
+from longshore.worker.parts import Ears, Gear, Parts
 from longshore.worker.registry import Registry
-from longshore.worker.slots import Slots
 from longshore.worker.stats import Stats
-from longshore.worker.suspects import HANDED_BACK, Suspects
 from longshore.worker.tenure import Tenure
 
 log = logging.getLogger("longshore.worker")
@@ -70,22 +59,26 @@ class Worker:
         upkeep: Sequence[Service] = (),
     ) -> None:
         self.stats = Stats()
-        self.tenure = Tenure()
-        self._engine = engine
-        self._registry = registry
-        self._options = options
-        self._bus = bus
-        self._clock = clock
-        self._random = random
-        self._make_context = make_context
-        self._make_job = make_job
-        self._middleware = middleware
-        self._heartbeat_store = heartbeat_store or engine.store
+        self._tenure = Tenure()
+        self._gear = Gear(
+            engine=engine,
+            registry=registry,
+            options=options,
+            bus=bus,
+            clock=clock,
+            random=random,
+            make_context=make_context,
+            make_job=make_job,
+            middleware=middleware,
+            heartbeat_store=heartbeat_store or engine.store,
+        )
+        self._engine, self._options, self._bus = engine, options, bus
+        self._clock, self._random = clock, random
         self._upkeep = upkeep
-        self._suspects = Suspects()
+        self._attention = Alarm(clock)
+        self._parts: Parts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadlines: asyncio.Task[None] | None = None
-        self._attention = Alarm(clock)
         self._wants_drain = False
         self._wants_stop = False
         self._is_lost = False
@@ -94,12 +87,12 @@ class Worker:
     @property
     def session(self) -> str:
         """Its name in the store, as `job.worker` shows it; another one after a session was lost."""
-        return self.tenure.session
+        return self._tenure.session
 
     @property
     def running(self) -> int:
         """Jobs that are running now."""
-        return len(self._executor.running) if self._loop is not None else 0
+        return len(self._parts.executor.running) if self._parts is not None else 0
 
     def drain(self) -> None:
         """Stop claiming, finish within the grace time, hand the rest back, end. Callable from any thread, from a
@@ -114,84 +107,31 @@ class Worker:
 
     def beat_now(self) -> None:
         """Looks at once whether anybody wants a job of this worker cancelled."""
-        if self._loop is not None:
-            self._heartbeat.beat_now()
+        if self._parts is not None:
+            self._parts.heartbeat.beat_now()
 
     async def run(self) -> None:
         """Works until drained or stopped; in burst mode until nothing is left to do now."""
-        self._assemble()
+        self._loop = asyncio.get_running_loop()
+        ears = Ears(rested=self._rested, doubt=self._doubt, lost=self._lose, trusted=self._trust)
+        parts = self._parts = Parts(self._gear, self._tenure, self.stats, ears)
         try:
             if await self._open_session():
-                await self._start()
-                await self._work()
-            await self._finish()
+                await self._start(parts)
+                await self._work(parts)
+            await self._finish(parts)
         except asyncio.CancelledError:
             self._wants_stop = True
-            await self._finish()
+            await self._finish(parts)
             raise
         finally:
-            await self._close()
+            await self._close(parts)
 
     # ------------------------------------------------------------------------------------------------ beginning
 
-    def _assemble(self) -> None:
-        """The parts of the pipeline; made here because they belong to the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        engine, options, clock, random = self._engine, self._options, self._clock, self._random
-        base = contextvars.copy_context()
-        base.run(restore, {}, None)
-        lanes = self._lanes = Lanes(options.queues, options.slots, most_ahead=options.prefetch)
-        herald = self._herald = Herald(self._bus, self._make_job)
-        completer = self._completer = Completer(engine, herald, self.stats, clock=clock, random=random)
-        self._outside = Outside(options.slots, options.processes, random)
-        invocation = Invocation(
-            make_context=self._make_context,
-            make_job=self._make_job,
-            middleware=self._middleware,
-            scribe=completer.notebook,
-            base=base,
-        )
-        self._executor = Executor(
-            registry=self._registry,
-            lanes=lanes,
-            invocation=invocation,
-            outside=self._outside,
-            completer=completer,
-            herald=herald,
-            suspects=self._suspects,
-            stats=self.stats,
-            clock=clock,
-            random=random,
-        )
-        self._slots = Slots(lanes, self.tenure, self._executor.run, self._rested, clock=clock, base=base)
-        self._executor.on_abandoned = self._slots.forget
-        self._fetcher = Fetcher(
-            engine,
-            lanes,
-            self.tenure,
-            completer,
-            self.stats,
-            take=self._take,
-            lost=self._doubt,
-            clock=clock,
-            random=random,
-        )
-        self._fetcher.on_dry = self._rested
-        self._heartbeat = Heartbeat(
-            self._heartbeat_store,
-            self.tenure,
-            options.lease_seconds,
-            lanes.queues(),
-            lost=self._lose,
-            cancel=self._executor.cancel,
-            renewed=self._trust,
-            clock=clock,
-            random=random,
-        )
-
     async def _open_session(self) -> bool:
         """Whether the session was opened before somebody wanted the worker to end."""
-        session = self.tenure.begin()
+        session = self._tenure.begin()
         patience = Patience(self._random)
         while not self._is_ending():
             asked_at = self._clock.monotonic()
@@ -202,76 +142,69 @@ class Worker:
                     log.warning("The worker waits for the store: %s", error)
                 await self._attention.wait(patience.next_seconds())
             else:
-                self.tenure.prolong(session, asked_at + self._options.lease_seconds)
+                self._tenure.prolong(session, asked_at + self._options.lease_seconds)
                 return True
         return False
 
-    async def _start(self) -> None:
-        self._deadlines = asyncio.ensure_future(self._executor.deadlines.run())
-        parts: list[Service] = [self._completer, self._heartbeat, self._fetcher, *self._upkeep]
-        for part in parts:
-            await part.start()
+    async def _start(self, parts: Parts) -> None:
+        self._deadlines = asyncio.ensure_future(parts.executor.deadlines.run())
+        services: list[Service] = [parts.completer, parts.heartbeat, parts.fetcher, *self._upkeep]
+        for service in services:
+            await service.start()
         await self._tell("worker_started")
 
     # -------------------------------------------------------------------------------------------------- working
 
-    async def _work(self) -> None:
+    async def _work(self, parts: Parts) -> None:
         while not self._is_ending():
             await self._attention.wait()
             if self._is_lost:
-                await self._begin_again()
-            if self._options.burst and await self._is_exhausted():
+                await self._begin_again(parts)
+            if self._options.burst and await self._is_exhausted(parts):
                 return
 
-    def _take(self, queue: str, records: list[JobRecord]) -> None:
-        """Jobs that were claimed: into their lane, but suspects only one at a time."""
-        stay, leave = self._suspects.sift(records)
-        if leave:
-            self._executor.hand_back(leave, HANDED_BACK)
-        self._lanes.offer(queue, stay)
-        self._slots.wake()
-
     def _rested(self) -> None:
-        """A slot found nothing to do, or a claim found nothing anywhere."""
-        if not self._lanes.is_dry():
-            self._fetcher.nudge()
+        parts = self._parts
+        if parts is not None and not parts.lanes.is_dry():
+            parts.fetcher.nudge()
         if self._options.burst or self._is_ending():
             self._attention.ring()
 
     def _trust(self) -> None:
-        """The lease runs again."""
-        self._slots.wake()
-        self._fetcher.nudge()
+        if self._parts is not None:
+            self._parts.slots.wake()
+            self._parts.fetcher.nudge()
 
     def _doubt(self, session: str) -> None:
-        """A claim was told that the session is over; the heartbeat asks whether that is the last word."""
-        if session == self.tenure.session:
-            self.tenure.until = 0.0
-            self._heartbeat.beat_now()
+        """The heartbeat asks whether a claim was told the last word."""
+        if self._parts is not None and session == self._tenure.session:
+            self._tenure.until = 0.0
+            self._parts.heartbeat.beat_now()
 
     def _lose(self, session: str) -> None:
-        """The session is over: whatever it still runs may already run elsewhere, so all of it is stopped."""
-        if session != self.tenure.session or self._is_lost:
+        """Whatever the session still runs may already run elsewhere, so all of it is stopped."""
+        parts = self._parts
+        if parts is None or session != self._tenure.session or self._is_lost:
             return
         log.error("Session %s is lost; its jobs are stopped here and run elsewhere.", session)
         self.stats.sessions_lost += 1
-        self.tenure.until = 0.0
+        self._tenure.until = 0.0
         self._is_lost = True
-        self._suspects.left(self._lanes.withdraw())
-        self._executor.stop_all(Stop.LOST)
+        parts.handback.suspects.left(parts.lanes.withdraw())
+        parts.executor.stop_all(Stop.LOST)
         self._attention.ring()
 
-    async def _begin_again(self) -> None:
+    async def _begin_again(self, parts: Parts) -> None:
         self._is_lost = not await self._open_session()
-        self._fetcher.look_everywhere()
+        parts.fetcher.look_everywhere()
 
-    async def _is_exhausted(self) -> bool:
+    async def _is_exhausted(self, parts: Parts) -> bool:
         """Whether nothing is left to do now. Said only after a second look everywhere, with all verdicts settled
         before it: what they brought back, or freed, must be seen."""
-        if self._lanes.running or self._lanes.waiting or not self._lanes.is_dry():
+        if parts.lanes.running or parts.lanes.waiting or not parts.lanes.is_dry():
             return False
-        await self._completer.settled()
-        await self._herald.flush()
+        await parts.completer.settled()
+        await parts.herald.flush()
         try:
             promoted = await self._engine.promote(1000)
         except StoreUnavailable:
@@ -279,38 +212,38 @@ class Worker:
         if promoted.count == 0 and self._claimed_before == self.stats.claimed:
             return True
         self._claimed_before = self.stats.claimed
-        self._fetcher.look_everywhere()
+        parts.fetcher.look_everywhere()
         return False
 
     # --------------------------------------------------------------------------------------------------- ending
 
-    async def _finish(self) -> None:
+    async def _finish(self, parts: Parts) -> None:
         """The drain: the first half takes at most the grace time, the second a few seconds."""
         give_up_at = self._clock.monotonic() + self._options.grace_seconds
-        await self._within(self._options.grace_seconds, self._fetcher.stop())
-        self._executor.hand_back(self._lanes.withdraw())
-        await self._quiet(give_up_at)
-        if self._executor.running:
-            self._executor.stop_all(Stop.RELEASE)
+        await self._within(self._options.grace_seconds, parts.fetcher.stop())
+        parts.handback.give(parts.lanes.withdraw())
+        await self._quiet(parts, give_up_at)
+        if parts.executor.running:
+            parts.executor.stop_all(Stop.RELEASE)
             self._wants_stop = False
-            await self._quiet(self._clock.monotonic() + STOP_SECONDS)
-            self._executor.abandon_all()
+            await self._quiet(parts, self._clock.monotonic() + STOP_SECONDS)
+            parts.executor.abandon_all()
         left = max(STOP_SECONDS, give_up_at - self._clock.monotonic())
-        await self._within(left, self._completer.settled())
-        await self._within(left, self._herald.flush())
+        await self._within(left, parts.completer.settled())
+        await self._within(left, parts.herald.flush())
 
-    async def _quiet(self, until: float) -> None:
+    async def _quiet(self, parts: Parts, until: float) -> None:
         """Until nothing runs, or the time is over, or somebody wants it to end at once."""
-        while self._executor.running and not self._wants_stop:
+        while parts.executor.running and not self._wants_stop:
             left = until - self._clock.monotonic()
             if left <= 0:
                 return
             await self._attention.wait(left)
 
-    async def _close(self) -> None:
+    async def _close(self, parts: Parts) -> None:
         """Each part ends, whatever happens to the others; the heartbeat is the last, and then the session."""
         closing = [service.stop for service in self._upkeep]
-        closing += [self._slots.close, self._completer.stop, self._outside.close, self._heartbeat.stop]
+        closing += [parts.slots.close, parts.completer.stop, parts.outside.close, parts.heartbeat.stop]
         if self._deadlines is not None:
             self._deadlines.cancel()
         for close in closing:
@@ -324,7 +257,7 @@ class Worker:
     async def _end_session(self) -> None:
         """What it may still hold is free at once for others to rescue, and not only when the lease is over."""
         try:
-            await self._engine.extend([self._lease(self.tenure.session, ends=True)])
+            await self._engine.extend([self._lease(self._tenure.session, ends=True)])
         except StoreUnavailable as error:
             log.warning("The session ends with its lease, not now: %s", error)
 
@@ -348,7 +281,7 @@ class Worker:
     async def _tell(self, name: str) -> None:
         if self._bus.wants(name):
             await self._bus.tell(
-                Event(name=name, data={"session": self.session, "queues": self._lanes.queues()})
+                Event(name=name, data={"session": self.session, "queues": tuple(self._options.queues)})
             )
 
     def _call(self, function: Callable[[], None]) -> None:

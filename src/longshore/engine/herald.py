@@ -5,6 +5,8 @@ import asyncio
 import inspect
 import logging
 from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,10 +14,24 @@ from longshore.core.events import Bus, Event
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.core.verdict import Charge, Verdict
-from longshore.worker.control import MakeJob
-from longshore.worker.registry import Handler
 
 log = logging.getLogger("longshore.hooks")
+
+
+MakeJob = Callable[[JobRecord], object]
+"""How the job that hooks see is made; `manager/assembly.py` hands it in."""
+
+
+class Hooks(Protocol):
+    """What a task or handler wants called when its job is over."""
+
+    @property
+    def on_complete(self) -> Callable[..., Any] | None:
+        """Called as (job)."""
+
+    @property
+    def on_failure(self) -> Callable[..., Any] | None:
+        """Called as (job, error)."""
 
 
 class News(msgspec.Struct):
@@ -24,7 +40,7 @@ class News(msgspec.Struct):
     record: JobRecord
     """As it was claimed; `settled` brings it up to date."""
     verdict: Verdict
-    handler: Handler | None = None
+    hooks: Hooks | None = None
     error: BaseException | None = None
 
     def settled(self, now_ms: int) -> JobRecord:
@@ -78,6 +94,15 @@ class Herald:
         if self._telling is None:
             self._telling = asyncio.get_running_loop().create_task(self._tell_all(), name="longshore herald")
 
+    def post_news(self, news: News, now_ms: int) -> None:
+        """Tells how an attempt ended, if anybody wants to know."""
+        hooks = news.hooks
+        if (hooks is not None and (hooks.on_complete or hooks.on_failure)) or any(
+            self._bus.wants(name) for name in news.names()
+        ):
+            news.settled(now_ms)
+            self.post(news)
+
     def post_about(self, name: str, record: JobRecord, error: BaseException | None = None) -> None:
         """An event about one job, if anybody listens."""
         if self._bus.wants(name):
@@ -104,18 +129,18 @@ class Herald:
         for name in news.names():
             if self._bus.wants(name):
                 await self._bus.tell(Event(name=name, queue=news.record.queue, job=job, error=news.error))
-        handler, state = news.handler, news.verdict.state
-        if handler is None:
+        hooks, state = news.hooks, news.verdict.state
+        if hooks is None:
             return
-        if state is State.COMPLETED and handler.on_complete is not None:
-            await _call(handler.on_complete, job)
-        elif state is State.FAILED and handler.on_failure is not None:
-            await _call(handler.on_failure, job, news.error)
+        if state is State.COMPLETED and hooks.on_complete is not None:
+            await _call(hooks.on_complete, job)
+        elif state is State.FAILED and hooks.on_failure is not None:
+            await _call(hooks.on_failure, job, news.error)
 
 
-async def _call(hook: object, *arguments: object) -> None:
+async def _call(hook: Callable[..., Any], *arguments: object) -> None:
     try:
-        outcome = hook(*arguments) if callable(hook) else None
+        outcome = hook(*arguments)
         if inspect.isawaitable(outcome):
             await outcome
     except Exception:

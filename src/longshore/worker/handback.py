@@ -1,0 +1,71 @@
+"""This module hands back jobs that were claimed here and that no slot has begun: unharmed, nothing charged."""
+
+import logging
+from collections.abc import Iterable
+from random import Random
+
+from longshore.core.job import JobRecord
+from longshore.core.verdict import RELEASED, Charge, Verdict
+from longshore.engine.herald import Herald, News
+from longshore.engine.judge import judge_unknown
+from longshore.store.commands import Settlement
+from longshore.worker.completer import Completer
+from longshore.worker.registry import Registry
+from longshore.worker.stats import Stats
+from longshore.worker.suspects import HANDED_BACK, Suspects
+
+log = logging.getLogger("longshore.worker")
+
+
+class Handback:
+    """Gives jobs back, for one reason or another."""
+
+    _told: set[tuple[str, str]]
+    """Tasks that were found missing: said once."""
+
+    def __init__(
+        self, registry: Registry, completer: Completer, herald: Herald, stats: Stats, *, random: Random
+    ) -> None:
+        self.suspects = Suspects()
+        self._registry = registry
+        self._completer = completer
+        self._herald = herald
+        self._stats = stats
+        self._random = random
+        self._told = set()
+
+    def give(self, records: Iterable[JobRecord], verdict: Verdict = RELEASED) -> None:
+        """Ends their claims."""
+        for record in records:
+            self._stats.released += verdict.charge is Charge.RELEASE
+            settlement = Settlement(
+                id=record.id,
+                queue=record.queue,
+                session=record.session or "",
+                fence=record.fence,
+                verdict=verdict,
+            )
+            self._completer.submit(settlement, News(record, verdict))
+            self.suspects.left([record])
+
+    def sift(self, records: list[JobRecord]) -> list[JobRecord]:
+        """Those that may run here; suspects are handed back but for one at a time."""
+        stay, leave = self.suspects.sift(records)
+        if leave:
+            self.give(leave, HANDED_BACK)
+        return stay
+
+    def unknown(self, record: JobRecord) -> None:
+        """Nobody here knows its task. Never data loss: some worker may, now or after the next deploy."""
+        self._stats.unknown += 1
+        self.give([record], judge_unknown(record, self._random))
+        task = (record.queue, record.name)
+        if task not in self._told:
+            self._told.add(task)
+            log.warning(
+                "No task '%s' (queue '%s') here; its jobs go back and wait for a worker that has it. Known: %s.",
+                record.name,
+                record.queue,
+                ", ".join(self._registry.names()) or "none",
+            )
+            self._herald.post_about("unknown_task", record)

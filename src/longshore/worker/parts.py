@@ -1,0 +1,120 @@
+"""This module puts the parts of one worker together; here one sees who is given what."""
+
+import contextvars
+from collections.abc import Callable, Sequence
+from random import Random
+
+import msgspec
+
+from longshore.core.clock import Clock
+from longshore.core.context import restore
+from longshore.core.events import Bus
+from longshore.core.job import JobRecord
+from longshore.engine.engine import Engine
+from longshore.engine.herald import Herald, MakeJob
+from longshore.store.contract import Store
+from longshore.worker.completer import Completer
+from longshore.worker.control import MakeContext
+from longshore.worker.executor import Executor
+from longshore.worker.fetcher import Fetcher
+from longshore.worker.handback import Handback
+from longshore.worker.heartbeat import Heartbeat
+from longshore.worker.invocation import Invocation
+from longshore.worker.lanes import Lanes
+from longshore.worker.middleware import Middleware
+from longshore.worker.options import WorkerOptions
+from longshore.worker.outside import Outside
+from longshore.worker.registry import Registry
+from longshore.worker.slots import Slots
+from longshore.worker.stats import Stats
+from longshore.worker.tenure import Tenure
+
+
+class Gear(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker was given."""
+
+    engine: Engine
+    registry: Registry
+    options: WorkerOptions
+    bus: Bus
+    clock: Clock
+    random: Random
+    make_context: MakeContext
+    make_job: MakeJob
+    middleware: Sequence[Middleware]
+    heartbeat_store: Store
+
+
+class Ears(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the parts tell the worker what they found."""
+
+    rested: Callable[[], None]
+    """A slot found nothing to do, or a claim found nothing anywhere."""
+    doubt: Callable[[str], None]
+    """A claim was told that this session is over."""
+    lost: Callable[[str], None]
+    """The heartbeat was told so."""
+    trusted: Callable[[], None]
+    """The lease runs again after it was over."""
+
+
+class Parts:
+    """The pipeline of one worker, for the running event loop."""
+
+    def __init__(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
+        engine, options, clock, random = gear.engine, gear.options, gear.clock, gear.random
+        base = contextvars.copy_context()
+        base.run(restore, {}, None)  # what is bound where the worker was started belongs to no job
+        self.lanes = Lanes(options.queues, options.slots, most_ahead=options.prefetch)
+        self.herald = Herald(gear.bus, gear.make_job)
+        self.completer = Completer(engine, self.herald, stats, clock=clock, random=random)
+        self.handback = Handback(gear.registry, self.completer, self.herald, stats, random=random)
+        self.outside = Outside(options.slots, options.processes, random)
+        self.executor = Executor(
+            registry=gear.registry,
+            lanes=self.lanes,
+            invocation=Invocation(
+                make_context=gear.make_context,
+                make_job=gear.make_job,
+                middleware=gear.middleware,
+                scribe=self.completer.notebook,
+                base=base,
+            ),
+            outside=self.outside,
+            completer=self.completer,
+            handback=self.handback,
+            herald=self.herald,
+            stats=stats,
+            clock=clock,
+            random=random,
+        )
+        self.slots = Slots(self.lanes, tenure, self.executor.run, ears.rested, clock=clock, base=base)
+        self.executor.on_abandoned = self.slots.forget
+        self.fetcher = Fetcher(
+            engine,
+            self.lanes,
+            tenure,
+            self.completer,
+            stats,
+            take=self._take,
+            lost=ears.doubt,
+            clock=clock,
+            random=random,
+        )
+        self.fetcher.on_dry = ears.rested
+        self.heartbeat = Heartbeat(
+            gear.heartbeat_store,
+            tenure,
+            options.lease_seconds,
+            self.lanes.queues(),
+            lost=ears.lost,
+            cancel=self.executor.cancel,
+            renewed=ears.trusted,
+            clock=clock,
+            random=random,
+        )
+
+    def _take(self, queue: str, records: list[JobRecord]) -> None:
+        """Claimed jobs, on their way into their lane."""
+        self.lanes.offer(queue, self.handback.sift(records))
+        self.slots.wake()
