@@ -16,7 +16,7 @@ class Failure(click.ClickException):
 
 
 class Misuse(click.UsageError):
-    """The command was called in a way that it cannot be."""
+    """The command was called in a way that it cannot be; the message itself says how it can."""
 
 
 def exit_code(error: BaseException, *, with_traceback: bool) -> int:
@@ -37,7 +37,7 @@ def exit_code(error: BaseException, *, with_traceback: bool) -> int:
 
 def sentence(error: BaseException) -> str:
     """The failure in one line."""
-    if isinstance(error, click.UsageError):
+    if isinstance(error, click.UsageError) and not isinstance(error, Misuse):
         place = f" See: {error.ctx.command_path} --help" if error.ctx else ""
         return _one_line(error.format_message()) + place
     if isinstance(error, click.ClickException):

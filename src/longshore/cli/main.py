@@ -1,6 +1,6 @@
 """This module is the entry of the command line: what commands there are, and what their failures look like.
 
-It stays light: `longshore --help` and shell completion import none of the commands, so they answer in 0.1 s.
+It stays light: `longshore --help` and shell completion import none of the commands.
 """
 
 from longshore.cli.lazy import Commands, Lazy, Section
@@ -9,6 +9,7 @@ SECTIONS = (
     Section(
         "Run work",
         {
+            "worker": Lazy("longshore.cli.worker:worker", "Run jobs with the tasks of MODULE:MANAGER."),
             "enqueue": Lazy("longshore.cli.enqueue:enqueue", "Add a job, or many from a file."),
         },
     ),
@@ -18,6 +19,7 @@ SECTIONS = (
             "jobs": Lazy("longshore.cli.jobs:jobs", "List, show, retry, cancel, delete, explain jobs."),
             "queues": Lazy("longshore.cli.queues:queues", "List, pause, resume, clean queues."),
             "dlq": Lazy("longshore.cli.dlq:dlq", "List, show, requeue, discard dead letters."),
+            "top": Lazy("longshore.cli.top:top", "Watch queues and workers live."),
             "workers": Lazy("longshore.cli.workers:workers", "List the workers that are alive."),
         },
     ),
@@ -29,6 +31,7 @@ SECTIONS = (
             ),
             "doctor": Lazy("longshore.cli.doctor:doctor", "Find what may lose jobs or time."),
             "migrate": Lazy("longshore.cli.migrate:migrate", "Bring the store to the newest schema."),
+            "bench": Lazy("longshore.cli.bench:bench", "Measure this store on this machine."),
             "completion": Lazy("longshore.cli.completion:completion", "Print the shell's completion script."),
         },
     ),

@@ -46,7 +46,7 @@ class Progress:
     """Where a command tells what happens and how far it is, with the seconds since it began."""
 
     def __init__(self, stream: IO[str], clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._started = clock.monotonic()
         self._surface = surface_on(stream)
 
@@ -61,7 +61,7 @@ class Progress:
     @property
     def seconds(self) -> float:
         """Since it began."""
-        return self._clock.monotonic() - self._started
+        return self.clock.monotonic() - self._started
 
     def say(self, line: str, colour: str | None = None) -> None:
         """Something that happened."""

@@ -1,0 +1,112 @@
+"""This module is a worker's life in one process, and the supervisor's over several."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from longshore.cli.connection import engine_of
+from longshore.cli.failures import FAILED, Failure
+from longshore.cli.loading import load_manager
+from longshore.cli.options import closed_store
+from longshore.core.clock import SystemClock, system_random
+from longshore.manager.manager import QueueManager
+from longshore.manager.settings import Settings
+from longshore.scaling.parent import Parent
+from longshore.scaling.reload import SourceWatch
+from longshore.scaling.supervisor import Supervisor
+from longshore.store.replies import Finding
+from longshore.worker.signals import StopSignals
+
+log = logging.getLogger("longshore.worker")
+
+
+async def serve(
+    target: str, queues: Mapping[str, int | None] | None, *, concurrency: int | None, burst: bool
+) -> int:
+    """Runs one worker until it is drained, and gives the exit code. Raises Misuse, Failure, StoreUnavailable."""
+    manager = load_manager(target)
+    async with manager:
+        refuse_unsafe(await (await engine_of(manager)).store.examine(), manager.runtime.settings)
+        log.info("%s", introduction(manager, queues, concurrency))
+        code = await manager.run_worker(queues=queues, concurrency=concurrency, burst=burst)
+    log.info("stopped; nothing is left in this process")
+    return code
+
+
+def supervise(
+    target: str, arguments: Sequence[str], processes: int, settings: Settings, *, reload: bool
+) -> int:
+    """Runs several worker processes until they are drained, and gives the exit code. What is wrong with the
+    application or the store is said once, here, before any of them starts."""
+    manager = load_manager(target)
+    asyncio.run(_examine(manager.runtime.settings))
+    log.info("%d processes, process id %d: %s", processes, os.getpid(), introduction(manager, None, None))
+    command = [sys.executable, "-m", "longshore", "worker", *arguments]
+    clock = SystemClock()
+    supervisor = Supervisor(
+        lambda _number: command, processes, grace_seconds=settings.grace, clock=clock, random=system_random()
+    )
+    parent = Parent.from_environment()
+    if parent is not None:  # whoever started us asked not to be outlived
+        parent.watch(supervisor.stop)
+    with StopSignals(on_hangup=supervisor.reload) as signals:
+        signals.attach(supervisor)
+        code = asyncio.run(_watch(supervisor, [Path.cwd()]) if reload else supervisor.run())
+    return FAILED if code else 0
+
+
+def introduction(
+    manager: QueueManager, queues: Mapping[str, int | None] | None, concurrency: int | None
+) -> str:
+    """What is served, in one line."""
+    settings, registry = manager.runtime.settings, manager.runtime.registry
+    names = queues or manager.runtime.served()
+    slots = concurrency or settings.concurrency
+    return (
+        f"serving {_listed(names, 'queue')} with {_listed(registry.names(), 'task')} on {manager.url}; "
+        f"{slots} slots, lease {settings.lease:g} s, grace {settings.grace:g} s"
+    )
+
+
+def refuse_unsafe(findings: Iterable[Finding], settings: Settings) -> None:
+    """Raises Failure for a store that may lose jobs by the way it is set up, unless the settings allow it."""
+    for finding in findings:
+        if finding.level != "error":
+            continue
+        if not settings.unsafe_store:
+            raise Failure(
+                f"This store may lose jobs, so no worker starts: {finding.problem} {finding.remedy} "
+                "(LONGSHORE_UNSAFE_STORE=1 starts all the same)"
+            )
+        log.warning("this store may lose jobs: %s %s", finding.problem, finding.remedy)
+
+
+def _listed(names: Iterable[str], noun: str) -> str:
+    """`queue emails`, `queues emails, images`, `14 tasks`."""
+    listed = sorted(names)
+    if not listed:
+        return f"no {noun}s"
+    if len(listed) > 8:
+        return f"{len(listed)} {noun}s"
+    return f"{noun}{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
+
+
+async def _examine(settings: Settings) -> None:
+    async with closed_store(settings) as store:
+        await store.open()
+        refuse_unsafe(await store.examine(), settings)
+
+
+async def _watch(supervisor: Supervisor, folders: list[Path]) -> int:
+    def changed(files: list[Path]) -> None:
+        log.info("%s changed; starting anew", ", ".join(path.name for path in files[:3]))
+        supervisor.reload()
+
+    watching = asyncio.create_task(SourceWatch(folders, changed, clock=SystemClock()).run())
+    try:
+        return await supervisor.run()
+    finally:
+        watching.cancel()

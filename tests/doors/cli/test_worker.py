@@ -1,0 +1,188 @@
+"""`longshore worker` as a real process: it serves, stops when asked, and says in one line what it cannot do."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from longshore.cli.failures import Failure, Misuse
+from longshore.cli.serving import refuse_unsafe
+from longshore.cli.worker import parse_queues
+from longshore.manager.settings import Settings
+from longshore.store.replies import Finding
+from tests.doors.cli.conftest import Call, Shop
+
+APPLICATION = """
+import asyncio
+from pathlib import Path
+from longshore import QueueManager
+
+manager = QueueManager()
+numbers = manager.queue("numbers")
+
+@numbers.task(name="double")
+async def double(n: int) -> int:
+    return 2 * n
+
+@numbers.task(name="linger")
+async def linger(tell: str) -> None:
+    Path(tell).write_text("running")
+    await asyncio.Event().wait()
+"""
+
+Worker = subprocess.Popen[str]
+
+
+@pytest.fixture(autouse=True)
+def application(nowhere: Path) -> Path:
+    (nowhere / "app.py").write_text(APPLICATION)
+    return nowhere
+
+
+@pytest.fixture
+def start(nowhere: Path) -> Iterator[object]:
+    """Starts workers; none survives its test."""
+    started: list[Worker] = []
+
+    def start(*arguments: str) -> Worker:
+        command = [sys.executable, "-m", "longshore", "worker", "app:manager", *arguments]
+        process = subprocess.Popen(
+            command, cwd=nowhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def finish(process: Worker) -> str:
+    """What it wrote until it ended."""
+    written = process.communicate(timeout=30)[1]
+    assert "Traceback" not in written
+    return written
+
+
+def add(call: Call, name: str, *lines: str) -> None:
+    assert call("enqueue", "numbers", name, "--file", "-", stdin="\n".join(lines)).exit_code == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_burst_does_all_there_is_and_ends_with_0(call: Call, shop: Shop, start, processes: str):
+    add(call, "double", *(f'{{"n": {n}}}' for n in range(200)))
+    worker = start("--burst", "--processes", processes)
+    written = finish(worker)
+    assert worker.returncode == 0, written
+    assert set(shop.states().values()) == {"completed"}
+    assert "serving queue numbers with tasks double, linger on sqlite:///" in written
+
+
+def test_sigterm_hands_back_what_does_not_end_in_time_with_no_attempt_burned(
+    call: Call, shop: Shop, start, nowhere: Path
+):
+    """S3.19"""
+    pipe = nowhere / "running"
+    os.mkfifo(pipe)
+    add(call, "linger", json.dumps({"tell": str(pipe)}))
+    worker = start("--grace", "0.2")
+    assert pipe.read_text() == "running"
+    worker.send_signal(signal.SIGTERM)
+    written = finish(worker)
+    assert worker.returncode == 0, written
+    (job,) = json.loads(call("jobs", "list", "--json").stdout)
+    assert (job["state"], job["attempt"], job["failures"], job["crashes"]) == ("pending", 0, 0, 0)
+
+
+def test_when_the_supervisor_is_killed_its_workers_go_and_hand_their_jobs_back(
+    call: Call, shop: Shop, start, nowhere: Path
+):
+    """S3.19"""
+    pipe = nowhere / "running"
+    os.mkfifo(pipe)
+    add(call, "linger", json.dumps({"tell": str(pipe)}))
+    supervisor = start("--processes", "1", "--reload")
+    assert pipe.read_text() == "running"
+    (listed,) = json.loads(call("workers", "list", "--json").stdout)
+    worker = os.pidfd_open(listed["pid"])
+    supervisor.kill()
+    ended, _, _ = select.select([worker], [], [], 10)
+    os.close(worker)
+    assert ended, "the worker outlived its supervisor"
+    (job,) = json.loads(call("jobs", "list", "--json").stdout)
+    assert (job["state"], job["releases"], job["crashes"]) == ("pending", 1, 0)
+
+
+def test_a_worker_that_is_alive_is_listed_with_what_it_holds(call: Call, shop: Shop, start, nowhere: Path):
+    pipe = nowhere / "running"
+    os.mkfifo(pipe)
+    add(call, "linger", json.dumps({"tell": str(pipe)}))
+    worker = start("--grace", "0.2", "--concurrency", "7")
+    assert pipe.read_text() == "running"
+    (listed,) = json.loads(call("workers", "list", "--json").stdout)
+    assert (listed["pid"], listed["slots"], listed["holds"]) == (worker.pid, 7, 1)
+    assert listed["queues"] == ["numbers"]
+    assert str(worker.pid) in call("workers", "list").stdout
+    worker.send_signal(signal.SIGTERM)
+    finish(worker)
+    assert call("workers", "list").stdout.startswith("No worker is alive.")
+
+
+def test_the_log_can_be_json_lines(call: Call, shop: Shop, start):
+    add(call, "double", '{"n": 1}')
+    written = finish(start("--burst", "--log-json"))
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert any(line["message"].startswith("serving queue numbers") for line in lines)
+
+
+@pytest.mark.parametrize("more", [[], ["--processes", "2"]])
+def test_a_wrong_target_is_one_line_and_exit_code_2(shop: Shop, nowhere: Path, more: list[str]):
+    command = [sys.executable, "-m", "longshore", "worker", "app:manger", *more]
+    done = subprocess.run(command, cwd=nowhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: Module 'app' has no 'manger'. Did you mean 'manager'?\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "queues"),
+    [
+        (None, None),
+        ("a", {"a": None}),
+        ("a:10,b:2", {"a": 10, "b": 2}),
+        (" a:1 , b ", {"a": 1, "b": None}),
+        ("tenant:acme", {"tenant:acme": None}),
+        ("tenant:7:3", {"tenant:7": 3}),
+    ],
+)
+def test_queues_are_read_with_their_slots(text: str | None, queues: dict[str, int | None] | None):
+    assert parse_queues(text) == queues
+
+
+@pytest.mark.parametrize("text", ["", ",", "a:0"])
+def test_queues_that_would_never_run_are_refused(text: str):
+    with pytest.raises(Misuse, match="--queues"):
+        parse_queues(text)
+
+
+RISK = Finding("error", "evicting", "The store evicts jobs.", "Set noeviction.")
+
+
+def test_no_worker_starts_on_a_store_that_may_lose_jobs():
+    """S3.23"""
+    with pytest.raises(Failure, match=r"The store evicts jobs\. Set noeviction\..*LONGSHORE_UNSAFE_STORE=1"):
+        refuse_unsafe([RISK], Settings())
+
+
+def test_the_refusal_has_a_named_way_around_and_warnings_do_not_refuse(caplog: pytest.LogCaptureFixture):
+    """S3.23"""
+    refuse_unsafe([RISK], Settings(unsafe_store=True))
+    assert "this store may lose jobs" in caplog.text
+    refuse_unsafe([Finding("warning", "slow", "It is slow.", "Wait.")], Settings())
