@@ -10,15 +10,15 @@ DUE_PAGES = 4_000
 four times as often and wrote the same hot pages each time."""
 TOO_MANY_PAGES = 16_384
 """64 MiB: readers have kept the log from starting over for so long that the next checkpoint waits for them."""
-PATIENCE_SECONDS = 0.02
-"""For readers; all writers wait meanwhile."""
+READERS_SECONDS = 0.02
+"""How long a checkpoint waits for readers; all writers wait meanwhile."""
 
 
 class Checkpoints:
     """Counts the pages of the log after each commit."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, patience_seconds: float) -> None:
+        self._clock, self._patience_seconds = clock, patience_seconds
         self._pages = 0
         self._moved = 0
 
@@ -40,14 +40,14 @@ class Checkpoints:
         """Moves what it can. When idle the file of the log is emptied too, so that it does not stay large for ever."""
         insist = idle or self._pages >= TOO_MANY_PAGES
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if insist else apsw.SQLITE_CHECKPOINT_PASSIVE
-        connection.set_busy_handler(BusyHandler(self._clock, PATIENCE_SECONDS))
+        connection.set_busy_handler(BusyHandler(self._clock, READERS_SECONDS))
         try:
             pages, moved = connection.wal_checkpoint(None, mode)
             self._pages, self._moved = max(pages, 0), max(moved, 0)
         except apsw.BusyError:
             self._moved = self._pages  # a reader is in the way; there will be another time
         finally:
-            connection.set_busy_handler(BusyHandler(self._clock))
+            connection.set_busy_handler(BusyHandler(self._clock, self._patience_seconds))
         if idle:
             self._pages = self._moved = 0
 

@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -19,8 +20,30 @@ OLDEST_SQLITE = (3, 51, 3)
 CACHE_KIB = 8 * 1024
 """Of pages, for the writer. More was no faster at a million jobs, and a worker may take 40 MB in all."""
 READER_CACHE_KIB = 1024
-PATIENCE_SECONDS = 10.0
-"""How long a transaction waits for a foreign lock before its callers are told."""
+READER_PATIENCE_SECONDS = 10.0
+"""Readers wait for nobody but a process that recovers the write-ahead log after a crash."""
+
+
+class Settings(NamedTuple):
+    """How a store writes."""
+
+    synchronous: str = "full"
+    patience_seconds: float = 10.0
+    """How long a transaction waits for a foreign lock before its callers are told."""
+
+
+Place = tuple[int, int]
+"""Device and inode of a file."""
+
+
+def place_of(path: Path) -> Place | None:
+    """Which file a path leads to; None: to none. Asked before each transaction (1 µs): SQLite would go on writing
+    into a file that was deleted or replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def sqlite_version() -> tuple[int, ...]:
@@ -67,20 +90,18 @@ def create_file(path: Path) -> None:
         raise StoreUnavailable("unreachable", f"cannot create {path}: {error.strerror}") from error
 
 
-def connect(path: Path, *, synchronous: str, clock: Clock) -> apsw.Connection:
-    """A connection that writes. Raises StoreUnavailable."""
-    connection = None
+def connect(path: Path, settings: Settings, clock: Clock) -> apsw.Connection:
+    """A connection that writes. Raises apsw.Error."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_handler(BusyHandler(clock))
+        connection.set_busy_handler(BusyHandler(clock, settings.patience_seconds))
         _set(connection, CACHE_KIB)
-        _switch_to_wal(connection, BusyHandler(clock))
-        connection.pragma("synchronous", synchronous)
+        _switch_to_wal(connection, BusyHandler(clock, settings.patience_seconds))
+        connection.pragma("synchronous", settings.synchronous)
         connection.wal_autocheckpoint(0)  # the writer checkpoints between transactions, not inside a commit
-    except apsw.Error as error:
-        if connection is not None:
-            connection.close()
-        raise meaning(error, str(path)) from error
+    except apsw.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -88,7 +109,7 @@ def connect_reader(path: Path, clock: Clock) -> apsw.Connection:
     """A connection that cannot write. Raises StoreUnavailable."""
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_handler(BusyHandler(clock))
+        connection.set_busy_handler(BusyHandler(clock, READER_PATIENCE_SECONDS))
         _set(connection, READER_CACHE_KIB)
     except apsw.Error as error:
         raise meaning(error, str(path)) from error
@@ -121,7 +142,7 @@ class BusyHandler:
     starve a process for 1.1 s where this one waited 28 ms at most.
     """
 
-    def __init__(self, clock: Clock, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, clock: Clock, patience_seconds: float) -> None:
         self._clock, self._patience_seconds = clock, patience_seconds
         self._random = random.Random()  # noqa: S311 - jitter, not secrets
         self._pause = threading.Event()

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import apsw
 
+from longshore.backends.sqlite.connecting import Settings
 from longshore.backends.sqlite.readers import Readers
 from longshore.backends.sqlite.schema import prepare
 from longshore.backends.sqlite.wakeups import Bell
@@ -22,21 +23,21 @@ Reply = TypeVar("Reply")
 class Core:
     """Counts its handles; the last one that is closed ends it."""
 
-    def __init__(self, path: Path, synchronous: str) -> None:
+    def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self.bell = Bell(path, SystemClock())
         self.readers = Readers(path)
-        self.writer = Writer(path, synchronous, self.bell.ring)
+        self.writer = Writer(path, settings, self.bell.ring)
         self.reads = 0
         self._process = os.getpid()
         self._handles = 1
         self._lock = threading.Lock()
 
     @classmethod
-    async def opened(cls, path: Path, synchronous: str, clock: Clock) -> "Core":
+    async def opened(cls, path: Path, settings: Settings, clock: Clock) -> "Core":
         """A core whose file and schema are there. Raises what `Store.open` raises."""
-        await asyncio.to_thread(prepare, path, synchronous, clock)
-        return cls(path, synchronous)
+        await asyncio.to_thread(prepare, path, settings, clock)
+        return cls(path, settings)
 
     def check_process(self) -> None:
         """Raises StoreUnavailable in a forked child: SQLite's locks do not follow it there."""

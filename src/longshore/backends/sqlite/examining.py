@@ -36,7 +36,7 @@ def examine(connection: apsw.Connection, *, path: Path, synchronous: str) -> lis
 
 
 def _of_the_file(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
-    report = [str(line) for (line,) in connection.execute("PRAGMA quick_check(10)")]
+    report = _quick_check(connection)
     if report != ["ok"]:
         yield Finding(
             level="error",
@@ -59,6 +59,13 @@ def _of_the_file(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
             problem=f"Other users of this machine may read or write {path}.",
             remedy=f"chmod 600 {path}",
         )
+
+
+def _quick_check(connection: apsw.Connection) -> list[str]:
+    try:
+        return [str(line) for (line,) in connection.execute("PRAGMA quick_check(10)")]
+    except apsw.Error as error:  # some damage cannot even be described
+        return [str(error)]
 
 
 def _of_the_settings(synchronous: str) -> Iterator[Finding]:

@@ -47,6 +47,10 @@ def fault(error: apsw.Error, path: str) -> Fault | None:
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return Fault(reason, f"{path}: {error}; {_ADVICE[reason]}")
+    if isinstance(error, apsw.SQLError) and "no such" in str(
+        error
+    ):  # a table: the file was replaced by another
+        return Fault("corrupt", f"{path}: {error}; it is not a file of Longshore any more")
     return None
 
 

@@ -20,13 +20,13 @@ class SqliteListener:
 
     def __init__(
         self,
-        address: Path,
+        ear: socket.socket,
         kinds: Collection[WakeKind],
         queues: Collection[str] | None,
         clock: Clock,
         leave: Callable[["SqliteListener"], None],
     ) -> None:
-        self.address = address
+        self.address = Path(ear.getsockname())
         self._kinds = frozenset(kinds)
         self._queues = None if queues is None else frozenset(queues)
         self._clock, self._leave = clock, leave
@@ -36,12 +36,7 @@ class SqliteListener:
         self._box: dict[Wake, None] = {}
         self._is_over = False
         self._store_is_closed = False
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(0)
-        with contextlib.suppress(FileNotFoundError):  # left by an earlier process of the same number
-            address.unlink()
-        self._socket.bind(str(address))
-        address.chmod(0o600)
+        self._socket = ear
         self._loop.add_reader(self._socket.fileno(), self._receive)
 
     def offer(self, wakes: Iterable[Wake]) -> None:

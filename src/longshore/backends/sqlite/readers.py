@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import apsw
 
-from longshore.backends.sqlite.connecting import connect_reader
+from longshore.backends.sqlite.connecting import connect_reader, place_of
 from longshore.backends.sqlite.faults import meaning
 from longshore.core.clock import SystemClock
 from longshore.core.errors import StoreUnavailable
@@ -30,6 +30,7 @@ class Readers:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="longshore-sqlite-reader")
         self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
         self._is_closed = False
+        self._place = place_of(path)
 
     async def read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
         """What `work` returns, as of one moment. Raises StoreUnavailable."""
@@ -51,7 +52,7 @@ class Readers:
     def _read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
         if self._is_closed:
             raise self._closed()
-        connection = self._take() or connect_reader(self._path, SystemClock())
+        connection = self._connection()
         try:
             connection.execute("BEGIN")
             try:
@@ -69,6 +70,15 @@ class Readers:
 
     def _closed(self) -> StoreUnavailable:
         return StoreUnavailable("closed", f"{self._path} was closed")
+
+    def _connection(self) -> apsw.Connection:
+        """An idle connection, or a new one; those to a file that was deleted or replaced are of no use any more."""
+        place = place_of(self._path)
+        if place != self._place:
+            while (connection := self._take()) is not None:
+                connection.close()
+            self._place = place
+        return self._take() or connect_reader(self._path, SystemClock())
 
     def _take(self) -> apsw.Connection | None:
         try:

@@ -24,6 +24,7 @@ from longshore.backends.sqlite import (
     sessions,
     settling,
 )
+from longshore.backends.sqlite.connecting import Settings
 from longshore.backends.sqlite.core import Core
 from longshore.backends.sqlite.examining import examine
 from longshore.backends.sqlite.listening import SqliteListener
@@ -59,16 +60,22 @@ class SqliteStore:
     """A handle on the jobs in one file.
 
     `synchronous="full"` (the default) keeps every acknowledged job through a loss of power; "normal" keeps them only
-    through the death of the process, and is several times faster for single calls on slow disks.
+    through the death of the process, and is several times faster for single calls on slow disks. A call that has
+    waited `patience_seconds` for another process ends with StoreUnavailable("locked").
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, synchronous: str = "full", clock: Clock | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "full",
+        patience_seconds: float = 10,
+        clock: Clock | None = None,
     ) -> None:
         if synchronous not in {"full", "normal"}:
             raise InvalidOption("synchronous", synchronous, "full or normal")
         self._path = Path(os.path.realpath(path))
-        self._synchronous = synchronous
+        self._settings = Settings(synchronous, patience_seconds)
         self._clock = clock or SystemClock()
         self._core: Core | None = None
         self._opening = asyncio.Lock()
@@ -89,7 +96,7 @@ class SqliteStore:
         """See `Store.open`. Creates the file, readable by its owner only, but not its folder."""
         async with self._opening:
             if self._core is None:
-                self._core = await Core.opened(self._path, self._synchronous, self._clock)
+                self._core = await Core.opened(self._path, self._settings, self._clock)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -102,17 +109,17 @@ class SqliteStore:
 
     async def twin(self) -> "SqliteStore":
         """See `Store.twin`: another handle on the same writer, for any thread."""
-        twin = SqliteStore(self._path, synchronous=self._synchronous, clock=self._clock)
+        twin = SqliteStore(self._path, **self._settings._asdict(), clock=self._clock)
         twin._core = self._opened().share()
         return twin
 
     async def migrate(self, *, apply: bool = True) -> Migration:
         """See `Store.migrate`."""
-        return await asyncio.to_thread(migrate, self._path, self._synchronous, self._clock, apply=apply)
+        return await asyncio.to_thread(migrate, self._path, self._settings, self._clock, apply=apply)
 
     async def examine(self) -> list[Finding]:
         """See `Store.examine`."""
-        return await self._read(partial(examine, path=self._path, synchronous=self._synchronous))
+        return await self._read(partial(examine, path=self._path, synchronous=self._settings.synchronous))
 
     async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.insert`."""

@@ -23,7 +23,7 @@ class Turnstile:
         """On the clock's monotonic time, while another process is inside; read by whoever watches over patience."""
         self._clock = clock
         self._tell_waiting = tell_waiting
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._descriptor = _open(path)
         _close_after_fork(self)
 
     def enter(self) -> None:
@@ -45,6 +45,16 @@ class Turnstile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _open(path: Path) -> int:
+    """The file of the queue, made for its owner only if it is not there."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    os.fchmod(descriptor, 0o600)  # whatever the umask
+    return descriptor
 
 
 def _close_after_fork(turnstile: Turnstile) -> None:

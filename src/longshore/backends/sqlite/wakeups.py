@@ -26,6 +26,7 @@ LETTERS = {WakeKind.PENDING: "p", WakeKind.FINISHED: "f", WakeKind.CANCEL: "c"}
 LONGEST_ADDRESS = 100
 """Bytes of a socket's path; the limit is 104 to 108, by system."""
 LONGEST_NAME = 24
+TRIES = 10
 SETTLED_SECONDS = 0.1
 """A folder's time of change is only as fine as the kernel's tick (4 ms); a listing may be kept when it is older."""
 _NAME = re.compile(r"\d+-\d+-([pfc]+)")
@@ -58,14 +59,27 @@ class Bell:
         self, kinds: Collection[WakeKind], queues: Collection[str] | None, clock: Clock
     ) -> SqliteListener:
         """A new listener for the running event loop. Raises StoreUnavailable where the folder belongs to another."""
-        self._make_folder()
         with self._lock:
             self._number += 1
             letters = "".join(sorted({LETTERS[kind] for kind in kinds}))
-            name = f"{os.getpid()}-{id(self) % 100_000}{self._number}-{letters or 'p'}"
-            listener = SqliteListener(self._folder / name, kinds, queues, clock, self._leave)
-            self._listeners[name] = listener
+            address = self._folder / f"{os.getpid()}-{id(self) % 100_000}{self._number}-{letters or 'p'}"
+            listener = SqliteListener(self._bound(address), kinds, queues, clock, self._leave)
+            self._listeners[address.name] = listener
         return listener
+
+    def _bound(self, address: Path) -> socket.socket:
+        """A socket of that name. Another process may just be removing the folder that it found empty."""
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ear.settimeout(0)
+        for _ in range(TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                self._make_folder()
+                address.unlink(missing_ok=True)  # left by an earlier process of the same number
+                ear.bind(str(address))
+                address.chmod(0o600)
+                return ear
+        ear.close()
+        raise StoreUnavailable("unreachable", f"{self._folder} is removed again and again")
 
     def ring(self, wakes: Iterable[Wake]) -> None:
         """Tells those who want to hear. Called by the writer after a commit; a wake-up that fails is lost."""
@@ -87,7 +101,10 @@ class Bell:
             listener.end_with_store()
 
     def hang_up(self) -> None:
-        """Lets go of the socket that rings; called when the writer has ended and nobody can ring any more."""
+        """Lets go of the socket that rings, and of the folder if nobody else listens there; called when the writer
+        has ended and nobody can ring any more."""
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
         if self._sender is not None:
             self._sender.close()
 

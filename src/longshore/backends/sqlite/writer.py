@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 
 from longshore.backends.sqlite.checkpoints import Checkpoints
-from longshore.backends.sqlite.connecting import PATIENCE_SECONDS, connect
+from longshore.backends.sqlite.connecting import Place, Settings, connect, place_of
 from longshore.backends.sqlite.faults import Fault, fault, spoils_the_connection
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.backends.sqlite.turnstile import Turnstile
@@ -52,8 +52,8 @@ class Command:
 class Writer:
     """Owns the connection that writes. `submit` may be called from any thread."""
 
-    def __init__(self, path: Path, synchronous: str, ring: Callable[[set[Wake]], None]) -> None:
-        self._path, self._synchronous, self._ring = path, synchronous, ring
+    def __init__(self, path: Path, settings: Settings, ring: Callable[[set[Wake]], None]) -> None:
+        self._path, self._settings, self._ring = path, settings, ring
         self._clock = SystemClock()  # what this thread measures is real, whatever time the jobs live in
         self._inbox: SimpleQueue[Command | None] = SimpleQueue()
         self._left: list[Command] = []
@@ -65,8 +65,9 @@ class Writer:
         self._turnstile = Turnstile(
             path.with_name(path.name + ".lock"), self._clock, self._watch_over_patience
         )
-        self._checkpoints = Checkpoints(self._clock)
+        self._checkpoints = Checkpoints(self._clock, settings.patience_seconds)
         self._connection: apsw.Connection | None = None
+        self._place: Place | None = None
         self.transactions = 0
         """Committed so far."""
         self._thread = threading.Thread(target=self._run, name="longshore-sqlite-writer", daemon=True)
@@ -84,7 +85,7 @@ class Writer:
         self._inbox.put(None)
         if self._turnstile.waiting_since is not None:
             self._give_up(Fault("closed", f"{self._path} was closed while it waited for another process"))
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join(self._settings.patience_seconds)
 
     def _run(self) -> None:
         try:
@@ -136,8 +137,9 @@ class Writer:
                 group, fault(error, str(self._path)) or Fault("unreachable", f"{self._path}: {error}")
             )
             return
-        except OSError as error:
-            self._refuse(group, Fault("unreachable", f"{self._path}.lock: {error.strerror}"))
+        except Exception as error:  # noqa: BLE001 - if this thread died, everybody would wait for ever
+            self._disconnect()
+            self._refuse(group, Fault("unreachable", f"{self._path}: {error!r}"))
             return
         deliver(done)
         if wakes:
@@ -148,8 +150,11 @@ class Writer:
     def _enter(self, group: list[Command]) -> list[Command]:
         """Connects if needed and takes its turn; gives those that still wait afterwards."""
         self._group = group
+        if self._connection is not None and place_of(self._path) != self._place:
+            self._disconnect()  # deleted or replaced: whatever was written now would be lost with the old file
         if self._connection is None:
-            self._connection = connect(self._path, synchronous=self._synchronous, clock=self._clock)
+            self._place = place_of(self._path)
+            self._connection = connect(self._path, self._settings, self._clock)
             self._checkpoints.watch(self._connection)
         self._turnstile.enter()
         with self._guard:
@@ -251,10 +256,10 @@ class Writer:
 
     def _keep_watch(self) -> None:
         quiet = 0
-        while quiet < 5 and not self._closing.wait(1.0):
+        while quiet < 5 and not self._closing.wait(min(1.0, self._settings.patience_seconds / 4)):
             since = self._turnstile.waiting_since
             quiet = 0 if since is not None else quiet + 1
-            if since is not None and self._clock.monotonic() - since > PATIENCE_SECONDS:
+            if since is not None and self._clock.monotonic() - since > self._settings.patience_seconds:
                 self._give_up(Fault("locked", f"another process has been writing {self._path} for too long"))
 
     def _give_up(self, reason: Fault) -> None:
