@@ -7,6 +7,7 @@ from typing import Any
 from longshore.backends import open_store
 from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.events import Bus
+from longshore.core.retention import Retention
 from longshore.core.service import Service
 from longshore.engine.engine import Engine
 from longshore.manager.context import JobContext
@@ -18,6 +19,9 @@ from longshore.manager.runtime import Runtime
 from longshore.manager.services import dead_letter_sweeper, health_watch, presence
 from longshore.manager.settings import Settings, load_settings, without_secrets
 from longshore.store.contract import Store
+from longshore.upkeep.promoter import Promoter
+from longshore.upkeep.pruner import Pruner
+from longshore.upkeep.rescuer import Rescuer
 from longshore.worker.options import WorkerOptions
 from longshore.worker.worker import Worker
 
@@ -78,8 +82,25 @@ def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: boo
 
 def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callable[[], str]) -> list[Service]:
     """What goes on beside the jobs, in every worker."""
+    runtime = desk.runtime
+    clock, random, bus = runtime.clock, runtime.random, runtime.bus
+
+    def retentions() -> dict[str, Retention]:
+        return {queue: runtime.retention_of(queue) for queue in {*runtime.queues, *options.queues}}
+
     return [
-        presence(session, engine.store, desk.runtime, options),
+        Promoter(engine, clock=clock, random=random, bus=bus),
+        Rescuer(
+            engine,
+            find=runtime.registry.find,
+            lease_seconds=options.lease_seconds,
+            make_job=lambda record: Job(runtime, record),
+            bus=bus,
+            clock=clock,
+            random=random,
+        ),
+        Pruner(engine, retentions=retentions, clock=clock, random=random, bus=bus),
+        presence(session, engine.store, runtime, options),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]

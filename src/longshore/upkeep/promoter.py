@@ -1,0 +1,47 @@
+"""This module makes jobs pending when their time has come: at the exact time, as far as this process can know it.
+
+The store says when the next job is due; what this process adds or retries itself is announced by the engine. A job
+that another process adds with a delay, while nothing is due here, is seen by the next poll.
+"""
+
+from random import Random
+
+from longshore.core.clock import Clock
+from longshore.core.events import Bus
+from longshore.core.service import Repeating
+from longshore.engine.engine import Engine
+from longshore.store.commands import SCAN_LIMIT
+
+POLL_SECONDS = 2.5
+"""With the fetcher's poll, the heartbeat and the rescuer an idle worker makes fewer than 60 calls a minute."""
+LEAST_PAUSE_SECONDS = 0.02
+"""Where the store's clock says that it is not time yet and ours thinks that it is."""
+
+
+class Promoter(Repeating):
+    """Promotes for one engine; any number of them may run."""
+
+    def __init__(self, engine: Engine, *, clock: Clock, random: Random, bus: Bus | None = None) -> None:
+        super().__init__("promoter", self._promote, clock=clock, random=random, bus=bus)
+        self._engine = engine
+        self._random = random
+
+    async def start(self) -> None:
+        """Promotes at once, and hears from now on what will be due."""
+        self._engine.watch_due(self.hasten)
+        await super().start()
+
+    async def stop(self) -> None:
+        """After the promotion that it is at."""
+        self._engine.unwatch_due(self.hasten)
+        await super().stop()
+
+    async def _promote(self) -> float:
+        promoted = await self._engine.promote(SCAN_LIMIT)
+        if promoted.more:
+            return 0.0
+        poll = POLL_SECONDS * self._random.uniform(0.9, 1.1)
+        if promoted.next_due_ms is None:
+            return poll
+        due_in = (promoted.next_due_ms - self._engine.clock.now_ms()) / 1000
+        return min(max(due_in, LEAST_PAUSE_SECONDS), poll)

@@ -1,0 +1,123 @@
+"""This module brings back jobs whose worker is gone: killed, frozen, or cut off from the store.
+
+A job is lost when the lease of its worker's session is over. What becomes of it is judged here like everything else:
+back in line at once after its first crash, later after the next, and a dead letter when it has taken too many workers
+down. The settlement says `if_lost`: a worker that comes back to life in between keeps its jobs. It works for tasks that
+this process does not know as well; then the job's own limits and the defaults hold.
+"""
+
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+from longshore.core.clock import Clock
+from longshore.core.errors import WorkerCrashed
+from longshore.core.events import Bus
+from longshore.core.ids import format_id
+from longshore.core.job import Details, JobRecord
+from longshore.core.service import Repeating
+from longshore.core.states import State
+from longshore.dlq.burial import describe, letter
+from longshore.engine.engine import Engine
+from longshore.engine.herald import Herald, Hooks, MakeJob, News
+from longshore.engine.judge import judge_crash
+from longshore.engine.policy import Policy
+from longshore.store.commands import SCAN_LIMIT, JobQuery, Order, Settlement
+from longshore.store.replies import Settled
+
+log = logging.getLogger("longshore.upkeep")
+
+LOST = JobQuery(states=(State.RUNNING,), lost=True, order=Order.OLDEST, limit=SCAN_LIMIT)
+
+
+class Known(Hooks, Protocol):
+    """What a rescuer wants to know of a task."""
+
+    @property
+    def policy(self) -> Policy:
+        """The task's own."""
+
+
+class Rescuer(Repeating):
+    """Looks for lost jobs three times in each lease; any number of them may run."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        find: Callable[[str, str], Known | None],
+        lease_seconds: float,
+        make_job: MakeJob,
+        bus: Bus,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        """`find` knows the task of a queue and name, perhaps."""
+        super().__init__("rescuer", self._rescue, clock=clock, random=random, bus=bus)
+        self._engine = engine
+        self._find = find
+        self._pause_seconds = lease_seconds / 3
+        self._herald = Herald(bus, make_job)
+        self._random = random
+
+    async def stop(self) -> None:
+        """After the rescue that it is at, and when it is told."""
+        await super().stop()
+        await self._herald.flush()
+
+    async def _rescue(self) -> float:
+        [page] = await self._engine.store.scan([LOST])
+        if page.jobs:
+            await self._bring_back(page.jobs)
+        if page.cursor is not None:
+            return 0.0
+        return self._pause_seconds * self._random.uniform(0.7, 1.0)
+
+    async def _bring_back(self, jobs: list[JobRecord]) -> None:
+        cases = [self._judge(job) for job in jobs]
+        replies = await self._engine.settle([settlement for settlement, _ in cases])
+        for (settlement, news), reply in zip(cases, replies, strict=True):
+            if reply is Settled.APPLIED:
+                log.warning("Job %s lost its worker: %s", format_id(settlement.id), settlement.error_text)
+                self._engine.expect(settlement.verdict.delay_ms / 1000)
+                self._herald.post_news(news, self._engine.clock.now_ms())
+
+    def _judge(self, job: JobRecord) -> tuple[Settlement, News]:
+        known = self._find(job.queue, job.name)
+        policy = _policy(job, known)
+        verdict = judge_crash(job, policy.max_crashes)
+        error = WorkerCrashed(
+            f"Worker {job.session} died or lost its lease while it held the job "
+            f"(crash {job.crashes + 1} of {policy.max_crashes})."
+        )
+        now_ms = self._engine.clock.now_ms()
+        kept, line = describe(error, job, job.session or "", now_ms)
+        is_over = verdict.state is State.FAILED
+        settlement = Settlement(
+            id=job.id,
+            queue=job.queue,
+            session=job.session or "",
+            fence=job.fence,
+            verdict=verdict,
+            error=kept,
+            error_text=line,
+            follow=(letter(job, line, now_ms, policy.dead_letter),) if is_over and policy.dead_letter else (),
+            if_lost=True,
+            keep=policy.keep_failed or not is_over,
+        )
+        return settlement, News(job, verdict, known, error)
+
+
+def _policy(job: JobRecord, known: Known | None) -> Policy:
+    """The task's policy, or the default one, with the job's own wishes as far as they can be read."""
+    policy = known.policy if known is not None else Policy()
+    if job.details is None:
+        return policy
+    try:
+        return policy.adapted(msgspec.json.decode(job.details, type=Details))
+    except Exception:  # noqa: BLE001 - whatever a foreign producer wrote, its job must be rescued
+        log.warning("The details of job %s cannot be read; its task's policy holds.", format_id(job.id))
+        return policy
