@@ -100,6 +100,8 @@ class Running(Defining):
             supervisor.watch(worker.stop)
         with StopSignals(stops=supervisor is None) as signals:
             signals.attach(worker)
+            if supervisor is not None:
+                supervisor.ready()
             await worker.run()
         return signals.exit_code
 

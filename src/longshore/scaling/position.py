@@ -11,11 +11,12 @@ from longshore.scaling.process import WorkerProcess, manner
 
 log = logging.getLogger("longshore.supervisor")
 
-INSTANT_SECONDS = 1.0
-"""A process that has lived so long has started."""
+START_SECONDS = 10.0
+"""A process that has lived so long has started, whether or not it said that it is ready."""
 STABLE_SECONDS = 60.0
 """A process that has lived so long had nothing to do with the crashes before it."""
-FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.5, 30.0
+FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.5, 10.0
+"""At most ten seconds: jobs that take their process down are dead after three crashes, and others wait meanwhile."""
 
 Start = Callable[[str], Awaitable[WorkerProcess]]
 
@@ -39,8 +40,8 @@ class Position:
         self.name = f"worker-{number}"
         self.process: WorkerProcess | None = None
         self.leaves = False
-        self.instant_crashes = 0
-        """Processes in a row that did not live for a second."""
+        self.failed_starts = 0
+        """Processes in a row that ended before they were ready to work."""
         self._start, self._crashed, self._clock = start, crashed, clock
         self._patience_seconds = patience_seconds
         self._since = 0.0
@@ -59,10 +60,10 @@ class Position:
         while not self.leaves:
             if self.process is None:
                 await self._take(await self._start(self.name))
-            code = await self._watch()
+            code, was_ready = await self._watch()
             if code == 0 or self.leaves:
                 break
-            await self._rest(code)
+            await self._rest(code, was_ready=was_ready)
             code = 0  # a crash that was answered
         return code if self.process is None else await self.process.end(self._patience_seconds)
 
@@ -70,7 +71,7 @@ class Position:
         """Starts another process beside the one that it has. Only if it stands, the old one is drained. Whether it
         stands."""
         fresh = await self._start(self.name)
-        if not await fresh.stands(INSTANT_SECONDS):
+        if not await fresh.stands(START_SECONDS):
             return False
         old, self.process = self.process, None
         await self._take(fresh)
@@ -85,8 +86,9 @@ class Position:
         else:  # while it started the position was filled, or closed
             await fresh.end(self._patience_seconds)
 
-    async def _watch(self) -> int:
-        """Until the process ends, whichever it is by then, or the position leaves. Its exit code."""
+    async def _watch(self) -> tuple[int, bool]:
+        """Until the process ends, whichever it is by then, or the position leaves. Its exit code, and whether it had
+        been ready."""
         while (process := self.process) is not None:
             ended = asyncio.ensure_future(process.ended())
             rung = asyncio.ensure_future(self._alarm.wait())
@@ -95,14 +97,15 @@ class Position:
             await asyncio.wait({rung})  # an alarm has one waiter: this one must be gone before the next
             if self.process is process and (ended.done() or self.leaves):
                 self.process = None
-                return ended.result() if ended.done() else await process.end(self._patience_seconds)
-        return 0
+                code = ended.result() if ended.done() else await process.end(self._patience_seconds)
+                return code, process.is_ready
+        return 0, True
 
-    async def _rest(self, code: int) -> None:
+    async def _rest(self, code: int, *, was_ready: bool) -> None:
         lived = self._clock.monotonic() - self._since
         if lived >= STABLE_SECONDS:
             self._delay.reset()
-        self.instant_crashes = self.instant_crashes + 1 if lived < INSTANT_SECONDS else 0
+        self.failed_starts = 0 if was_ready or lived >= START_SECONDS else self.failed_starts + 1
         self._crashed()
         if not self.leaves:
             seconds = self._delay.next_seconds()

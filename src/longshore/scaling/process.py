@@ -1,14 +1,20 @@
-"""This module is one worker process as its supervisor sees it."""
+"""This module is one worker process as its supervisor sees it.
+
+The two hold a socket each. The process says over it when it is ready to work; and by its end each notices the death of
+the other, however it came (`parent.py` is the process's side).
+"""
 
 import asyncio
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from longshore.core.clock import Clock
+from longshore.scaling.parent import VARIABLE
 
 CHUNK_BYTES = 65_536
 LAST_WORDS_SECONDS = 1.0
@@ -19,12 +25,22 @@ class WorkerProcess:
     """A process that runs. Made by `start`."""
 
     def __init__(
-        self, name: str, process: asyncio.subprocess.Process, *, clock: Clock, outputs: Sequence[TextIO]
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        line: socket.socket,
+        *,
+        clock: Clock,
+        outputs: Sequence[TextIO],
     ) -> None:
         self.name = name
         self.pid = process.pid
         self._process = process
         self._clock = clock
+        self._line = line
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.setblocking(False)  # noqa: FBT003 - the socket's own spelling
+        asyncio.get_running_loop().add_reader(line, self._hear)
         streams = (process.stdout, process.stderr)
         self._readers = [
             asyncio.ensure_future(_name_lines(name, stream, output))
@@ -40,23 +56,32 @@ class WorkerProcess:
         command: Sequence[str],
         *,
         clock: Clock,
-        environment: Mapping[str, str],
-        descriptors: Sequence[int],
         names_output: bool,
     ) -> Self:
         """A fresh interpreter, never a fork, in a process group of its own: Ctrl-C in a terminal goes to the
         supervisor, which passes it on once. Raises OSError when the command cannot be run."""
         pipe = asyncio.subprocess.PIPE if names_output else None
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            env={**os.environ, **environment},
-            pass_fds=tuple(descriptors),
-            process_group=0,
-        )
-        return cls(name, process, clock=clock, outputs=(sys.stdout, sys.stderr))
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=pipe,
+                    stderr=pipe,
+                    env={**os.environ, VARIABLE: str(theirs.fileno())},
+                    pass_fds=(theirs.fileno(),),
+                    process_group=0,
+                )
+            except OSError:
+                ours.close()
+                raise
+        return cls(name, process, ours, clock=clock, outputs=(sys.stdout, sys.stderr))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said that it is ready to work."""
+        return self._ready.done()
 
     async def ended(self) -> int:
         """Its exit code, once it has ended and its output is out; negative: the signal that killed it."""
@@ -75,8 +100,8 @@ class WorkerProcess:
         self._life.add_done_callback(lambda _: told(self))
 
     async def stands(self, seconds: float) -> bool:
-        """Whether it still runs after so long."""
-        await self._wait(seconds)
+        """Waits until it is ready, has ended, or so long; whether it has not ended."""
+        await self._wait(seconds, self._ready)
         return not self._life.done()
 
     async def end(self, patience_seconds: float) -> int:
@@ -89,10 +114,26 @@ class WorkerProcess:
         code = await self.ended()
         return 0 if code == -signal.SIGTERM else code
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self, seconds: float, *others: asyncio.Future[None]) -> None:
         timer = asyncio.ensure_future(self._clock.sleep(seconds))
-        await asyncio.wait({self._life, timer}, return_when=asyncio.FIRST_COMPLETED)
+        awaited: set[asyncio.Future[Any]] = {self._life, timer, *others}
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         timer.cancel()
+
+    def _hear(self) -> None:
+        try:
+            said = self._line.recv(CHUNK_BYTES)
+        except OSError:  # reset: it died with something of ours unread
+            said = b""
+        if said and not self._ready.done():
+            self._ready.set_result(None)
+        if not said:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._line.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._line)
+            self._line.close()
 
     async def _live(self) -> int:
         code = await self._process.wait()
@@ -100,6 +141,7 @@ class WorkerProcess:
             await asyncio.wait(self._readers, timeout=LAST_WORDS_SECONDS)
             for reader in self._readers:
                 reader.cancel()
+        self._hang_up()
         return code
 
     def _send(self, number: signal.Signals) -> None:

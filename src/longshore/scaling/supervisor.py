@@ -8,27 +8,24 @@
 | `scale` | more are started, or the last ones drained |
 
 A process that ends with code 0 has finished (`--burst`) and is not started again. One that ends otherwise is, after
-a delay that grows while it keeps crashing. When all of them keep ending within a second, the command itself must be
-wrong: then the supervisor gives up, loudly. A supervisor that is killed takes its processes along: they hold the
-reading end of a pipe (`parent.py`) that ends with it.
+a delay that grows while it keeps crashing. When all of them keep ending before they are ready, the command itself must
+be wrong: then the supervisor gives up, loudly. A supervisor that is killed takes its processes along (`parent.py`).
 """
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from itertools import count as count_from
 from random import Random
 from typing import Any
 
 from longshore.core.clock import Clock
-from longshore.scaling.parent import VARIABLE
 from longshore.scaling.position import Position
 from longshore.scaling.process import WorkerProcess
 
 log = logging.getLogger("longshore.supervisor")
 
-INSTANT_CRASHES = 5
+FAILED_STARTS = 5
 """So many in a row, in every position, and the supervisor gives up."""
 MARGIN_SECONDS = 1.5
 """Beyond the grace time, until a draining process is killed: it has its own last things to write."""
@@ -63,7 +60,6 @@ class Supervisor:
         """All that run, those that are about to be replaced too."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._rolls = asyncio.Lock()
-        self._lifeline = -1
         self._exit_code = 0
         self._is_ending = False
         self._is_stopped = False
@@ -75,7 +71,6 @@ class Supervisor:
 
     async def run(self) -> int:
         """Until every process has ended for good. The exit code: 0 if all of them finished, or drained in time."""
-        self._lifeline, ours = os.pipe()
         self._loop = asyncio.get_running_loop()
         try:
             self._set_count(self._count)
@@ -85,8 +80,6 @@ class Supervisor:
                 await asyncio.wait(self._tasks)
         finally:
             self._kill_all()
-            os.close(ours)
-            os.close(self._lifeline)
         return self._exit_code
 
     def drain(self) -> None:
@@ -149,8 +142,6 @@ class Supervisor:
             name,
             self._command(number),
             clock=self._clock,
-            environment={VARIABLE: str(self._lifeline)},
-            descriptors=(self._lifeline,),
             names_output=self._names_output,
         )
         self._processes.add(process)
@@ -188,11 +179,11 @@ class Supervisor:
             process.kill()
 
     def _think_of_giving_up(self) -> None:
-        if all(position.instant_crashes >= INSTANT_CRASHES for position in self._positions.values()):
+        if all(position.failed_starts >= FAILED_STARTS for position in self._positions.values()):
             log.critical(
-                "Giving up: every worker process ended within a second of its start, %d times in a row. "
+                "Giving up: every worker process ended before it was ready, %d times in a row. "
                 "What they printed says why.",
-                INSTANT_CRASHES,
+                FAILED_STARTS,
             )
             self._exit_code = 1
             self._drain()

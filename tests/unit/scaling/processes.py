@@ -19,9 +19,14 @@ def drain(*_):
     say("drained")
     sys.exit(0)
 
+parent = Parent.from_environment()
 if manner == "crash":
     say("started")
     print("no such module", file=sys.stderr)
+    os._exit(3)
+if manner == "poisoned":
+    parent.ready()
+    say("started")
     os._exit(3)
 if manner == "finish":
     say("started")
@@ -30,21 +35,21 @@ if manner == "stubborn":
     signal.signal(signal.SIGTERM, lambda *_: say("refused"))
 else:
     signal.signal(signal.SIGTERM, drain)
-parent = Parent.from_environment()
 if manner == "orphan":
     parent.watch(lambda: say("orphaned"), patience_seconds=0.1)
 else:
     parent.watch(lambda: os._exit(0))
 print("hello", flush=True)
 say("started")
+parent.ready()
 while True:
     threading.Event().wait()
 """
 
 
 def command(manner: str, pipe: Path, number: int) -> list[str]:
-    """A process that starts, and then: drains on SIGTERM ("drain"), refuses to ("stubborn"), has crashed ("crash"),
-    has finished ("finish"), or does not end when its supervisor is gone ("orphan")."""
+    """A process that starts, and then: drains on SIGTERM ("drain"), refuses to ("stubborn"), crashes before it is ready
+    ("crash") or after ("poisoned"), has finished ("finish"), or does not end when its supervisor is gone ("orphan")."""
     return [sys.executable, "-c", CODE, manner, str(pipe), str(number)]
 
 

@@ -1,6 +1,6 @@
 """The supervisor as its processes know it."""
 
-import os
+import socket
 
 from longshore.scaling.parent import VARIABLE, Parent
 
@@ -10,11 +10,21 @@ def test_a_process_without_a_supervisor_has_no_parent_to_watch():
 
 
 def test_what_a_worker_starts_learns_nothing_of_the_supervisor():
-    reading, writing = os.pipe()
-    os.set_inheritable(reading, True)
-    environment = {VARIABLE: str(reading)}
-    assert Parent.from_environment(environment) is not None
+    supervisor, process = socket.socketpair()
+    process.set_inheritable(True)
+    environment = {VARIABLE: str(process.detach())}
+    parent = Parent.from_environment(environment)
     assert environment == {}
-    assert not os.get_inheritable(reading)
-    os.close(reading)
-    os.close(writing)
+    assert not parent._line.get_inheritable()
+    parent._line.close()
+    supervisor.close()
+
+
+def test_saying_ready_to_a_supervisor_that_is_gone_is_no_error():
+    supervisor, process = socket.socketpair()
+    parent = Parent.from_environment({VARIABLE: str(process.detach())})
+    parent.ready()
+    assert supervisor.recv(10) == b"ready"
+    supervisor.close()
+    parent.ready()
+    parent._line.close()
