@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from longshore.core.errors import StoreUnavailable
+from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease, Put, RecordAsk
 from longshore.store.contract import Store
@@ -32,11 +33,21 @@ async def test_closing_what_was_never_opened_does_nothing(kit: StoreUnderTest) -
     await kit.unopened().close()
 
 
-async def test_every_verb_of_a_closed_store_says_that_it_is_closed(kit: StoreUnderTest) -> None:
-    store = await kit.another()
-    [job] = await start(store)
-    await store.close()
-    calls = [
+async def test_every_verb_of_a_store_that_is_not_open_says_so(kit: StoreUnderTest) -> None:
+    [job] = await start(kit.store)
+    never_opened, closed = kit.unopened(), await kit.another()
+    await closed.close()
+    for store in (never_opened, closed):
+        for call in one_call_of_each_verb(store, job):
+            with pytest.raises(StoreUnavailable) as raised:
+                await call
+            assert raised.value.reason == "closed"
+    assert await states(kit.store, [job.id]) == [State.RUNNING]
+
+
+def one_call_of_each_verb(store: Store, job: JobRecord) -> list[Coroutine[Any, Any, object]]:
+    """Calls that would do something."""
+    return [
         store.insert([new_job()]),
         store.claim([ClaimAsk(QUEUE, 1, SESSION)]),
         store.settle([settlement(job)]),
@@ -49,11 +60,6 @@ async def test_every_verb_of_a_closed_store_says_that_it_is_closed(kit: StoreUnd
         store.get([RecordAsk("note")]),
         store.listen([]),
     ]
-    for call in calls:
-        with pytest.raises(StoreUnavailable) as raised:
-            await call
-        assert raised.value.reason == "closed"
-    assert await states(kit.store, [job.id]) == [State.RUNNING]
 
 
 async def test_closing_while_calls_are_under_way_ends_each_of_them(kit: StoreUnderTest) -> None:

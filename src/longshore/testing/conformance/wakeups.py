@@ -103,9 +103,10 @@ async def test_a_follower_wakes_its_queue(store: Store) -> None:
 
 
 async def test_a_queue_that_is_resumed_wakes(store: Store) -> None:
-    await put(store, Put(kind=PAUSE, key=QUEUE, value=b"{}"))
-    await add(store)
     async with listening(store, WakeKind.PENDING) as listener:
+        await add(store)
+        await heard_until(listener, PENDING)
+        await put(store, Put(kind=PAUSE, key=QUEUE, value=b"{}"))
         await put(store, Put(kind=PAUSE, key=QUEUE, value=None))
         await heard_until(listener, PENDING)
 
