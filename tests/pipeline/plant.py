@@ -13,6 +13,8 @@ from longshore.core.signature import Signature
 from longshore.engine.engine import Engine
 from longshore.engine.policy import Policy
 from longshore.store.commands import JobQuery
+from longshore.upkeep.promoter import Promoter
+from longshore.upkeep.rescuer import Rescuer
 from longshore.worker.control import Control
 from longshore.worker.options import WorkerOptions
 from longshore.worker.registry import Handler, Kind, Registry
@@ -108,6 +110,22 @@ class Plant:
             middleware=self.middleware,
             upkeep=self.upkeep,
         )
+
+    def services(self):
+        """The upkeep that every real worker has beside it."""
+        parts = {"clock": self.clock, "random": Random(1), "bus": self.bus}
+        rescuer = Rescuer(
+            self.engine,
+            find=self.registry.find,
+            lease_seconds=30,
+            make_job=lambda record: record,
+            **parts,
+        )
+        return [Promoter(self.engine, **parts), rescuer]
+
+    def use_upkeep(self):
+        """Lets the workers of this plant do it."""
+        self.upkeep = self.services()
 
     async def work(self, *queues, **options):
         """Does everything that can be done now, and gives the worker that did it."""

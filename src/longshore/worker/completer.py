@@ -14,7 +14,7 @@ from random import Random
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
 from longshore.core.events import Event
-from longshore.core.ids import format_id
+from longshore.core.ids import JobId, format_id
 from longshore.core.service import Alarm, Patience
 from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, News
@@ -47,7 +47,7 @@ class Completer:
         self._verdicts: list[Settlement] = []
         self._news: list[tuple[int, News]] = []
         self._notes: list[Note] = []
-        self._in_flight = 0
+        self._in_flight: list[Settlement] = []
         self._alarm = Alarm(clock)
         self._is_asleep = True
         self._is_full = False
@@ -60,7 +60,7 @@ class Completer:
     @property
     def unsettled(self) -> int:
         """Verdicts that the store does not have yet."""
-        return len(self._verdicts) + self._in_flight
+        return len(self._verdicts) + len(self._in_flight)
 
     @property
     def is_full(self) -> bool:
@@ -78,6 +78,10 @@ class Completer:
             self._is_asleep = False
             self._idle.clear()
             self._alarm.ring()
+
+    def held(self) -> set[JobId]:
+        """The jobs whose verdicts the store does not have yet, or may not have."""
+        return {settlement.id for settlement in (*self._in_flight, *self._verdicts)}
 
     async def start(self) -> None:
         """Begins to settle."""
@@ -109,9 +113,9 @@ class Completer:
 
     async def _settle_some(self) -> None:
         verdicts, news = self._take()
-        self._in_flight = len(verdicts)
+        self._in_flight = verdicts
         replies = await self._insist(verdicts)
-        self._in_flight = 0
+        self._in_flight = []
         stale = replies.count(Settled.STALE)
         self._stats.settled += len(replies) - stale
         if stale:

@@ -10,12 +10,16 @@ import logging
 from collections.abc import Callable
 from random import Random
 
+import msgspec
+
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
+from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience
+from longshore.core.states import State
 from longshore.engine.engine import Engine
-from longshore.store.commands import ClaimAsk
+from longshore.store.commands import SCAN_LIMIT, ClaimAsk, JobQuery, Order
 from longshore.store.replies import Claimed, WakeKind
 from longshore.worker.completer import Completer
 from longshore.worker.lanes import Lanes
@@ -41,6 +45,7 @@ class Fetcher:
         stats: Stats,
         *,
         take: Callable[[str, list[JobRecord]], None],
+        held: Callable[[], set[JobId]],
         lost: Callable[[str], None],
         clock: Clock,
         random: Random,
@@ -51,12 +56,15 @@ class Fetcher:
         self._completer = completer
         self._stats = stats
         self._take = take
+        self._held = held
         self._lost = lost
         self._clock = clock
         self._random = random
         self._alarm = Alarm(clock)
         self._patience = Patience(random)
         self._claimed_at = clock.monotonic()
+        self._is_in_doubt = False
+        """A claim was not answered, so the session may hold jobs that nobody here knows."""
         self._is_stopping = False
         self._fetching: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -107,10 +115,13 @@ class Fetcher:
         wakes = [self._lanes.wakes_of(ask.queue) for ask in asks]
         started = self._clock.monotonic()
         try:
+            if self._is_in_doubt:
+                await self._adopt()
             replies = await self._engine.claim(asks)
         except StoreUnavailable as error:
             if self._patience.failures == 0:
                 log.warning("Claiming waits for the store: %s", error)
+            self._is_in_doubt = True
             await self._pause()
         except Exception:
             log.exception("A claim failed; it is tried again.")
@@ -130,6 +141,22 @@ class Fetcher:
             self._take(ask.queue, reply.jobs)
         if reply.session_lost:
             self._lost(ask.session)
+
+    async def _adopt(self) -> None:
+        """Takes what a claim got whose reply was lost; otherwise it would be held as long as this worker lives."""
+        held = self._held()  # before the look: what ends meanwhile was held, and is not taken twice
+        query = JobQuery(
+            states=(State.RUNNING,), session=self._tenure.session, order=Order.OLDEST, limit=SCAN_LIMIT
+        )
+        cursor: str | None = ""
+        while cursor is not None:
+            [page] = await self._engine.store.scan([msgspec.structs.replace(query, cursor=cursor or None)])
+            cursor = page.cursor
+            for record in page.jobs:
+                if record.id not in held and record.queue in self._lanes.queues():
+                    self._stats.claimed += 1
+                    self._take(record.queue, [record])
+        self._is_in_doubt = False
 
     def _pace(self, started: float) -> None:
         now = self._clock.monotonic()

@@ -64,6 +64,8 @@ class Heartbeat:
     async def stop(self) -> None:
         """Ends the thread; the session lives on until its lease is over, or ended."""
         self._is_stopping = True
+        if self._thread.ident is None:  # it was never started
+            return
         if self._loop is not None:
             self._call(self._loop, self._end)
         await self._ended

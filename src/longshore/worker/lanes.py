@@ -106,6 +106,10 @@ class Lanes:
         self.waiting -= len(out)
         return out
 
+    def held(self) -> set[JobId]:
+        """The jobs that wait here."""
+        return {record.id for lane in self._lanes.values() for record in lane.waiting}
+
     def asks(self, session: str) -> list[ClaimAsk]:
         """What to claim now; nothing when slots and stocks are full or every queue is dry."""
         self._turn.rotate(-1)  # who is first in line gets the slots that cannot be shared evenly

@@ -9,6 +9,7 @@ import msgspec
 from longshore.core.clock import Clock
 from longshore.core.context import restore
 from longshore.core.events import Bus
+from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
 from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, MakeJob
@@ -97,6 +98,7 @@ class Parts:
             self.completer,
             stats,
             take=self._take,
+            held=self._held,
             lost=ears.doubt,
             clock=clock,
             random=random,
@@ -118,3 +120,7 @@ class Parts:
         """Claimed jobs, on their way into their lane."""
         self.lanes.offer(queue, self.handback.sift(records))
         self.slots.wake()
+
+    def _held(self) -> set[JobId]:
+        """Every job that this worker has: in a lane, in a slot, or on its way back to the store."""
+        return {*self.executor.running, *self.lanes.held(), *self.completer.held()}

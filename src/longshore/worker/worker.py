@@ -168,7 +168,7 @@ class Worker:
         if parts is not None and not parts.lanes.is_dry():
             parts.fetcher.nudge()
         if self._options.burst or self._is_ending():
-            self._attention.ring()
+            self._attention.ring()  # somebody waits for the last job to end
 
     def _trust(self) -> None:
         if self._parts is not None:
@@ -222,20 +222,18 @@ class Worker:
         give_up_at = self._clock.monotonic() + self._options.grace_seconds
         await self._within(self._options.grace_seconds, parts.fetcher.stop())
         parts.handback.give(parts.lanes.withdraw())
-        await self._quiet(parts, give_up_at)
-        if parts.executor.running:
-            parts.executor.stop_all(Stop.RELEASE)
-            self._wants_stop = False
-            await self._quiet(parts, self._clock.monotonic() + STOP_SECONDS)
-            parts.executor.abandon_all()
+        await self._quiet(parts, give_up_at, until_stop=True)
+        parts.executor.stop_all(Stop.RELEASE)
+        await self._quiet(parts, self._clock.monotonic() + STOP_SECONDS, until_stop=False)
+        parts.executor.abandon_all()
         left = max(STOP_SECONDS, give_up_at - self._clock.monotonic())
         await self._within(left, parts.completer.settled())
         await self._within(left, parts.herald.flush())
 
-    async def _quiet(self, parts: Parts, until: float) -> None:
+    async def _quiet(self, parts: Parts, give_up_at: float, *, until_stop: bool) -> None:
         """Until nothing runs, or the time is over, or somebody wants it to end at once."""
-        while parts.executor.running and not self._wants_stop:
-            left = until - self._clock.monotonic()
+        while parts.executor.running and not (until_stop and self._wants_stop):
+            left = give_up_at - self._clock.monotonic()
             if left <= 0:
                 return
             await self._attention.wait(left)
@@ -256,6 +254,8 @@ class Worker:
 
     async def _end_session(self) -> None:
         """What it may still hold is free at once for others to rescue, and not only when the lease is over."""
+        if not self._tenure.until:
+            return
         try:
             await self._engine.extend([self._lease(self._tenure.session, ends=True)])
         except StoreUnavailable as error:

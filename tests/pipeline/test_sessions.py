@@ -1,0 +1,268 @@
+"""Who owns a job: sessions, fences, crashes, suspects, and a store that comes and goes."""
+
+import asyncio
+from random import Random
+
+import pytest
+
+from longshore.backends.memory.store import MemoryStore
+from longshore.core.clock import ManualClock
+from longshore.core.ids import new_id
+from longshore.core.states import State
+from longshore.store.commands import ClaimAsk, Lease
+from longshore.testing.faults import Fault, Faults, FaultyStore, Harm
+from tests.pipeline.plant import Plant, turns, until
+
+
+async def claim_and_die(plant, count=100):
+    """A worker that claims and is never heard of again, until its lease is over."""
+    session = f"dead:1:{new_id().hex()[-8:]}"
+    await plant.store.extend([Lease(session=session, lease_ms=30_000, opens=True)])
+    [claimed] = await plant.store.claim([ClaimAsk("q", count, session)])
+    plant.clock.advance(31)
+    return claimed.jobs
+
+
+async def test_a_second_worker_runs_what_the_first_one_left_and_the_crash_is_counted_apart(plant):
+    """F1, F2"""
+    plant.hear("completed")
+
+    @plant.task()
+    async def runs():
+        return "by the second"
+
+    job_id = await plant.add("runs")
+    await claim_and_die(plant)
+    plant.use_upkeep()
+    async with plant.working():
+        await plant.signal("completed").wait()
+    job = await plant.job(job_id)
+    assert (job.state, job.crashes, job.failures, job.attempt) == (State.COMPLETED, 1, 0, 2)
+
+
+async def test_a_frozen_worker_that_thaws_finds_its_writes_refused(plant, caplog):
+    """F15: the job was rescued and done by another worker meanwhile."""
+    plant.hear("completed", "stale")
+    gates = {1: asyncio.Event(), 2: asyncio.Event()}
+    runs = []
+
+    @plant.task()
+    async def waits():
+        runs.append(len(runs) + 1)
+        await gates[runs[-1]].wait()
+        return runs[-1]
+
+    job_id = await plant.add("waits")
+    frozen = await Plant(FrozenStore(plant.store, plant.clock)).open()
+    frozen.registry, frozen.clock, frozen.bus = plant.registry, plant.clock, plant.bus
+    async with frozen.working(lease_seconds=30) as first:
+        await until(lambda: runs == [1])
+        plant.clock.advance(31)
+        [_, rescuer] = plant.services()
+        await rescuer.start()
+        await turns()
+        await rescuer.stop()
+        async with plant.working():
+            await until(lambda: runs == [1, 2])
+            gates[2].set()
+            await plant.signal("completed").wait()
+        gates[1].set()
+        await plant.signal("stale").wait()
+        assert first.stats.stale == 1
+    assert (await plant.job(job_id)).result == b"2"
+    assert "somebody else's" in caplog.text
+
+
+class FrozenStore(FaultyStore):
+    """A store whose `extend` is never answered once the worker has opened its session."""
+
+    def __init__(self, store, clock):
+        super().__init__(
+            store, Faults(Random(1), Fault(harm=Harm.BEFORE, verb="extend", calls=tuple(range(2, 99)))), clock
+        )
+
+
+async def test_a_lost_session_stops_everything_and_a_new_one_goes_on(plant):
+    plant.hear("completed", "stale")
+    starts = []
+
+    @plant.task()
+    async def runs():
+        starts.append(1)
+        plant.signal("started").set()
+        if len(starts) == 1:
+            await asyncio.Event().wait()
+        return "second life"
+
+    job_id = await plant.add("runs")
+    plant.use_upkeep()
+    async with plant.working() as worker:
+        await plant.signal("started").wait()
+        old = worker.session
+        await plant.store.extend([Lease(session=old, lease_ms=0)])
+        worker.beat_now()
+        await until(lambda: worker.stats.sessions_lost == 1 and worker.session != old)
+        await until(lambda: worker.running == 0)
+        plant.clock.advance(11)
+        await plant.signal("completed").wait()
+    job = await plant.job(job_id)
+    assert (job.state, job.result, job.failures) == (State.COMPLETED, b'"second life"', 0)
+
+
+async def test_jobs_in_stock_are_not_begun_while_the_lease_is_in_doubt(plant):
+    ran = []
+
+    @plant.task()
+    async def runs():
+        ran.append(1)
+
+    store = FaultyStore(plant.store, Faults(Random(1)), plant.clock)
+    faults = store._faults
+    doubting = await Plant(store).open()
+    doubting.registry, doubting.clock = plant.registry, plant.clock
+    async with doubting.working(lease_seconds=30) as worker:
+        await until(lambda: worker.session)
+        await turns(200)
+        faults.plant(Fault(harm=Harm.BEFORE, verb="extend"))
+        plant.clock.advance(31)
+        await turns(200)
+        await plant.add("runs")
+        await turns(200)
+        assert ran == []
+        faults.clear()
+        await plant.store.extend([Lease(session=worker.session, lease_ms=60_000, opens=True)])
+        await pass_time(plant, lambda: ran == [1])
+
+
+async def test_suspects_run_one_at_a_time_beside_fresh_jobs(plant):
+    """F50: whoever was running when a worker died is a suspect."""
+    inside, most, fresh = [], [], []
+
+    @plant.task()
+    async def suspect(n: int):
+        inside.append(n)
+        most.append(len(inside))
+        await asyncio.sleep(0)
+        inside.remove(n)
+
+    @plant.task()
+    async def innocent():
+        fresh.append(1)
+
+    ids = [await plant.add("suspect", b'{"n":%d}' % n) for n in range(5)]
+    await claim_and_die(plant)
+    plant.use_upkeep()
+    await plant.add("innocent")
+    async with plant.working() as worker:
+        for _ in range(10):
+            await turns(100)
+            plant.clock.advance(1)
+        await until(lambda: worker.stats.settled >= 11)
+    jobs = [await plant.job(job_id) for job_id in ids]
+    assert [job.state for job in jobs] == [State.COMPLETED] * 5
+    assert max(most) == 1
+    assert fresh == [1]
+    assert sum(job.releases for job in jobs) > 0
+
+
+async def test_a_poison_job_is_buried_and_its_neighbours_are_not(plant):
+    """F50: each crash takes everything down that runs; after three the culprit is a dead letter."""
+    ids = [await plant.add("poison" if n == 0 else "fine") for n in range(4)]
+    plant.task()(fine := _named("fine"))
+    await claim_and_die(plant)
+    assert fine
+    for _ in range(3):  # workers that die with whatever suspect they hold
+        rescue = plant.services()
+        for service in rescue:
+            await service.start()
+        await turns(100)
+        for service in rescue:
+            await service.stop()
+        await claim_and_die(plant, 1)
+    [_, rescuer] = plant.services()
+    await rescuer.start()
+    await turns(100)
+    await rescuer.stop()
+    crashes = [(await plant.job(job_id)).crashes for job_id in ids]
+    assert sum(crashes) == 4 + 3
+    assert max(crashes) <= 3
+
+
+def _named(name):
+    async def task():
+        return None
+
+    task.__name__ = name
+    return task
+
+
+@pytest.fixture
+async def faulty():
+    clock = ManualClock()
+    faults = Faults(Random(1))
+    plant = Plant(FaultyStore(MemoryStore(clock), faults, clock))
+    plant.clock = plant.engine.clock = clock
+    plant.faults = faults
+    return await plant.open()
+
+
+async def pass_time(plant, condition, *, seconds=0.5, rounds=400):
+    """Moves the clock in small steps until it holds."""
+    for _ in range(rounds):
+        await turns(10)
+        if condition():
+            return
+        plant.clock.advance(seconds)
+    raise AssertionError("it never came")
+
+
+@pytest.mark.parametrize("verb", ["claim", "settle", "extend", "change", "promote"])
+@pytest.mark.parametrize("harm", [Harm.BEFORE, Harm.AFTER])
+async def test_a_verb_that_fails_for_a_while_loses_no_job(faulty, verb, harm):
+    """F18, F22, F31 to F33: the worker waits and goes on by itself; verdicts are kept meanwhile."""
+    plant, ran = faulty, []
+
+    @plant.task()
+    async def runs(n: int):
+        ran.append(n)
+        return n
+
+    plant.use_upkeep()
+    plant.faults.plant(Fault(harm=harm, verb=verb, calls=(1, 2, 3)))
+    ids = [await plant.add("runs", b'{"n":%d}' % n, delay_ms=10 * (n % 2)) for n in range(20)]
+    worker = plant.worker()
+    running = asyncio.create_task(worker.run())
+    await pass_time(plant, lambda: worker.stats.settled == 20)
+    worker.drain()
+    await running
+    jobs = [await plant.job(job_id) for job_id in ids]
+    assert {job.state for job in jobs} == {State.COMPLETED}
+    assert sorted(ran) == list(range(20))
+
+
+async def test_a_store_that_is_away_when_the_worker_starts_is_waited_for(faulty):
+    plant = faulty
+    plant.hear("completed")
+    plant.task()(_named("runs"))
+    await plant.add("runs")
+    plant.faults.plant(Fault(harm=Harm.BEFORE))
+    worker = plant.worker()
+    running = asyncio.create_task(worker.run())
+    for _ in range(5):
+        await turns()
+        plant.clock.advance(10)
+    assert worker.stats.claimed == 0
+    plant.faults.clear()
+    await pass_time(plant, lambda: plant.names() == ["completed"])
+    worker.drain()
+    await running
+
+
+async def test_a_drain_is_heard_while_the_worker_waits_for_its_store(faulty):
+    plant = faulty
+    plant.faults.plant(Fault(harm=Harm.BEFORE))
+    worker = plant.worker()
+    running = asyncio.create_task(worker.run())
+    await turns()
+    worker.drain()
+    await asyncio.wait_for(running, 5)
