@@ -12,7 +12,7 @@ from longshore.store.commands import Settlement
 from longshore.worker.completer import Completer
 from longshore.worker.registry import Registry
 from longshore.worker.stats import Stats
-from longshore.worker.suspects import HANDED_BACK, Suspects
+from longshore.worker.suspects import Suspects, handed_back
 
 log = logging.getLogger("longshore.worker")
 
@@ -51,8 +51,8 @@ class Handback:
     def sift(self, records: list[JobRecord]) -> list[JobRecord]:
         """Those that may run here; suspects are handed back but for one at a time."""
         stay, leave = self.suspects.sift(records)
-        if leave:
-            self.give(leave, HANDED_BACK)
+        for record in leave:
+            self.give([record], handed_back(record))
         return stay
 
     def unknown(self, record: JobRecord) -> None:

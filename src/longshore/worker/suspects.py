@@ -9,10 +9,19 @@ from collections.abc import Iterable
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
-from longshore.core.verdict import released
+from longshore.core.verdict import Verdict, released
 
-HANDED_BACK = released(500)
-"""A suspect that comes while another runs; other workers, and this one later, get it."""
+FIRST_DELAY_MS = 50
+LAST_DELAY_MS = 5000
+
+
+def handed_back(record: JobRecord) -> Verdict:
+    """For a suspect that comes while another runs: another worker, or this one later, gets it.
+
+    The delay doubles with every time. Most jobs are short, and a whole worker's suspects are through in a second or
+    two; half a second for each made a storm of kills last twice as long. A long one is not asked after all the time.
+    """
+    return released(min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** min(record.releases, 10)))
 
 
 class Suspects:
