@@ -17,8 +17,9 @@ from longshore.core.errors import StoreUnavailable
 OLDEST_SQLITE = (3, 51, 3)
 """The first without the WAL-reset bug: 3.7.0 to 3.51.2 can corrupt a file that several connections write
 (https://sqlite.org/releaselog/3_51_3.html)."""
-CACHE_KIB = 8 * 1024
-"""Of pages, for the writer. More was no faster at a million jobs, and a worker may take 40 MB in all."""
+CACHE_KIB = 2 * 1024
+"""Of pages, for the writer. Jobs are written and claimed in order, so 8 MiB cost 5 % less processor time a job and no
+more; with 2 MiB a worker grows by less than 5 MB in its first million jobs."""
 READER_CACHE_KIB = 1024
 READER_PATIENCE_SECONDS = 10.0
 """Readers wait for nobody but a process that recovers the write-ahead log after a crash."""
