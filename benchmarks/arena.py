@@ -22,6 +22,10 @@ PATIENCE_S = 30
 """For jobs that ought to run at once."""
 
 
+FIRST_CALLS = 2
+"""Of its store, by a worker that begins: its session is opened, and a first claim made."""
+
+
 class SubjectError(Exception):
     """A measured process that failed; the message ends with what it wrote."""
 
@@ -41,10 +45,11 @@ class Subject:
         answer: dict[str, float] = json.loads(printed)
         return answer
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """The end, whatever it does."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+        await self._process.wait()
 
     def cpu_s(self) -> float:
         """Processor time so far, in steps of 10 ms."""
@@ -104,13 +109,22 @@ class Arena:
 
     @contextlib.asynccontextmanager
     async def working(self, slots: int, *, processes: int = 1) -> AsyncIterator[list[Subject]]:
-        """With worker processes, which are killed in the end."""
+        """With worker processes that have begun to claim; they are killed in the end."""
+        self.board.clear()
         workers = [await self.start("subject.py", "work", slots, seat=seat) for seat in range(processes)]
         try:
+            await self._begun(processes)
             yield workers
         finally:
             for worker in workers:
-                worker.kill()
+                await worker.kill()
+
+    async def _begun(self, workers: int) -> None:
+        give_up_s = time.monotonic() + PATIENCE_S
+        while min(self.board.calls_of(seat) for seat in range(workers)) < FIRST_CALLS:
+            if time.monotonic() > give_up_s:
+                raise SubjectError("a worker does not begin")
+            await asyncio.sleep(0.01)
 
     async def manager(self) -> QueueManager:
         """The driver's own door to the store."""
@@ -136,7 +150,7 @@ class Arena:
         if self._manager is not None:
             await self._manager.shutdown(timeout=5)
         for subject in self._subjects:
-            subject.kill()
+            await subject.kill()
 
 
 @contextlib.asynccontextmanager

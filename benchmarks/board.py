@@ -40,15 +40,15 @@ class Board:
         """Run by all processes."""
         return sum(self._jobs)
 
-    def calls(self) -> int:
-        """Of their stores, by all processes."""
-        return sum(self._calls)
+    def calls_of(self, seat: int) -> int:
+        """Of its store, by one process."""
+        return self._calls[seat]
 
     def waits_ms(self) -> list[float]:
         """What `mark_wait` wrote down, sorted."""
         return sorted(wait_ns / 1e6 for wait_ns in self._samples[: min(self.jobs(), SAMPLES)])
 
     def clear(self) -> None:
-        """No jobs yet; only while nobody runs any."""
+        """No jobs and no calls yet; only while nobody runs any."""
         for seat in range(SEATS):
-            self._jobs[seat] = 0
+            self._jobs[seat] = self._calls[seat] = 0

@@ -17,12 +17,12 @@ async def idle(place: Arena, sizes: Sizes) -> Figures:
     async with place.working(10) as (worker,):
         await _one_job(place)
         await asyncio.sleep(sizes.rest_s)
-        before_s, before = worker.cpu_s(), place.board.calls()
+        before_s, before = worker.cpu_s(), place.board.calls_of(0)
         await asyncio.sleep(sizes.idle_s)
         per_minute = 60 / sizes.idle_s
         return {
             "idle_cpu": (worker.cpu_s() - before_s) * per_minute,
-            "idle_calls": (place.board.calls() - before) * per_minute,
+            "idle_calls": (place.board.calls_of(0) - before) * per_minute,
         }
 
 

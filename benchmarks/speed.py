@@ -74,12 +74,13 @@ async def latency(place: Arena, sizes: Sizes) -> Figures:
 async def drained(
     place: Arena, task: str, jobs: int, slots: int = SLOTS, *, processes: int = 1, watched: int | None = None
 ) -> float:
-    """Jobs per second while `jobs` are added and then worked off; with `watched`, of the first so many."""
+    """How many of `jobs` jobs are run in a second, their workers waiting when they come; of the first `watched`."""
     watched = watched or jobs
     if not place.shares_processes:
         return (await place.run("drain", task, jobs, slots, watched))["per_s"]
-    await place.run("fill", task, jobs)
-    place.board.clear()
     manager = await place.manager()
+    await manager.pause_queue("bench")
+    await place.run("fill", task, jobs)
     async with place.working(slots, processes=processes):
+        await manager.resume_queue("bench")
         return await rate(manager, place.board, watched, settled=watched == jobs)
