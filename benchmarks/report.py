@@ -3,12 +3,14 @@
 import os
 import platform
 from collections.abc import Sequence
+from itertools import zip_longest
 from statistics import median
 from typing import Any
 
 import apsw
 from targets import ROWS, Row
 
+NOTHING: dict[str, float] = {}
 Rounds = Sequence[dict[str, float]]
 """The figures of one store, round by round; a measure that is run once is in the first only."""
 
@@ -23,16 +25,16 @@ def machine() -> dict[str, Any]:
     }
 
 
-def lines(store: str, rounds: Rounds) -> list[dict[str, Any]]:
-    """A line for each figure there is, in the order of the table."""
-    return [line for row in ROWS if (line := _line(row, store, rounds)) is not None]
+def lines(store: str, rounds: Rounds, bare: Rounds) -> list[dict[str, Any]]:
+    """A line for each figure of a store, in the order of the table; `bare` are the limits that were found beside."""
+    return [line for row in ROWS if (line := _line(row, store, rounds, bare)) is not None]
 
 
-def _line(row: Row, store: str, rounds: Rounds) -> dict[str, Any] | None:
+def _line(row: Row, store: str, rounds: Rounds, bare: Rounds) -> dict[str, Any] | None:
     figures = [figures[row.key] for figures in rounds if row.key in figures]
     if not figures:
         return None
-    figure, share = median(figures), _share(row, rounds)
+    figure, share = median(figures), _share(row, row.limits.get(store), rounds, bare)
     return {
         "measure": row.key,
         "title": row.title,
@@ -49,23 +51,14 @@ def _line(row: Row, store: str, rounds: Rounds) -> dict[str, Any] | None:
     }
 
 
-def _share(row: Row, rounds: Rounds) -> float | None:
+def _share(row: Row, limit: str | float | None, rounds: Rounds, bare: Rounds) -> float | None:
     """The median of each round's own share: a slow minute of the machine slows both sides of it."""
-    if isinstance(row.limit, str):
-        return _median_or_none(
-            [
-                figures[row.key] / figures[row.limit]
-                for figures in rounds
-                if {row.key, row.limit} <= figures.keys()
-            ]
-        )
-    if row.limit is not None:
-        return _median_or_none([figures[row.key] / row.limit for figures in rounds if row.key in figures])
-    return None
-
-
-def _median_or_none(values: list[float]) -> float | None:
-    return median(values) if values else None
+    shares = []
+    for figures, beside in zip_longest(rounds, bare, fillvalue=NOTHING):
+        most = (beside | figures).get(limit) if isinstance(limit, str) else limit
+        if most and row.key in figures:
+            shares.append(figures[row.key] / most)
+    return median(shares) if shares else None
 
 
 def table(found: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:

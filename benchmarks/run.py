@@ -20,6 +20,8 @@ from arena import Arena, arena
 from sizes import Sizes
 
 STORES = ("memory", "sqlite")
+BARE = "bare"
+"""No store: what the machine allows without Longshore."""
 
 
 class Measure(NamedTuple):
@@ -36,7 +38,7 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "limits": Measure(speed.limits, ("sqlite",)),
+    "limits": Measure(speed.limits, (BARE,)),
     "drain": Measure(speed.drain),
     "drain2": Measure(speed.drain2, ("sqlite",)),
     "one": Measure(speed.one),
@@ -64,7 +66,7 @@ def main() -> int:
         options.scale
     )
     rounds = asyncio.run(measure(options, sizes))
-    found = [line for store in options.stores for line in report.lines(store, rounds[store])]
+    found = [line for store in rounds for line in report.lines(store, rounds[store], rounds[BARE])]
     about = report.machine()
     if options.json:
         print(json.dumps({"machine": about, "lines": found, "rounds": rounds}, indent=2))
@@ -97,14 +99,13 @@ def parser() -> argparse.ArgumentParser:
 
 async def measure(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[dict[str, float]]]:
     """The figures of every store, round by round."""
-    options.stores = options.stores or list(STORES)
-    rounds: dict[str, list[dict[str, float]]] = {store: [] for store in options.stores}
+    rounds: dict[str, list[dict[str, float]]] = {store: [] for store in (*(options.stores or STORES), BARE)}
     for number in range(options.repeat):
-        for store in options.stores:
+        for store, found in rounds.items():
             figures: dict[str, float] = {}
             for name in _chosen(options.measures, store, first=number == 0):
                 figures |= await _measured(name, store, options.folder, sizes)
-            rounds[store].append(figures)
+            found.append(figures)
     return rounds
 
 
