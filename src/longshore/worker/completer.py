@@ -48,6 +48,9 @@ class Completer:
         self._news: list[tuple[int, News]] = []
         self._notes: list[Note] = []
         self._in_flight: list[Settlement] = []
+        self._ended = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        """Who waits in `caught_up`, with how many verdicts must have ended before."""
         self._alarm = Alarm(clock)
         self._is_asleep = True
         self._is_full = False
@@ -100,6 +103,12 @@ class Completer:
         """Waits until the store has every verdict."""
         await self._idle.wait()
 
+    async def caught_up(self) -> None:
+        """Waits until the store has the verdicts that were submitted up to now; others may follow meanwhile."""
+        waiting: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append((self._ended + self.unsettled, waiting))
+        await waiting
+
     async def _settle_all(self) -> None:
         while True:
             if not self._verdicts:
@@ -116,6 +125,8 @@ class Completer:
         self._in_flight = verdicts
         replies = await self._insist(verdicts)
         self._in_flight = []
+        self._ended += len(verdicts)
+        self._call_those_who_wait()
         stale = replies.count(Settled.STALE)
         self._stats.settled += len(replies) - stale
         if stale:
@@ -123,6 +134,12 @@ class Completer:
         for place, item in news:
             if replies[place] is Settled.APPLIED:
                 self._report(item)
+
+    def _call_those_who_wait(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._ended:
+            _, waiting = self._waiting.pop(0)
+            if not waiting.done():
+                waiting.set_result(None)
 
     def _take(self) -> tuple[list[Settlement], list[tuple[int, News]]]:
         verdicts, news = self._verdicts, self._news

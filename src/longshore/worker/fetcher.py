@@ -7,7 +7,7 @@ after each time that the store could not be used: so no wake-up falls into a gap
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import msgspec
@@ -44,7 +44,7 @@ class Fetcher:
         completer: Completer,
         stats: Stats,
         *,
-        take: Callable[[str, list[JobRecord]], None],
+        take: Callable[[str, list[JobRecord]], Awaitable[None]],
         held: Callable[[], set[JobId]],
         lost: Callable[[str], None],
         clock: Clock,
@@ -130,15 +130,15 @@ class Fetcher:
             self._patience.reset()
             self._pace(started)
             for ask, reply, heard in zip(asks, replies, wakes, strict=True):
-                self._answered(ask, reply, heard)
+                await self._answered(ask, reply, heard)
             if self._lanes.is_dry():
                 self.on_dry()
 
-    def _answered(self, ask: ClaimAsk, reply: Claimed, wakes: int) -> None:
+    async def _answered(self, ask: ClaimAsk, reply: Claimed, wakes: int) -> None:
         self._lanes.answered(ask, len(reply.jobs), wakes)
         self._stats.claimed += len(reply.jobs)
         if reply.jobs:
-            self._take(ask.queue, reply.jobs)
+            await self._take(ask.queue, reply.jobs)
         if reply.session_lost:
             self._lost(ask.session)
 
@@ -155,7 +155,7 @@ class Fetcher:
             for record in page.jobs:
                 if record.id not in held and record.queue in self._lanes.queues():
                     self._stats.claimed += 1
-                    self._take(record.queue, [record])
+                    await self._take(record.queue, [record])
         self._is_in_doubt = False
 
     def _pace(self, started: float) -> None:

@@ -116,9 +116,13 @@ class Parts:
             random=random,
         )
 
-    def _take(self, queue: str, records: list[JobRecord]) -> None:
-        """Claimed jobs, on their way into their lane."""
-        self.lanes.offer(queue, self.handback.sift(records))
+    async def _take(self, queue: str, records: list[JobRecord]) -> None:
+        """Claimed jobs, on their way into their lane. Suspects that are handed back must be out of here in the store
+        too before any of the others begins: one that takes the worker down in that moment would charge them all."""
+        staying = self.handback.sift(records)
+        if len(staying) < len(records):
+            await self.completer.caught_up()
+        self.lanes.offer(queue, staying)
         self.slots.wake()
 
     def _held(self) -> set[JobId]:
