@@ -17,7 +17,9 @@ _marks = os.open(os.environ["PROOF_MARKS"], os.O_WRONLY | os.O_CREAT | os.O_APPE
 
 
 def _mark(ctx: JobContext) -> None:
-    record = f"{ctx.job.id} {ctx.job.fence} {time.time_ns() // 1_000_000} {os.getpid()}\n"
+    record = (
+        f"{ctx.job.id} {ctx.job.attempt + ctx.job.releases} {time.time_ns() // 1_000_000} {os.getpid()}\n"
+    )
     os.write(_marks, record.encode())
 
 
@@ -36,15 +38,49 @@ async def sleep(seconds: float, *, ctx: JobContext) -> None:
     await asyncio.sleep(seconds)
 
 
-@work.task(name="exit")
-async def leave(*, ctx: JobContext) -> None:
+@work.task(name="exit-async")
+async def exit_async(*, ctx: JobContext) -> None:
     """Takes its worker down without a word."""
     _mark(ctx)
     os._exit(13)
 
 
-@work.task(name="segfault")
-def segfault(*, ctx: JobContext) -> None:
+@work.task(name="exit-thread")
+def exit_thread(*, ctx: JobContext) -> None:
+    """The same from a thread."""
+    _mark(ctx)
+    os._exit(13)
+
+
+@work.task(name="segfault-async")
+async def segfault_async(*, ctx: JobContext) -> None:
     """Reads address 0."""
     _mark(ctx)
     ctypes.string_at(0)
+
+
+@work.task(name="segfault-thread")
+def segfault_thread(*, ctx: JobContext) -> None:
+    """The same from a thread."""
+    _mark(ctx)
+    ctypes.string_at(0)
+
+
+@work.task(name="memory-async")
+async def memory_async(*, ctx: JobContext) -> None:
+    """Takes memory until the worker is killed for it."""
+    _mark(ctx)
+    held = []
+    while True:
+        held.append(b"x" * 10_000_000)
+        await asyncio.sleep(0.01)
+
+
+@work.task(name="memory-thread")
+def memory_thread(*, ctx: JobContext) -> None:
+    """The same from a thread."""
+    _mark(ctx)
+    held = []
+    while True:
+        held.append(b"x" * 10_000_000)
+        time.sleep(0.01)
