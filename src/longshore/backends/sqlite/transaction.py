@@ -110,8 +110,9 @@ class Transaction:
                 rows.append((queue, state, difference, 0))
         if rows:
             self.each("tally_add", rows)
-        if self._minutes:
-            self.each("minute_add", [(*key, *sums) for key, sums in self._minutes.items()])
+        minutes = [(*key, *sums) for key, sums in self._minutes.items() if any(sums)]
+        if minutes:
+            self.each("minute_add", minutes)
 
     def _line(self, queue: str) -> Line:
         line = self._lines.get(queue)
