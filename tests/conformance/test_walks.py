@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from longshore.backends import open_store
@@ -18,9 +19,9 @@ def stores(tmp_path):
     }
 
 
-@pytest.mark.parametrize("kind", ["memory"])
-def test_random_walks_agree_with_the_oracle(stores, kind):
-    run_state_machine_as_test(machine(stores[kind]), settings=BRIEF)
+@pytest.mark.parametrize(("kind", "walks"), [("memory", 100), ("sqlite", 40)])
+def test_random_walks_agree_with_the_oracle(stores, kind, walks):
+    run_state_machine_as_test(machine(stores[kind]), settings=settings(BRIEF, max_examples=walks))
 
 
 def test_all_stores_leave_the_same_traces(stores):

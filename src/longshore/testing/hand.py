@@ -6,9 +6,21 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
-from longshore.core.states import LIVE
-from longshore.core.verdict import COMPLETED, Verdict, crashed
-from longshore.store.commands import PAUSE, ClaimAsk, JobQuery, Lease, Put, Settlement
+from longshore.core.states import LIVE, State
+from longshore.core.verdict import COMPLETED, RELEASED, Verdict, crashed
+from longshore.store.commands import (
+    PAUSE,
+    Cancel,
+    ClaimAsk,
+    Delete,
+    JobQuery,
+    Lease,
+    Note,
+    Put,
+    Retry,
+    Settlement,
+    Update,
+)
 from longshore.store.replies import Settled
 from longshore.testing.side_by_side import SideBySide
 
@@ -100,6 +112,79 @@ class Hand:
         """What a rescuer does with jobs that it saw lost."""
         ends = [self.settlement(job, crashed(delay_ms)) for job in lost]
         self._side.settle([msgspec.structs.replace(end, if_lost=True) for end in ends])
+
+    def note(self, job: JobRecord, progress: float | None, text: str | None, lines: int) -> None:
+        """Progress and log lines for a claim, whether or not it is the newest."""
+        self._side.change(
+            Note(
+                id=job.id,
+                queue=job.queue,
+                session=job.session or "",
+                fence=job.fence,
+                progress=progress,
+                progress_note=text,
+                logs=(b"line",) * lines,
+            )
+        )
+
+    def start(self, queue: str, session: str, count: int) -> list[JobRecord]:
+        """Claims with nothing in the way: the session lives and the queue is not paused."""
+        self._side.put(Put(kind=PAUSE, key=queue, value=None))
+        self._side.extend([Lease(session=session, lease_ms=LEASE_MS, opens=True)])
+        return self.claim(ClaimAsk(queue, count, session))
+
+    def steal(self, queue: str, session: str, thief: str, *, revives: bool) -> None:
+        """A frozen worker loses its jobs to another one, or to itself after a new start, and thaws."""
+        held = self.start(queue, session, 2)
+        self._side.now_ms += LEASE_MS
+        self.look_for_lost()
+        if revives:
+            self._side.extend([Lease(session=session, lease_ms=LEASE_MS)])
+        self.rescue(self.lost, 0)
+        self.start(queue, thief, 2)
+        for job in held:
+            self.note(job, 0.5, None, 1)
+            self._side.now_ms += 1
+            self._side.settle([self.settlement(job, COMPLETED)])
+        self._side.extend([Lease(session=session, lease_ms=LEASE_MS)])
+
+    def hand_back(self, queue: str, session: str) -> None:
+        """Releases what it claimed, the last one first, and claims again."""
+        held = self.start(queue, session, 2)
+        self._side.settle([self.settlement(job, RELEASED) for job in reversed(held)])
+        self.claim(ClaimAsk(queue, 3, session))
+
+    def stop(self, queue: str, session: str, verdict: Verdict) -> None:
+        """Is asked to stop while it runs a job, hears of it, and ends it."""
+        for job in self.start(queue, session, 1):
+            self._side.change(Cancel(where=JobQuery(ids=(job.id,))))
+            self._side.extend([Lease(session=session, lease_ms=LEASE_MS)])
+            self._side.settle([self.settlement(job, verdict)])
+            self._side.extend([Lease(session=session, lease_ms=LEASE_MS)])
+
+    def end_and_retry(self, queue: str, session: str, verdict: Verdict) -> None:
+        """Ends a job, whereupon somebody asks for it again."""
+        for job in self.start(queue, session, 1):
+            self._side.settle([self.settlement(job, verdict)])
+            self._side.change(Retry(where=JobQuery(ids=(job.id,))))
+        self.claim(ClaimAsk(queue, 9, session))
+
+    def leave_the_line(self, queue: str, session: str, edit: Cancel | Delete | Update) -> None:
+        """Takes the second in line out of it, or to another place, and then claims all."""
+        line = [kept.job.id for kept in self._side.model.line(queue)][1:2]
+        self._side.change(msgspec.structs.replace(edit, where=JobQuery(ids=tuple(line))))
+        self._side.change(Retry(where=JobQuery(ids=tuple(line), states=(State.CANCELLED,))))
+        self.start(queue, session, 1)
+        self.claim(ClaimAsk(queue, 9, session))
+
+    def promote_on_the_dot(self, limit: int) -> None:
+        """A millisecond before the next job is due, when it is, and when many are."""
+        next_due_ms = self._side.promote(limit).next_due_ms
+        for time_ms in () if next_due_ms is None else (next_due_ms - 1, next_due_ms):
+            self._side.now_ms = max(self._side.now_ms, time_ms)
+            self._side.promote(limit)
+        self._side.now_ms += LONGEST_DELAY_MS
+        self._side.promote(1)
 
     def drain(self) -> None:
         """Time passes and a sound worker comes. Asserts that everything ends then."""
