@@ -7,7 +7,6 @@ from typing import Any
 from longshore.backends import open_store
 from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.events import Bus
-from longshore.core.retention import Retention
 from longshore.core.service import Service
 from longshore.engine.engine import Engine
 from longshore.manager.context import JobContext
@@ -83,12 +82,9 @@ def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: boo
 def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callable[[], str]) -> list[Service]:
     """What goes on beside the jobs, in every worker."""
     runtime = desk.runtime
-    clock, random, bus = runtime.clock, runtime.random, runtime.bus
-
-    def retentions() -> dict[str, Retention]:
-        return {queue: runtime.retention_of(queue) for queue in {*runtime.queues, *options.queues}}
-
+    bus, clock, random = runtime.bus, runtime.clock, runtime.random
     return [
+        presence(session, engine.store, runtime, options),
         Promoter(engine, clock=clock, random=random, bus=bus),
         Rescuer(
             engine,
@@ -99,8 +95,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
             clock=clock,
             random=random,
         ),
-        Pruner(engine, retentions=retentions, clock=clock, random=random, bus=bus),
-        presence(session, engine.store, runtime, options),
+        Pruner(engine, retentions=runtime.retentions, clock=clock, random=random, bus=bus),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]

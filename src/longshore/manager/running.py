@@ -25,7 +25,6 @@ from longshore.manager.runtime import Runtime
 from longshore.manager.single import SingleClaim
 from longshore.manager.words import duration
 from longshore.scaling.parent import Parent
-from longshore.store.commands import SCAN_LIMIT
 from longshore.store.replies import QueueCounts
 from longshore.worker.options import WorkerOptions
 from longshore.worker.signals import StopSignals
@@ -168,7 +167,6 @@ class Running(Defining):
         clock = self.runtime.clock
         began = clock.monotonic()
         while left := _left(await engine.store.count(queues)):
-            await engine.promote(SCAN_LIMIT)
             waited = clock.monotonic() - began
             if limit is not None and waited >= limit:
                 raise DrainTimeout(limit, left)

@@ -121,6 +121,10 @@ class Runtime:
         """How long the queue keeps jobs that are over."""
         return self.options_of(queue).retention or self.default_retention
 
+    def retentions(self) -> dict[str, Retention]:
+        """How long each queue that is known here keeps its jobs."""
+        return {queue: self.retention_of(queue) for queue in list(self.queues)}
+
     @property
     def default_retention(self) -> Retention:
         """What the settings say."""

@@ -1,0 +1,119 @@
+"""What a manager's workers do beside running jobs: rescue, prune, sweep dead letters. In a time that the test moves."""
+
+import asyncio
+
+import pytest
+
+from longshore import DeadLetterPolicy, QueueManager, Retention, Retry, State
+from longshore.core.clock import ManualClock
+from longshore.store.commands import ClaimAsk, Lease
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+async def until(condition):
+    """Waits for something that a service brings about."""
+    for _ in range(100_000):
+        if await condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came")
+
+
+async def test_a_stalled_job_is_run_again_and_counted(clock):
+    """S3.17: its worker died; another one rescues it when the lease is over."""
+    async with QueueManager("memory://", clock=clock) as manager:
+
+        @manager.queue("q").task
+        async def quick() -> str:
+            return "done"
+
+        job = await quick.enqueue()
+        store = (await manager.runtime.engines.here()).store
+        await store.extend([Lease(session="gone", lease_ms=2000, queues=("q",), opens=True)])
+        await store.claim([ClaimAsk("q", 1, "gone")])
+        clock.advance(3)
+        await manager.start_workers()
+        assert await job.result(10) == "done"
+        await job.refresh()
+        assert (job.crashes, job.failures, job.attempt) == (1, 0, 2)
+        assert (await manager.get_queue_metrics("q")).stalled == 1
+
+
+async def test_old_jobs_are_pruned_and_dead_letters_stay(clock):
+    """S2.12 S3.18 S4.10: retention per queue, applied by every worker."""
+    async with QueueManager("memory://", clock=clock) as manager:
+
+        @manager.queue("q", retry=Retry(1), retention=Retention(completed=HOUR)).task
+        async def picky(n: int) -> None:
+            if n < 0:
+                raise ValueError
+
+        for n in (1, 2, -1):
+            await manager.process_job((await picky.enqueue(n)).id)
+        clock.advance(HOUR + 1)
+        recent = await manager.process_job((await picky.enqueue(3)).id)
+        await manager.start_workers()
+
+        async def is_pruned():
+            return (await manager.get_stats()).completed == 1
+
+        await until(is_pruned)
+        assert (await manager.get_stats()).failed == 1
+        assert await manager.get_job(recent.id) is not None
+
+
+async def test_a_policy_for_dead_letters_is_applied_by_maintenance(clock):
+    """S1.9: requeued after a while, discarded after four hours."""
+    policy = DeadLetterPolicy(requeue_after=60, max_requeues=1, discard_after=4 * HOUR)
+    async with QueueManager("memory://", clock=clock, dead_letters=policy) as manager:
+        healthy = []
+
+        @manager.queue("q", retry=Retry(1)).task
+        async def fails(n: int) -> None:
+            if not healthy:
+                raise ValueError(n)
+
+        job = await fails.enqueue(1)
+        old = await fails.enqueue(2)
+        await manager.process_job(old.id)
+        clock.advance(4 * HOUR)
+        await manager.process_job(job.id)
+        clock.advance(60)
+        healthy.append(True)
+        await manager.start_workers()
+
+        async def is_completed():
+            await job.refresh()
+            return job.state is State.COMPLETED
+
+        await until(is_completed)
+        assert len(job.errors) == 1
+
+        async def is_discarded():
+            return await manager.get_job(old.id) is None
+
+        await until(is_discarded)
+
+
+async def test_two_managers_share_one_queue(tmp_path):
+    """S1.13: each job is run once, whichever worker gets it."""
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    runs = []
+    async with QueueManager(url) as first, QueueManager(url) as second:
+        for manager in (first, second):
+
+            @manager.queue("q").task(name="count")
+            async def count(n: int) -> None:
+                runs.append(n)
+
+            await manager.start_workers(concurrency=4)
+        await first.add_bulk("q", [{"name": "count", "data": {"n": n}} for n in range(200)])
+        await first.drain(20)
+        assert sorted(runs) == list(range(200))
+        assert (await first.health()).workers == 2
