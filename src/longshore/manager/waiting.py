@@ -12,17 +12,19 @@ from longshore.core.clock import Clock
 from longshore.core.errors import JobNotFound, StoreUnavailable
 from longshore.core.ids import JobId, format_id
 from longshore.core.job import JobRecord
-from longshore.core.service import Alarm
+from longshore.core.service import Alarm, Patience
 from longshore.core.states import TERMINAL, State
 from longshore.engine.engine import Engine
 from longshore.store.commands import SCAN_LIMIT, JobQuery
-from longshore.store.contract import Listener
 from longshore.store.replies import WakeKind
 
 log = logging.getLogger("longshore.waiting")
 
 POLL_SECONDS = 1.0
 """Between two looks without a wake-up: what a lost one costs."""
+LINGER_SECONDS = 5.0
+"""So long the task stays when nobody waits any more: results are often asked for one after the other."""
+LISTEN_SECONDS = 60.0
 OVER: tuple[State, ...] = tuple(sorted(TERMINAL))
 
 
@@ -37,7 +39,7 @@ class Waiter:
         self._alarm = Alarm(clock)
         """Rung when somebody comes and when some job ends."""
         self._has_newcomers = False
-        self._is_thorough = True
+        self._heard_nothing = False
 
     async def wait(self, job_id: JobId, timeout: float | None = None) -> JobRecord:  # noqa: ASYNC109 - a promise of the API
         """The job's record when it has ended. Raises TimeoutError, and JobNotFound when it is gone."""
@@ -45,7 +47,7 @@ class Waiter:
         self._waiting.setdefault(job_id, []).append(future)
         self._has_newcomers = True
         self._alarm.ring()
-        if self._task is None or self._task.done():
+        if self._task is None:
             self._task = asyncio.create_task(self._run(), name="longshore-waiter")
         try:
             async with asyncio.timeout(timeout):
@@ -56,11 +58,13 @@ class Waiter:
             self._leave(job_id, future)
 
     async def close(self) -> None:
-        """Ends the task; whoever still waits is told that the store is closed."""
+        """Ends the task; whoever still waits is told that the store is closed. In another loop than its own, which has
+        ended then with all who waited: does nothing."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        if task is None or task.get_loop() is not asyncio.get_running_loop():
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         for job_id in list(self._waiting):
             self._tell(job_id, StoreUnavailable("closed", "the manager was shut down"))
 
@@ -72,31 +76,43 @@ class Waiter:
             self._waiting.pop(job_id, None)
 
     async def _run(self) -> None:
-        listener = await self._engine.store.listen({WakeKind.FINISHED})
-        pump = asyncio.create_task(self._pump(listener))
+        hearing = asyncio.create_task(self._hear(), name="longshore waiter's ear")
         try:
-            while self._waiting:
+            while self._waiting or await self._alarm.wait(LINGER_SECONDS):
                 await self._turn()
         finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
-            await listener.close()
+            self._task = None  # whoever comes from here on starts another one
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
 
-    async def _pump(self, listener: Listener) -> None:
+    async def _hear(self) -> None:
+        """Rings for each wake-up, and whenever listening begins anew: what ended before that is found by a look."""
+        patience = Patience(self._engine.random)
         while True:
-            if await listener.wait(60):
-                self._alarm.ring()
+            try:
+                listener = await self._engine.store.listen({WakeKind.FINISHED})
+                try:
+                    self._alarm.ring()
+                    while True:
+                        if await listener.wait(LISTEN_SECONDS):
+                            self._alarm.ring()
+                        patience.reset()
+                finally:
+                    await listener.close()
+            except StoreUnavailable:
+                await self._clock.sleep(patience.next_seconds())
 
     async def _turn(self) -> None:
         """One look, then rest, then wait for the next reason to look."""
+        is_thorough = self._has_newcomers or self._heard_nothing
+        self._has_newcomers = False
         began = self._clock.monotonic()
-        await self._look(is_thorough=self._is_thorough)
+        await self._look(is_thorough=is_thorough)
         took = self._clock.monotonic() - began
         if took > 0:  # never busy for more than half of the time, however often jobs end
             await self._clock.sleep(min(took, POLL_SECONDS))
         if self._waiting:
-            self._is_thorough = not await self._alarm.wait(POLL_SECONDS) or self._has_newcomers
-        self._has_newcomers = False
+            self._heard_nothing = not await self._alarm.wait(POLL_SECONDS)
 
     async def _look(self, *, is_thorough: bool) -> None:
         """Tells those whose jobs have ended; a thorough look also notices jobs that are gone."""
