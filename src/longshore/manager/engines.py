@@ -8,7 +8,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -46,8 +45,8 @@ class Engines:
         self._clock = clock
         self._lock = threading.Lock()
         self._origin: Future[Store] | None = None
-        self._opening: WeakKeyDictionary[Loop, asyncio.Task[Bench]] = WeakKeyDictionary()
-        self._open: WeakKeyDictionary[Loop, Bench] = WeakKeyDictionary()
+        self._opening: dict[Loop, asyncio.Task[Bench]] = {}
+        self._open: dict[Loop, Bench] = {}
 
     async def here(self) -> Engine:
         """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""
@@ -60,7 +59,7 @@ class Engines:
         if found is not None:
             return found
         opening = self._opening.get(loop)
-        if opening is None or opening.done():
+        if opening is None or opening.done():  # done: it failed
             opening = self._opening[loop] = loop.create_task(self._open_in(loop))
         return await asyncio.shield(opening)
 
@@ -90,7 +89,16 @@ class Engines:
         engine = self._make_engine(store)
         bench = Bench(engine, Waiter(engine, self._clock), is_origin)
         self._open[loop] = bench
+        del self._opening[loop]
+        await self._close_dead()
         return bench
+
+    async def _close_dead(self) -> None:
+        """Closes what belonged to loops that have ended without a shutdown, as each `asyncio.run` does."""
+        for loop in [loop for loop in list(self._open) if loop.is_closed()]:
+            bench = self._open.pop(loop, None)
+            if bench is not None:
+                await bench.close()
 
     async def _store(self) -> tuple[Store, bool]:
         with self._lock:
