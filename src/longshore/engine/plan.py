@@ -47,11 +47,6 @@ class Plan:
         self.encoded = self._encode(details)
         self._common = (priority, max_attempts, delay_ms, run_ms)
 
-    @property
-    def is_timed(self) -> bool:
-        """Whether its jobs wait for a time."""
-        return self._common[2:] != (0, None)
-
     def due_ms(self, now_ms: int) -> int:
         """When a job that is added now is due."""
         _, _, delay_ms, run_ms = self._common

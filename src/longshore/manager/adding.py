@@ -81,8 +81,8 @@ class Adding(Part):
     def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan]) -> NewJob:
         if isinstance(item, NewJob):
             return item
-        if strange := item.keys() - {"name", "data", "options"}:
-            raise UnknownOption(min(strange), ("name", "data", "options"), of="a job of add_bulk")
+        if not item.keys() <= _ITEM:
+            raise UnknownOption(min(item.keys() - _ITEM), _ITEM, of="a job of add_bulk")
         if "name" not in item:
             raise InvalidOption("jobs", item, '{"name": …, "data": …, "options": {…}}')
         name = check_name("task", item["name"])
@@ -93,3 +93,6 @@ class Adding(Part):
             if not options:
                 plans[name] = plan
         return plan.one(self.runtime.payload(queue, name, item.get("data")))
+
+
+_ITEM = frozenset({"name", "data", "options"})

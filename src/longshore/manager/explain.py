@@ -38,7 +38,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 async def explain(engine: Engine, record: JobRecord) -> Explanation:
     """Why the job is where it is."""
-    ahead, to_the_end = await _ahead(engine, record) if record.state is State.PENDING else (0, True)
+    ahead, to_the_end = await count_ahead(engine, record) if record.state is State.PENDING else (0, True)
     paused = await pausing.paused(engine.store)
     return reason(
         record,
@@ -106,7 +106,7 @@ def _over(record: JobRecord) -> Explanation:
     return Explanation(state, f"It is over: {state}{error}.")
 
 
-async def _ahead(engine: Engine, record: JobRecord) -> tuple[int, bool]:
+async def count_ahead(engine: Engine, record: JobRecord) -> tuple[int, bool]:
     """How many pending jobs come first: of a lower priority number, or older in its own. An estimate, for the order
     within a priority is that of becoming pending, which ids of retried jobs do not show."""
     query = JobQuery(states=(State.PENDING,), queues=(record.queue,), order=Order.OLDEST, limit=SCAN_LIMIT)

@@ -173,7 +173,7 @@ class Jobs(Part):
             changes["priority"] = plan.priority
         if plan.max_attempts is not None:
             changes["max_attempts"] = plan.max_attempts
-        if plan.is_timed:
+        if {"delay", "at", "run_at"} & told.keys():
             changes["run_ms"] = plan.due_ms(self.runtime.clock.now_ms())
         if _IN_DETAILS & told.keys():
             changes |= _merged(record, plan.details, told)

@@ -132,10 +132,10 @@ class Task(Generic[P, R]):
         encode, limit_bytes = self.signature.encode, self._desk.runtime.settings.payload_limit
         payloads = []
         for call in calls:
-            if isinstance(call, Mapping):
-                payloads.append(encode((), call, limit_bytes=limit_bytes))
-            elif isinstance(call, tuple | list):
+            if isinstance(call, tuple | list):
                 payloads.append(encode(tuple(call), {}, limit_bytes=limit_bytes))
+            elif isinstance(call, dict | Mapping):
+                payloads.append(encode((), call, limit_bytes=limit_bytes))
             else:
                 raise PayloadMismatch(
                     self.name, f"each call is a tuple of arguments or a dict of them by name, not {call!r}"

@@ -25,17 +25,11 @@ _read_line = msgspec.json.Decoder(LogLine).decode
 class JobView:
     """What is known of a job since it was last read."""
 
-    __slots__ = ("_details", "_new", "_record", "_runtime")
+    __slots__ = ("_runtime", "_source")
 
     def __init__(self, runtime: Runtime, source: JobRecord | NewJob) -> None:
         self._runtime = runtime
-        self._details: Details | None = None
-        self._new: NewJob | None = None
-        self._record: JobRecord | None = None
-        if isinstance(source, NewJob):
-            self._new = source
-        else:
-            self._record = source
+        self._source = source
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.queue}/{self.name} {self.state}>"
@@ -47,21 +41,21 @@ class JobView:
     @property
     def record(self) -> JobRecord:
         """The job as the store keeps it, in the store's own words."""
-        if self._record is None:
-            assert self._new is not None
-            self._record = _record_of(self._new)
-        return self._record
+        source = self._source
+        if isinstance(source, NewJob):
+            source = self._source = _record_of(source)
+        return source
 
     def _take(self, record: JobRecord) -> None:
         """Shows this reading from now on."""
-        self._record, self._new, self._details = record, None, None
+        self._source = record
 
     # ------------------------------------------------------------------------------------------ what it is
 
     @property
     def key(self) -> JobId:
         """The id as stores keep it: 16 bytes."""
-        return self._new.id if self._new is not None else self.record.id
+        return self._source.id
 
     @property
     def id(self) -> str:
@@ -103,10 +97,8 @@ class JobView:
     @property
     def details(self) -> Details:
         """What was said about the job when it was added."""
-        if self._details is None:
-            encoded = self.record.details
-            self._details = Details() if encoded is None else _read_details(encoded)
-        return self._details
+        encoded = self.record.details
+        return Details() if encoded is None else _read_details(encoded)
 
     @property
     def tags(self) -> tuple[str, ...]:
