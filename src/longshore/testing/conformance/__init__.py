@@ -12,7 +12,7 @@ use the verbs of the contract and nothing else, so no store can be excused from 
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -97,7 +97,10 @@ def _method(test: Test, under_test: Callable[[Path], StoreUnderTest]) -> Callabl
     return method
 
 
-async def _run(test: Test, wanted: Any, kit: StoreUnderTest, parameters: dict[str, object]) -> None:
+async def _run(
+    test: Test, wanted: Collection[str], kit: StoreUnderTest, parameters: Mapping[str, object]
+) -> None:
+    """One test on a store that is open, and closed in the end with everything that was opened besides."""
     async with asyncio.timeout(TEST_SECONDS):
         await kit.store.open()
         try:
@@ -105,8 +108,7 @@ async def _run(test: Test, wanted: Any, kit: StoreUnderTest, parameters: dict[st
             await test(**{name: value for name, value in ours.items() if name in wanted}, **parameters)
         finally:
             await kit.close()
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    _, left = (
-        await asyncio.wait(left, timeout=1) if left else (left, left)
-    )  # one that was cancelled may take a turn
-    assert not left, f"closing the store left tasks behind: {left}"
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:  # one that was cancelled may need a turn to end
+        _, others = await asyncio.wait(others, timeout=1)
+    assert not others, f"closing the store left tasks behind: {others}"
