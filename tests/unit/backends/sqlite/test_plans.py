@@ -82,3 +82,12 @@ def test_a_statement_with_an_order_reads_in_that_order(connection, name):
 def test_every_statement_can_be_prepared(connection):
     for statement in QUERIES.values():
         plan(connection, statement)
+
+
+def test_a_job_ends_in_the_same_way_alone_and_with_others():
+    alone, alike = (QUERIES[name].partition("WHERE")[0] for name in ("settle_one", "settle_alike"))
+    assert alone == alike
+
+
+def test_the_driver_keeps_every_statement_prepared(connection):
+    assert len(QUERIES) + 3 <= connection.cache_stats()["size"], "BEGIN, COMMIT and ROLLBACK count as well"

@@ -11,6 +11,7 @@ from longshore.core.errors import StoreUnavailable
 from longshore.core.states import State
 from longshore.core.verdict import COMPLETED
 from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
+from longshore.store.replies import Wake, WakeKind
 
 
 class Gate:
@@ -61,6 +62,36 @@ async def test_signs_of_life_settlements_claims_and_inserts_come_in_this_order(s
     await asyncio.gather(held, adding, settling, extending)
     [answer] = await claiming
     assert (answer.session_lost, answer.jobs) == (False, [])
+
+
+async def test_a_job_that_arrives_with_a_claim_that_ran_short_wakes_its_worker(store, jobs):
+    """The queue was not empty before, yet whoever claimed its last job goes to sleep now."""
+    await store.insert(jobs(1))
+    await store.extend(
+        [Lease(session="w", lease_ms=60_000, opens=True)]
+    )  # the bell has rung when this is answered
+    listener = await store.listen([WakeKind.PENDING])
+    gate = Gate()
+    held = await gate.entered(store)
+    claiming = asyncio.create_task(store.claim([ClaimAsk("mail", 5, "w")]))
+    adding = asyncio.create_task(store.insert(jobs(1)))
+    await asyncio.sleep(0)
+    gate.open()
+    await asyncio.gather(held, claiming, adding)
+    assert await listener.wait(5) == [Wake(WakeKind.PENDING, "mail")]
+    await listener.close()
+
+
+async def test_a_job_that_joins_others_wakes_nobody(store, jobs):
+    await store.insert(jobs(1))
+    await store.extend(
+        [Lease(session="w", lease_ms=60_000, opens=True)]
+    )  # the bell has rung when this is answered
+    listener = await store.listen([WakeKind.PENDING])
+    await store.insert(jobs(1))
+    await store.extend([Lease(session="w", lease_ms=60_000)])
+    assert await listener.wait(0) == []
+    await listener.close()
 
 
 async def test_a_command_that_cannot_be_stored_spoils_no_other(store, jobs):
