@@ -9,6 +9,9 @@ SECTIONS = (
     Section(
         "Run work",
         {
+            "demo": Lazy(
+                "longshore.cli.demo.command:demo", "See it work, with a worker killed in the middle."
+            ),
             "worker": Lazy("longshore.cli.worker:worker", "Run jobs with the tasks of MODULE:MANAGER."),
             "enqueue": Lazy("longshore.cli.enqueue:enqueue", "Add a job, or many from a file."),
         },

@@ -34,7 +34,7 @@ class Lines:
 
     def move(self, what: str, done: int, of: int) -> None:
         quarter = (what, 4 * done // max(of, 1))
-        if quarter != self._shown:
+        if quarter != self._shown and quarter[1]:
             self._shown = quarter
             self.write(f"          {what}: {done:,} of {of:,}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from longshore.cli.connection import engine_of
-from longshore.cli.failures import FAILED, Failure
+from longshore.cli.failures import FAILED, Failure, Misuse
 from longshore.cli.loading import load_manager
 from longshore.cli.options import closed_store
 from longshore.core.clock import SystemClock, system_random
@@ -28,6 +28,8 @@ async def serve(
 ) -> int:
     """Runs one worker until it is drained, and gives the exit code. Raises Misuse, Failure, StoreUnavailable."""
     manager = load_manager(target)
+    if not (queues or manager.runtime.served()):
+        raise Misuse(nothing_to_serve(target))
     async with manager:
         refuse_unsafe(await (await engine_of(manager)).store.examine(), manager.runtime.settings)
         log.info("%s", introduction(manager, queues, concurrency))
@@ -37,13 +39,21 @@ async def serve(
 
 
 def supervise(
-    target: str, arguments: Sequence[str], processes: int, settings: Settings, *, reload: bool
+    target: str,
+    arguments: Sequence[str],
+    *,
+    queues: Mapping[str, int | None] | None,
+    processes: int,
+    settings: Settings,
+    reload: bool,
 ) -> int:
     """Runs several worker processes until they are drained, and gives the exit code. What is wrong with the
     application or the store is said once, here, before any of them starts."""
     manager = load_manager(target)
+    if not (queues or manager.runtime.served()):
+        raise Misuse(nothing_to_serve(target))
     asyncio.run(_examine(manager.runtime.settings))
-    log.info("%d processes, process id %d: %s", processes, os.getpid(), introduction(manager, None, None))
+    log.info("%d processes, process id %d: %s", processes, os.getpid(), introduction(manager, queues, None))
     command = [sys.executable, "-m", "longshore", "worker", *arguments]
     clock = SystemClock()
     supervisor = Supervisor(
@@ -69,6 +79,11 @@ def introduction(
         f"serving {_listed(names, 'queue')} with {_listed(registry.names(), 'task')} on {manager.url}; "
         f"{slots} slots, lease {settings.lease:g} s, grace {settings.grace:g} s"
     )
+
+
+def nothing_to_serve(target: str) -> str:
+    """What one is told whose application has no task."""
+    return f"{target} has nothing to serve: define a task or a processor in it, or name queues with --queues."
 
 
 def refuse_unsafe(findings: Iterable[Finding], settings: Settings) -> None:

@@ -68,7 +68,14 @@ def worker(
     hand_down(overrides)
     set_up_logging(settings.log_level, as_json=wish.log_json)
     if wish.processes > 1 or wish.reload:
-        return supervise(wish.target, child_arguments(wish), wish.processes, settings, reload=wish.reload)
+        return supervise(
+            wish.target,
+            child_arguments(wish),
+            queues=wish.queues,
+            processes=wish.processes,
+            settings=settings,
+            reload=wish.reload,
+        )
     return run(serve(wish.target, wish.queues, concurrency=wish.concurrency, burst=wish.burst))
 
 

@@ -151,6 +151,16 @@ def test_a_wrong_target_is_one_line_and_exit_code_2(shop: Shop, nowhere: Path, m
     assert done.stderr == "error: Module 'app' has no 'manger'. Did you mean 'manager'?\n"
 
 
+@pytest.mark.parametrize("more", [[], ["--processes", "2"]])
+def test_an_application_without_tasks_is_told_so_once(shop: Shop, nowhere: Path, more: list[str]):
+    (nowhere / "empty.py").write_text("from longshore import QueueManager\nmanager = QueueManager()\n")
+    command = [sys.executable, "-m", "longshore", "worker", "empty", *more]
+    done = subprocess.run(command, cwd=nowhere, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: empty has nothing to serve")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "queues"),
     [
