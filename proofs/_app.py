@@ -38,6 +38,13 @@ async def sleep(seconds: float, *, ctx: JobContext) -> None:
     await asyncio.sleep(seconds)
 
 
+@work.task(name="block")
+def block(seconds: float, *, ctx: JobContext) -> None:
+    """As long as it is told, in a thread that nothing can stop."""
+    _mark(ctx)
+    time.sleep(seconds)
+
+
 @work.task(name="exit-async")
 async def exit_async(*, ctx: JobContext) -> None:
     """Takes its worker down without a word."""
