@@ -36,8 +36,9 @@ from longshore.worker.tenure import Tenure
 
 log = logging.getLogger("longshore.worker")
 
-STOP_SECONDS = 2.0
-"""How long jobs that were told to stop may take to end, before they are handed back as they are."""
+STOP_SECONDS = 1.0
+"""How long jobs that were told to stop may take to end, before they are handed back as they are; and then the store, to
+take what is handed back. With what closing takes, a process has ended two seconds after its grace time."""
 
 
 class Worker:
