@@ -53,7 +53,7 @@ def supervise(
     if not (queues or manager.runtime.served()):
         raise Misuse(nothing_to_serve(target))
     asyncio.run(_examine(manager.runtime.settings))
-    log.info("%d processes, process id %d: %s", processes, os.getpid(), introduction(manager, queues, None))
+    log.info("supervisor %d of %d: %s", os.getpid(), processes, introduction(manager, queues, None))
     command = [sys.executable, "-m", "longshore", "worker", *arguments]
     clock = SystemClock()
     supervisor = Supervisor(
