@@ -37,6 +37,7 @@ THEMES = (
     "promote",
     "reading",
     "paging",
+    "crowds",
     "counting",
     "records",
     "wakeups",

@@ -81,7 +81,7 @@ async def test_a_session_with_running_jobs_outlives_promote(store: Store) -> Non
 
 async def test_a_session_ends_with_a_lease_of_nothing(store: Store) -> None:
     await store.extend([lease(opens=True)], now_ms=NOW)
-    await store.extend([lease(lease_ms=0)], now_ms=NOW)
+    assert await store.extend([lease(lease_ms=0)], now_ms=NOW) == [Extended(held=False)]
     assert not await may_claim(store)
 
 

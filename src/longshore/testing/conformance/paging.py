@@ -48,6 +48,13 @@ async def test_by_the_time_they_ended_newest_first_and_only_those_that_ended(sto
     assert ids(await find(store, JobQuery(order=Order.FINISHED))) == jobs
 
 
+async def test_jobs_asked_for_by_id_come_in_the_order_of_their_end(store: Store) -> None:
+    jobs = await finished_jobs(store, 5)
+    [running] = await start(store)
+    query = JobQuery(ids=(jobs[4], running.id, jobs[1], jobs[2]), order=Order.FINISHED, limit=2)
+    assert ids(await find(store, query)) == [jobs[1], jobs[2], jobs[4]]
+
+
 async def test_jobs_that_ended_in_the_same_moment_are_each_found_once(store: Store) -> None:
     jobs = await start(store, 25)
     await finish(store, jobs)

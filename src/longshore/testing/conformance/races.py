@@ -14,7 +14,7 @@ from longshore.core.clock import SystemClock
 from longshore.core.ids import JobId, new_id
 from longshore.core.states import State
 from longshore.core.verdict import COMPLETED, Charge, Verdict, crashed, released, retry_after
-from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease, Note, Put
+from longshore.store.commands import Cancel, ClaimAsk, Delete, JobQuery, Lease, Note, Put
 from longshore.store.contract import Store
 from longshore.store.replies import Inserted, Settled
 from longshore.testing.conformance.handles import StoreUnderTest, in_thread
@@ -217,6 +217,29 @@ async def test_a_cancel_that_races_with_the_end_leaves_the_job_over(kit: StoreUn
         await asyncio.gather(*((cancel, settle) if first == "cancel" else (settle, cancel)))
         [page] = await kit.store.scan([only(job.id)])
         assert page.jobs[0].state is State.COMPLETED
+
+
+async def test_edits_by_query_that_race_with_workers_touch_only_what_they_may(kit: StoreUnderTest) -> None:
+    editor = await kit.another()
+    jobs = [job.id for job in new_jobs(300)]
+    await kit.store.insert([new_job(id=job_id) for job_id in jobs])
+    await open_sessions(kit.store, ["a", "b"])
+    done: list[JobId] = []
+    gone: list[JobId] = []
+
+    async def edit_until_nothing_waits() -> None:
+        waiting = JobQuery(states=(State.PENDING,), queues=(QUEUE,), limit=5)
+        while True:
+            deleted, cancelled = await editor.change([Delete(where=waiting), Cancel(where=waiting)])
+            gone.extend([*deleted.ids, *cancelled.ids])
+            if not (deleted.more or cancelled.more):
+                return
+
+    await together([work(kit.store, "a", done), edit_until_nothing_waits(), work(kit.store, "b", done)])
+    await work(kit.store, "a", done)
+    assert Counter([*done, *gone]) == Counter(jobs)
+    [counts] = await kit.store.count([QUEUE])
+    assert counts.states[State.COMPLETED] == len(done)
 
 
 async def test_reading_and_counting_while_others_write_shows_whole_steps(kit: StoreUnderTest) -> None:

@@ -227,6 +227,43 @@ async def test_one_list_may_settle_jobs_of_many_queues_and_sessions(store: Store
     assert set(await states(store, ids(running))) == {State.COMPLETED}
 
 
+async def test_one_list_settles_each_job_in_its_own_way(store: Store) -> None:
+    jobs = await start(store, 40)
+    verdicts = [
+        retry_after(SECOND),
+        COMPLETED,
+        crashed(0),
+        retry_at(NOW + 9),
+        BURIED,
+        released(7),
+        RELEASED,
+        CANCELLED,
+    ]
+    ends = [
+        settlement(
+            job,
+            verdicts[number % 8],
+            result=b"%d" % number if number % 3 else None,
+            error=b"e%d" % number if number % 5 else None,
+            error_text=f"E {number}" if number % 5 else None,
+        )
+        for number, job in enumerate(jobs)
+    ]
+    assert await store.settle(ends, now_ms=NOW) == [Settled.APPLIED] * 40
+    due = {0: NOW + SECOND, 3: NOW + 9, 5: NOW + 7}
+    for number, job in enumerate(jobs):
+        kept, verdict = await look(store, job.id), verdicts[number % 8]
+        assert (kept.state, kept.run_ms) == (verdict.state, due.get(number % 8))
+        assert kept.result == (b"%d" % number if number % 3 else None)
+        assert kept.errors == ((b"e%d" % number,) if number % 5 else ())
+        assert kept.error_text == (f"E {number}" if number % 5 else None)
+        assert (kept.failures, kept.crashes, kept.releases) == (
+            int(number % 8 in {0, 3, 4}),
+            int(number % 8 == 2),
+            int(number % 8 in {5, 6}),
+        )
+
+
 async def test_a_session_whose_lease_is_over_may_settle_what_it_still_holds(store: Store) -> None:
     [job] = await start(store)
     assert await finish(store, [job], now_ms=NOW + 2 * LEASE_MS) == [Settled.APPLIED]
