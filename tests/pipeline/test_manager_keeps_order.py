@@ -1,12 +1,15 @@
 """What a manager's workers do beside running jobs: rescue, prune, sweep dead letters. In a time that the test moves."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
 from longshore import DeadLetterPolicy, QueueManager, Retention, Retry, State
 from longshore.core.clock import ManualClock
 from longshore.store.commands import ClaimAsk, Lease
+from tests.pipeline import process_tasks
 
 HOUR = 3600.0
 
@@ -117,3 +120,48 @@ async def test_two_managers_share_one_queue(tmp_path):
         await first.drain(20)
         assert sorted(runs) == list(range(200))
         assert (await first.health()).workers == 2
+
+
+async def test_tasks_with_processes_of_their_own_run_elsewhere():
+    """S1.13: `process=True`, with its context, its result and its log."""
+    async with process_tasks.manager as manager:
+        job = await process_tasks.pid_of.enqueue(7)
+        await manager.run_until_empty(30)
+        pid, n = await job.result(1)
+        assert (pid != os.getpid(), n) == (True, 7)
+        await job.refresh()
+        assert [line.text for line in job.logs] == ["page 7"]
+        assert process_tasks.pid_of.function is not process_tasks.pid_of
+
+
+async def test_a_worker_in_front_drains_on_sigterm():
+    """S3.19"""
+    async with QueueManager("memory://") as manager:
+        started, release = asyncio.Event(), asyncio.Event()
+
+        @manager.queue("q").task
+        async def slow() -> str:
+            started.set()
+            await release.wait()
+            return "finished"
+
+        job = await slow.enqueue()
+        worker = asyncio.create_task(manager.run_worker())
+        await started.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        release.set()
+        assert await worker == 0
+        assert await job.result(1) == "finished"
+
+
+async def test_a_worker_in_front_with_burst_ends_when_nothing_is_left_to_do_now():
+    async with QueueManager("memory://") as manager:
+
+        @manager.queue("q").task
+        async def quick() -> None: ...
+
+        await quick.enqueue_many([()] * 20)
+        await quick.options(delay=60).enqueue()
+        assert await manager.run_worker(burst=True, install_signals=False, concurrency=3) == 0
+        stats = await manager.get_stats()
+        assert (stats.completed, stats.pending) == (20, 1)

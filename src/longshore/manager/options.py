@@ -55,6 +55,7 @@ class TaskWords(TypedDict, total=False):
     on_complete: Callable[..., Any]
     """Called as (job) when the job has completed."""
     retention: Retention | Seconds
+    """0, or a Retention with 0: its jobs are forgotten at once. How long others are kept is said by the queue."""
     on_bad_result: OnBadResult
     """What becomes of a job whose result has no JSON form."""
 
@@ -111,7 +112,10 @@ def read_queue(words: Mapping[str, Any]) -> dict[str, Any]:
 def read_task(words: Mapping[str, Any]) -> dict[str, Any]:
     """`TaskWords`, checked. Raises UnknownOption, InvalidOption, InvalidName."""
     told = translate(words, TaskWords.__annotations__, of="a task")
-    return {word: _READ[word](value) for word, value in told.items()}
+    read = {word: _READ[word](value) for word, value in told.items()}
+    if "retention" in read and not _is_all_or_nothing(read["retention"]):
+        raise InvalidOption("retention", words["retention"], "0 for a task; ages and counts are its queue's")
+    return read
 
 
 def read_defaults(queue: str, words: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,6 +133,13 @@ def read_defaults(queue: str, words: Mapping[str, Any]) -> dict[str, Any]:
     if jobs:
         told["defaults"] = jobs
     return told
+
+
+def _is_all_or_nothing(retention: Retention) -> bool:
+    """Whether it says no more than what is forgotten at once: jobs are pruned queue by queue, not task by task."""
+    untold = Retention()
+    is_plain = retention.completed_seconds in (0, untold.completed_seconds)
+    return is_plain and retention.failed_seconds in (0, untold.failed_seconds) and not retention.max_count
 
 
 def _removal(words: dict[str, Any], *names: str) -> tuple[float | None, int | None]:

@@ -135,14 +135,14 @@ class Runtime:
         )
 
     def _policy(self, told: TaskOptions, queue: QueueOptions) -> Policy:
-        retention = told.retention or queue.retention or self.default_retention
+        kept = [queue.retention or self.default_retention, told.retention or Retention()]
         letters = queue.dead_letter
         return Policy(
             retry=told.retry or queue.retry or Policy().retry,
             timeout=told.timeout or queue.timeout,
             max_crashes=told.max_crashes or MAX_CRASHES,
-            keep_completed=retention.keeps_completed,
-            keep_failed=retention.keeps_failed,
+            keep_completed=all(retention.keeps_completed for retention in kept),
+            keep_failed=all(retention.keeps_failed for retention in kept),
             dead_letter=None if letters is None else letters.forward_to,
             on_bad_result=told.on_bad_result or "fail",
             result_limit_bytes=self.settings.payload_limit,

@@ -12,6 +12,7 @@ from longshore import (
     Priority,
     QueueManager,
     Reference,
+    Retention,
     Retry,
     State,
     UnknownOption,
@@ -160,6 +161,15 @@ def test_functions_that_cannot_be_tasks_are_refused_with_the_reason():
             manager.task(**words)(wrong)
     with pytest.raises(InvalidTask, match="pass name="):
         manager.task(lambda: None)
+
+
+def test_a_task_may_only_say_that_its_jobs_are_forgotten_at_once():
+    task = QueueManager("memory://").task
+    for fits in (0, Retention(completed=0), Retention(failed=0)):
+        task(retention=fits)
+    for wrong in (60, Retention(completed=60), Retention(max_count=5)):
+        with pytest.raises(InvalidOption, match="queue's"):
+            task(retention=wrong)
 
 
 def test_two_tasks_of_one_name_in_one_queue_are_refused():

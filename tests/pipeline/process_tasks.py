@@ -1,0 +1,14 @@
+"""Tasks that run in child processes, which import them from here."""
+
+import os
+
+from longshore import JobContext, QueueManager, Retry
+
+manager = QueueManager("memory://")
+
+
+@manager.task(queue="cpu", process=True, retry=Retry(1))
+def pid_of(ctx: JobContext, n: int) -> tuple[int, int]:
+    """Where it runs."""
+    ctx.log_sync(f"page {n}")
+    return os.getpid(), n
