@@ -111,6 +111,7 @@ def test_one_manager_lives_through_several_event_loops(url):
     first, second = asyncio.run(add(1)), asyncio.run(add(2))
     assert asyncio.run(work()) == 2
     assert (first.result_sync(5), second.result_sync(5)) == (1, 2)
+    assert [loop.is_closed() for loop in manager.runtime.engines._open] == [False]
     manager.shutdown_sync()
     assert set(threading.enumerate()) <= before
     assert not manager.portal.is_open
