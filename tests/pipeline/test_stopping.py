@@ -8,7 +8,7 @@ import pytest
 from longshore.core.errors import Snooze
 from longshore.core.retry import Retry
 from longshore.core.states import State
-from longshore.store.commands import Cancel, JobQuery
+from longshore.store.commands import Cancel, JobQuery, Order
 from longshore.worker.control import Control
 from longshore.worker.registry import Kind
 from tests.pipeline.plant import turns, until
@@ -74,29 +74,54 @@ async def test_a_thread_is_asked_to_stop_and_may_raise_or_complete(plant):
     assert (await plant.job(ids[1])).result == b'"done anyway"'
 
 
-async def test_a_claimed_job_that_has_not_begun_is_cancelled_without_running(plant):
-    gate, ran = asyncio.Event(), []
+async def keep_a_stock(plant, gate):
+    """A worker with one slot, busy with job 100, that has claimed 101 and 102 as well: forty quick jobs before them
+    have taught it to."""
+    ran = []
 
     @plant.task()
-    async def waits(n: int):
+    async def runs(n: int):
         ran.append(n)
-        await gate.wait()
+        plant.clock.advance(0.0001)
+        if n >= 100:
+            await gate.wait()
 
-    for n in range(40):  # quick ones, so that the worker keeps a stock
-        await plant.add("waits", b'{"n":%d}' % n)
+    for n in (*range(40), 100, 101, 102):
+        await plant.add("runs", b'{"n":%d}' % n)
+    worker = plant.worker(slots=1)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: 100 in ran)
+    await until(lambda: worker.stats.claimed == 43)
+    [page] = await plant.store.scan([JobQuery(states=(State.RUNNING,), order=Order.OLDEST)])
+    stock = [job.id for job in page.jobs if job.payload in (b'{"n":101}', b'{"n":102}')]
+    assert len(stock) == 2
+    return worker, running, ran, stock
+
+
+async def test_a_claimed_job_that_has_not_begun_is_cancelled_without_running(plant):
+    gate = asyncio.Event()
+    worker, running, ran, stock = await keep_a_stock(plant, gate)
+    await ask_to_cancel(plant, stock[0])
+    plant.hear("cancelled")
+    await plant.signal("cancelled").wait()
     gate.set()
-    await plant.work(slots=1)
-    gate.clear()
-    ids = [await plant.add("waits", b'{"n":%d}' % n) for n in (100, 101)]
-    async with plant.working(slots=1) as worker:
-        await until(lambda: 100 in ran)
-        await ask_to_cancel(plant, ids[1])
-        worker.beat_now()
-        await turns()
-        gate.set()
-        await until(lambda: worker.stats.settled >= 1)
-    assert (await plant.job(ids[1])).state is State.CANCELLED
+    await until(lambda: 102 in ran)
+    worker.drain()
+    await running
+    assert (await plant.job(stock[0])).state is State.CANCELLED
     assert 101 not in ran
+
+
+async def test_a_drain_hands_back_claimed_jobs_that_have_not_begun(plant):
+    gate = asyncio.Event()
+    worker, running, ran, stock = await keep_a_stock(plant, gate)
+    worker.drain()
+    await turns()
+    gate.set()
+    await running
+    jobs = [await plant.job(job_id) for job_id in stock]
+    assert [(job.state, job.releases, job.attempt) for job in jobs] == [(State.PENDING, 1, 0)] * 2
+    assert ran[-1] == 100
 
 
 async def test_an_attempt_that_swallows_its_cancellation_ends_as_it_likes(plant):

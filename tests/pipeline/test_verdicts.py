@@ -173,6 +173,22 @@ async def test_nothing_that_a_task_raises_takes_its_worker_down(plant, name):
         assert job.error_text
 
 
+async def test_a_cancellation_that_comes_too_late_does_not_hit_the_next_job(plant):
+    @plant.task()
+    async def cancels_as_it_ends():
+        asyncio.current_task().cancel()
+        return "ended"
+
+    @plant.task(retry=Retry(1))
+    async def waits():
+        await asyncio.sleep(0)
+        return asyncio.current_task().cancelling()
+
+    ids = [await plant.add("cancels_as_it_ends"), await plant.add("waits")]
+    await plant.work(slots=1)
+    assert [(await plant.job(job_id)).result for job_id in ids] == [b'"ended"', b"0"]
+
+
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, Exploding])
 async def test_nothing_that_a_thread_raises_takes_its_worker_down(plant, error):
     @plant.task(kind=Kind.THREAD, retry=Retry(1))

@@ -198,6 +198,24 @@ async def test_a_worker_that_comes_back_in_time_keeps_its_jobs(yard, started):
     assert (await yard.job(job_id)).state is State.RUNNING
 
 
+async def test_a_worker_that_comes_back_between_the_look_and_the_rescue_keeps_its_jobs(yard, started):
+    """The rule that a maintenance step re-checks its condition in the write."""
+    job_id = await yard.add()
+    await yard.claim()
+    yard.clock.advance(31)
+    settle = yard.engine.settle
+
+    async def settle_late(settlements):
+        await yard.store.extend([Lease(session="lost:1:0", lease_ms=30_000)])
+        return await settle(settlements)
+
+    yard.engine.settle = settle_late
+    await started(yard.rescuer())
+    job = await yard.job(job_id)
+    assert (job.state, job.crashes) == (State.RUNNING, 0)
+    assert "crashed" not in [event.name for event in yard.told]
+
+
 async def test_two_rescuers_charge_one_crash(yard, started):
     job_id = await yard.add()
     await yard.claim()
