@@ -1,31 +1,125 @@
-"""This module makes pytest execute the Python blocks of the docs, page by page, each page in a folder of its own."""
+"""This module makes pytest execute README.md and the docs, page by page, each page in a folder of its own.
 
+    ```python      runs; one that begins with a comment that names a file, `# shop.py`, is saved as that file instead
+    ```console     runs each line that begins with `$ `, and compares what it prints; one that ends in ` &` goes on
+                   until the page ends, and gets SIGTERM then
+    ```output      is compared with what the Python block before it printed
+
+What a page shows as `…` may be anything: an id, a time, some lines.
+"""
+
+import contextlib
+import io
 import os
+import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil import Example, Sybil
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+FILE_NAME = re.compile(r"# (\S+\.\w+)\n")
+COMMAND_SECONDS = 30
+
+run_python = PythonEvaluator()
+
+
+def python(example: Example) -> None:
+    """Runs the block, or saves it as the file that it names."""
+    if named := FILE_NAME.match(example.parsed):
+        Path(named[1]).write_text(example.parsed, encoding="utf-8")
+        return
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run_python(example)
+    example.namespace["page_printed"] = printed.getvalue()
+
+
+def console(example: Example) -> None:
+    """Runs each command of the block in the page's folder."""
+    for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n?)*)", example.parsed, re.MULTILINE):
+        if command.endswith(" &"):
+            example.namespace["page_processes"].append(start(command.removesuffix(" &")))
+            continue
+        done = subprocess.run(
+            command,
+            shell=True,
+            check=False,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=COMMAND_SECONDS,
+            env=plain_environment(),
+        )
+        compare(expected, done.stdout)
+
+
+def start(command: str) -> subprocess.Popen[bytes]:
+    """A command that goes on in the background; `exec` so that a signal reaches it and not a shell."""
+    return subprocess.Popen(
+        f"exec {command}",
+        shell=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=plain_environment(),
+    )
+
+
+def output(example: Example) -> None:
+    """Compares with what the last Python block printed."""
+    compare(example.parsed, example.namespace["page_printed"])
+
+
+def compare(expected: str, printed: str) -> None:
+    """Raises AssertionError unless they are equal but for `…` and the width of gaps."""
+    pattern, text = narrow(expected), narrow(printed)
+    anything = re.escape(pattern).replace("…", ".*?")
+    assert re.fullmatch(anything, text, re.DOTALL), f"The page says:\n{pattern}\n\nIt prints:\n{text}"
+
+
+def narrow(text: str) -> str:
+    """The text with one space for many, and none at the ends of lines."""
+    return re.sub(r" +$", "", re.sub(r" +", " ", text), flags=re.MULTILINE).strip()
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment for commands: this Python first, nobody's settings, a wide terminal."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LONGSHORE_")}
+    here = str(Path(sys.executable).parent)
+    return {**own, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"}
 
 
 def enter_a_new_folder(namespace: dict[str, Any]) -> None:
     """What a page writes, jobs.db for one, stays out of the checkout."""
     namespace["page_folder"] = tempfile.TemporaryDirectory()
+    namespace["page_processes"] = []
     namespace["folder_before"] = Path.cwd()
     os.chdir(namespace["page_folder"].name)
 
 
 def leave_the_folder(namespace: dict[str, Any]) -> None:
-    """Go back, and forget what the page wrote."""
+    """End what still runs, go back, and forget what the page wrote."""
+    for process in namespace["page_processes"]:
+        process.terminate()
+    for process in namespace["page_processes"]:
+        assert process.wait(COMMAND_SECONDS) == 0
     os.chdir(namespace["folder_before"])
     namespace["page_folder"].cleanup()
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
-    path="docs",
-    pattern="*.md",
+    parsers=[
+        CodeBlockParser("python", python),
+        CodeBlockParser("console", console),
+        CodeBlockParser("output", output),
+        SkipParser(),
+    ],
+    patterns=["docs/**/*.md", "docs/*.md"],
+    filenames=["README.md"],
     setup=enter_a_new_folder,
     teardown=leave_the_folder,
 ).pytest()
