@@ -223,6 +223,23 @@ async def test_retry_job_gives_a_dead_letter_another_life(manager):
         await manager.retry_job(jobs[0].id)
 
 
+async def test_a_task_sees_the_number_of_its_claim_as_a_fence(manager):
+    """B.2: a resource of the user's own can refuse what an older claim still writes."""
+    seen = []
+
+    @manager.queue("q", retry=Retry(2, initial=0)).task
+    async def flaky(ctx: JobContext) -> None:
+        seen.append(ctx.job.fence)
+        if ctx.attempt == 1:
+            raise ValueError("the first time")
+
+    job = await flaky.enqueue()
+    assert job.fence == 0
+    await manager.run_until_empty(timeout=10)
+    await job.refresh()
+    assert (seen, job.fence) == ([1, 2], 2)
+
+
 async def test_process_job_runs_one_attempt_here_and_now(manager):
     """S2.2: whatever its time, its place in line, or a pause; never twice at once."""
     release, started = asyncio.Event(), asyncio.Event()

@@ -139,6 +139,11 @@ class JobView:
         return self.record.attempt
 
     @property
+    def fence(self) -> int:
+        """The number of the newest claim, which only grows: hand it to a resource that can refuse older ones."""
+        return self.record.fence
+
+    @property
     def max_attempts(self) -> int | None:
         """The job's own number, or its task's; None where neither is known here. 0: no limit."""
         own = self.record.max_attempts
