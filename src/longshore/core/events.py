@@ -43,7 +43,6 @@ EVENTS = (
     "error",
     "worker_started",
     "worker_stopped",
-    "queue_size",
     "unhealthy",
 )
 """Every name that `manager.on` accepts; docs/reference/events.md says when each is told."""
