@@ -11,7 +11,7 @@ import random
 import sys
 import time
 
-from _arena import Arena, Verdicts, all_over, arena, every_job, tell
+from _arena import Arena, Verdicts, Worker, all_over, arena, every_job, tell
 
 from longshore import QueueManager
 
@@ -42,7 +42,7 @@ async def _produce(
 ) -> list[str]:
     """Adds the jobs evenly over the time of the kills, so that each kill meets work."""
     ids: list[str] = []
-    pause = options.kills * options.every / (options.jobs / CHUNK)
+    pause = 1.5 * options.kills * options.every / (options.jobs / CHUNK)  # the last kill must meet work too
     for begin in range(0, options.jobs, CHUNK):
         numbers = range(begin, min(begin + CHUNK, options.jobs))
         jobs = await manager.add_bulk("work", [{"name": "short", "data": {"number": n}} for n in numbers])
@@ -56,12 +56,23 @@ async def _kill(place: Arena, options: argparse.Namespace, random_source: random
     last = time.monotonic()
     for number in range(options.kills):
         await asyncio.sleep(random_source.uniform(0.2, 1.8) * options.every)
-        victim = random_source.choice([worker for worker in place.workers if worker.process.poll() is None])
-        victim.kill()
+        random_source.choice(await _at_work(place)).kill()
         last = time.monotonic()
         place.start()
         tell(f"kill {number + 1} of {options.kills}")
     return last
+
+
+async def _at_work(place: Arena) -> list[Worker]:
+    """The workers that have run something: a kill during the start of a process would prove little."""
+    while True:
+        busy = {mark.pid for mark in place.marks()}
+        found = [
+            worker for worker in place.workers if worker.process.poll() is None and worker.process.pid in busy
+        ]
+        if found:
+            return found
+        await asyncio.sleep(0.05)
 
 
 async def _judge(

@@ -9,16 +9,18 @@ from longshore.backends.memory.store import MemoryStore
 from longshore.core.clock import ManualClock
 from longshore.core.ids import new_id
 from longshore.core.states import State
-from longshore.store.commands import ClaimAsk, Lease
+from longshore.store.commands import SUSPECT, ClaimAsk, Lease, Put
 from longshore.testing.faults import Fault, Faults, FaultyStore, Harm
 from tests.pipeline.plant import Plant, turns, until
 
 
-async def claim_and_die(plant, count=100):
-    """A worker that claims and is never heard of again, until its lease is over."""
+async def claim_and_die(plant, count=100, *, names=None):
+    """A worker that claims and is never heard of again, until its lease is over; `names` is the suspect it ran."""
     session = f"dead:1:{new_id().hex()[-8:]}"
     await plant.store.extend([Lease(session=session, lease_ms=30_000, opens=True)])
     [claimed] = await plant.store.claim([ClaimAsk("q", count, session)])
+    if names is not None:
+        await plant.store.put([Put(kind=SUSPECT, key=session, value=names)])
     plant.clock.advance(31)
     return claimed.jobs
 
@@ -157,12 +159,12 @@ async def test_suspects_run_one_at_a_time_beside_fresh_jobs(plant):
         for _ in range(10):
             await turns(100)
             plant.clock.advance(1)
-        await until(lambda: worker.stats.settled >= 11)
+        await until(lambda: worker.stats.settled == 6)
     jobs = [await plant.job(job_id) for job_id in ids]
     assert [job.state for job in jobs] == [State.COMPLETED] * 5
     assert max(most) == 1
     assert fresh == [1]
-    assert sum(job.releases for job in jobs) > 0
+    assert [job.crashes for job in jobs] == [1] * 5
 
 
 async def test_a_poison_job_is_buried_and_its_nine_neighbours_are_not(plant):
@@ -214,12 +216,26 @@ async def live_until_poisoned(plant):
     await rescuer.stop()
 
 
-def _named(name):
-    async def task():
-        return None
+async def test_only_the_named_suspect_of_a_dead_worker_is_charged_again(plant):
+    """F50: everybody in the worker is charged once; from then on only the one that it ran alone."""
+    poison, *fine = [await plant.add("task") for _ in range(4)]
+    await claim_and_die(plant)
+    for _ in range(2):
+        await _rescue(plant)
+        plant.clock.advance(5)
+        await _rescue(plant)
+        await claim_and_die(plant, names=poison)
+    await _rescue(plant)
+    assert ((await plant.job(poison)).state, (await plant.job(poison)).crashes) == (State.FAILED, 3)
+    others = [await plant.job(job_id) for job_id in fine]
+    assert [(job.state, job.crashes, job.releases) for job in others] == [(State.PENDING, 1, 2)] * 3
 
-    task.__name__ = name
-    return task
+
+async def _rescue(plant):
+    for service in plant.services():
+        await service.start()
+        await turns(100)
+        await service.stop()
 
 
 @pytest.fixture
@@ -269,7 +285,11 @@ async def test_a_verb_that_fails_for_a_while_loses_no_job(faulty, verb, harm):
 async def test_a_store_that_is_away_when_the_worker_starts_is_waited_for(faulty):
     plant = faulty
     plant.hear("completed")
-    plant.task()(_named("runs"))
+
+    @plant.task()
+    async def runs():
+        return None
+
     await plant.add("runs")
     plant.faults.plant(Fault(harm=Harm.BEFORE))
     worker = plant.worker()

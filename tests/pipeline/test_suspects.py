@@ -1,9 +1,12 @@
 """Suspects: jobs that were running when a worker died. One at a time, so that only the guilty are charged."""
 
+import asyncio
+
 from longshore.core.states import State
 from longshore.core.verdict import crashed
-from longshore.store.commands import ClaimAsk, Lease, Settlement
-from tests.pipeline.plant import until
+from longshore.store.commands import SUSPECT, ClaimAsk, Lease, RecordAsk, Settlement
+from longshore.worker.control import Control
+from tests.pipeline.plant import turns, until
 
 
 async def crash_once(plant, *ids):
@@ -19,19 +22,63 @@ async def crash_once(plant, *ids):
     )
 
 
-async def test_no_job_begins_before_the_other_suspects_are_out_of_the_worker(plant):
+async def test_a_suspect_is_named_beside_its_session_before_it_begins(plant):
     seen = []
 
     @plant.task()
-    async def looks():
-        seen.append([(await plant.job(each)).state for each in ids])
+    async def looks(ctx: Control):
+        [records] = await plant.store.get([RecordAsk(SUSPECT, (ctx.record.session,))])
+        seen.append((ctx.record.id, [record.value for record in records]))
 
-    ids = [await plant.add("looks") for _ in range(4)]
-    await crash_once(plant, *ids[:3])
-    async with plant.working(slots=4):
-        await until(lambda: len(seen) == 2)
-    for states in seen:
-        assert states.count(State.SCHEDULED) == 2
+    ids = [await plant.add("looks") for _ in range(3)]
+    await crash_once(plant, *ids)
+    await plant.work(slots=4)
+    assert seen == [(each, [each]) for each in ids]
+
+
+async def test_behind_a_long_suspect_the_others_go_back_after_a_second(plant):
+    gate, ran = asyncio.Event(), []
+
+    @plant.task()
+    async def waits(number: int):
+        ran.append(number)
+        await gate.wait()
+
+    ids = [await plant.add("waits", b'{"number":%d}' % number) for number in range(3)]
+    await crash_once(plant, *ids)
+    async with plant.working(slots=4) as worker:
+        await until(lambda: ran == [0])
+        await turns()
+        plant.clock.advance(1.1)
+        await until(lambda: worker.stats.settled == 2)
+        states = [(await plant.job(each)).state for each in ids]
+        gate.set()
+    assert states == [State.RUNNING, State.SCHEDULED, State.SCHEDULED]
+
+
+async def test_a_drain_hands_back_the_suspects_that_wait(plant):
+    gate, ran = asyncio.Event(), []
+
+    @plant.task()
+    async def waits():
+        ran.append(1)
+        await gate.wait()
+
+    ids = [await plant.add("waits") for _ in range(3)]
+    await crash_once(plant, *ids)
+    worker = plant.worker(slots=4)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: ran == [1])
+    worker.drain()
+    await turns()
+    gate.set()
+    await running
+    jobs = [await plant.job(each) for each in ids]
+    assert [(job.state, job.crashes) for job in jobs] == [
+        (State.COMPLETED, 1),
+        (State.PENDING, 1),
+        (State.PENDING, 1),
+    ]
 
 
 async def test_all_suspects_run_in_the_end(plant):

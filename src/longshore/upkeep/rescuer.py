@@ -20,12 +20,13 @@ from longshore.core.ids import format_id
 from longshore.core.job import Details, JobRecord
 from longshore.core.service import Repeating
 from longshore.core.states import State
+from longshore.core.verdict import RELEASED
 from longshore.dlq.burial import describe, letter
 from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, Hooks, MakeJob, News
 from longshore.engine.judge import judge_crash
 from longshore.engine.policy import Policy
-from longshore.store.commands import SCAN_LIMIT, JobQuery, Order, Settlement
+from longshore.store.commands import SCAN_LIMIT, SUSPECT, JobQuery, Order, RecordAsk, Settlement
 from longshore.store.replies import Settled
 
 log = logging.getLogger("longshore.upkeep")
@@ -77,16 +78,26 @@ class Rescuer(Repeating):
         return self._pause_seconds * self._random.uniform(0.7, 1.0)
 
     async def _bring_back(self, jobs: list[JobRecord]) -> None:
-        cases = [self._judge(job) for job in jobs]
+        named = await self._named(jobs)
+        cases = [self._judge(job, named) for job in jobs]
         replies = await self._engine.settle([settlement for settlement, _ in cases])
         for (settlement, news), reply in zip(cases, replies, strict=True):
             if reply is Settled.APPLIED:
-                log.warning("Job %s lost its worker: %s", format_id(settlement.id), settlement.error_text)
+                said = settlement.error_text or "it had not begun"
+                log.warning("Job %s lost its worker: %s", format_id(settlement.id), said)
                 self._engine.expect(settlement.verdict.delay_ms / 1000)
                 self._herald.post_news(news, self._engine.clock.now_ms())
 
-    def _judge(self, job: JobRecord) -> tuple[Settlement, News]:
+    async def _named(self, jobs: list[JobRecord]) -> set[tuple[str, bytes]]:
+        """Of each session the suspect that it ran: only that one is charged, the others were waiting for their turn."""
+        sessions = {job.session or "" for job in jobs if job.crashes}
+        [records] = await self._engine.store.get([RecordAsk(SUSPECT, tuple(sessions))]) if sessions else [[]]
+        return {(record.key, record.value) for record in records}
+
+    def _judge(self, job: JobRecord, named: set[tuple[str, bytes]]) -> tuple[Settlement, News]:
         known = self._find(job.queue, job.name)
+        if job.crashes and (job.session or "", job.id) not in named:
+            return _unharmed(job), News(job, RELEASED, known)
         policy = _policy(job, known)
         verdict = judge_crash(job, policy.max_crashes)
         error = WorkerCrashed(
@@ -109,6 +120,13 @@ class Rescuer(Repeating):
             keep=policy.keep_failed or not is_over,
         )
         return settlement, News(job, verdict, known, error)
+
+
+def _unharmed(job: JobRecord) -> Settlement:
+    """For a job that was in the worker and had not begun."""
+    return Settlement(
+        id=job.id, queue=job.queue, session=job.session or "", fence=job.fence, verdict=RELEASED, if_lost=True
+    )
 
 
 def _policy(job: JobRecord, known: Known | None) -> Policy:

@@ -148,7 +148,7 @@ class Executor:
         del self.running[record.id]
         self._lanes.done(record.queue)
         if record.crashes:
-            self._handback.suspects.left([record])
+            self._handback.on_left(record)
 
     # -------------------------------------------------------------------------------------------------- verdicts
 

@@ -1,7 +1,7 @@
 """This module hands back jobs that were claimed here and that no slot has begun: unharmed, nothing charged."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 
 from longshore.core.job import JobRecord
@@ -12,7 +12,6 @@ from longshore.store.commands import Settlement
 from longshore.worker.completer import Completer
 from longshore.worker.registry import Registry
 from longshore.worker.stats import Stats
-from longshore.worker.suspects import Suspects, handed_back
 
 log = logging.getLogger("longshore.worker")
 
@@ -26,7 +25,8 @@ class Handback:
     def __init__(
         self, registry: Registry, completer: Completer, herald: Herald, stats: Stats, *, random: Random
     ) -> None:
-        self.suspects = Suspects()
+        self.on_left: Callable[[JobRecord], None] = lambda _: None
+        """Called with each job that is given back."""
         self._registry = registry
         self._completer = completer
         self._herald = herald
@@ -46,14 +46,7 @@ class Handback:
                 verdict=verdict,
             )
             self._completer.submit(settlement, News(record, verdict))
-            self.suspects.left([record])
-
-    def sift(self, records: list[JobRecord]) -> list[JobRecord]:
-        """Those that may run here; suspects are handed back but for one at a time."""
-        stay, leave = self.suspects.sift(records)
-        for record in leave:
-            self.give([record], handed_back(record))
-        return stay
+            self.on_left(record)
 
     def unknown(self, record: JobRecord) -> None:
         """Nobody here knows its task. Never data loss: some worker may, now or after the next deploy."""

@@ -46,6 +46,8 @@ class Lanes:
         self.slots = slots
         self.running = 0
         self.waiting = 0
+        self.aside: dict[JobId, JobRecord] = {}
+        """Claimed jobs that may not run yet, in the order in which they came."""
         self.on_low: Callable[[], None] = lambda: None
         """Called when a lane's stock gets low."""
         self._most_ahead = most_ahead
@@ -91,9 +93,20 @@ class Lanes:
         self.waiting += len(lane.waiting) - before
         self._make_ready(lane)
 
+    def put_aside(self, record: JobRecord) -> None:
+        """Keeps a claimed job that may not run yet."""
+        self.aside[record.id] = record
+
+    def take_aside(self, record: JobRecord) -> bool:
+        """Takes it out again; False when it is not there any more."""
+        return self.aside.pop(record.id, None) is not None
+
     def withdraw(self, ids: Iterable[JobId] | None = None) -> list[JobRecord]:
         """Takes these jobs, or all, out of the lanes again, as far as no slot has them."""
         wanted = None if ids is None else set(ids)
+        set_aside = [record for record in self.aside.values() if wanted is None or record.id in wanted]
+        for record in set_aside:
+            del self.aside[record.id]
         out = []
         for lane in self._lanes.values():
             gone = [record for record in lane.waiting if wanted is None or record.id in wanted]
@@ -104,11 +117,11 @@ class Lanes:
                 self.ready.remove(lane)
                 lane.is_ready = False
         self.waiting -= len(out)
-        return out
+        return out + set_aside
 
     def held(self) -> set[JobId]:
         """The jobs that wait here."""
-        return {record.id for lane in self._lanes.values() for record in lane.waiting}
+        return {record.id for lane in self._lanes.values() for record in lane.waiting} | self.aside.keys()
 
     def asks(self, session: str) -> list[ClaimAsk]:
         """What to claim now; nothing when slots and stocks are full or every queue is dry."""

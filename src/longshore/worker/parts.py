@@ -28,6 +28,7 @@ from longshore.worker.outside import Outside
 from longshore.worker.registry import Registry
 from longshore.worker.slots import Slots
 from longshore.worker.stats import Stats
+from longshore.worker.suspects import Suspects
 from longshore.worker.tenure import Tenure
 
 
@@ -91,6 +92,10 @@ class Parts:
         )
         self.slots = Slots(self.lanes, tenure, self.executor.run, ears.rested, clock=clock, base=base)
         self.executor.on_abandoned = self.slots.forget
+        self.suspects = Suspects(
+            engine, self.lanes, give=self.handback.give, wake=self.slots.wake, clock=clock, random=random
+        )
+        self.handback.on_left = self.suspects.left
         self.fetcher = Fetcher(
             engine,
             self.lanes,
@@ -117,12 +122,8 @@ class Parts:
         )
 
     async def _take(self, queue: str, records: list[JobRecord]) -> None:
-        """Claimed jobs, on their way into their lane. Suspects that are handed back must be out of here in the store
-        too before any of the others begins: one that takes the worker down in that moment would charge them all."""
-        staying = self.handback.sift(records)
-        if len(staying) < len(records):
-            await self.completer.caught_up()
-        self.lanes.offer(queue, staying)
+        """Claimed jobs, on their way into their lane; those that may be poison take their turn."""
+        self.lanes.offer(queue, self.suspects.sift(records))
         self.slots.wake()
 
     def _held(self) -> set[JobId]:

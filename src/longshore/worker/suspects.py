@@ -1,54 +1,125 @@
-"""This module lets one suspect run at a time: a job that was running when its worker died.
+"""This module lets one suspect run at a time: a job that was claimed by a worker that died.
 
 When a worker dies with ten jobs, nobody knows which of them killed it. Were they to run together again, the same ten
-would crash together three times and nine innocents be buried. Run one at a time, a poison job is charged alone with
-its second crash, beside jobs that have none yet (ADR 0003).
+would crash together three times and nine innocents be buried. So suspects wait here and run one after the other, beside
+jobs that have no crash yet. Before one begins, its name is written beside the session: a rescuer charges the named one
+with the next crash, and hands back those that were only waiting (ADR 0003).
 """
 
-from collections.abc import Iterable
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from random import Random
 
-from longshore.core.ids import JobId
+from longshore.core.clock import Clock
+from longshore.core.errors import StoreUnavailable
 from longshore.core.job import JobRecord
+from longshore.core.service import Alarm, Patience
 from longshore.core.verdict import Verdict, released
+from longshore.engine.engine import Engine
+from longshore.store.commands import SUSPECT, Put
+from longshore.worker.lanes import Lanes
 
-FIRST_DELAY_MS = 50
-LAST_DELAY_MS = 5000
+log = logging.getLogger("longshore.worker")
 
-
-def handed_back(record: JobRecord) -> Verdict:
-    """For a suspect that comes while another runs: another worker, or this one later, gets it.
-
-    The delay doubles with every time. Most jobs are short, and a whole worker's suspects are through in a second or
-    two; half a second for each made a storm of kills last twice as long. A long one is not asked after all the time.
-    """
-    return released(min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** min(record.releases, 10)))
+PATIENCE_SECONDS = 1.0
+"""How long others wait for a suspect that runs. Most jobs are short; behind a long one they go back to the store."""
+NAMED_MS = 86_400_000
+"""How long a name outlives its worker, at most."""
+FIRST_DELAY_MS = 500
+LAST_DELAY_MS = 30_000
+MOST_WAITING = 200
 
 
 class Suspects:
-    """Who of the suspects may be in this worker now."""
+    """The suspects of one worker: a service that lets them into the lanes one by one."""
 
-    _inside: JobId | None = None
+    def __init__(
+        self,
+        engine: Engine,
+        lanes: Lanes,
+        *,
+        give: Callable[[Iterable[JobRecord], Verdict], None],
+        wake: Callable[[], None],
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        """`give` hands jobs back; `wake` tells the slots that a lane has a job."""
+        self._engine = engine
+        self._lanes = lanes
+        self._give = give
+        self._wake = wake
+        self._alarm = Alarm(clock)
+        self._patience = Patience(random)
+        self._inside: JobRecord | None = None
+        self._is_long = False
+        """The suspect that runs has used up the others' patience."""
+        self._letting_in: asyncio.Task[None] | None = None
 
-    def sift(self, records: list[JobRecord]) -> tuple[list[JobRecord], list[JobRecord]]:
-        """The claimed jobs that may stay, and those that must be handed back."""
+    async def start(self) -> None:
+        """Begins to let suspects in."""
+        self._letting_in = asyncio.get_running_loop().create_task(self._run(), name="longshore suspects")
+
+    async def stop(self) -> None:
+        """Lets no more in."""
+        if self._letting_in is not None:
+            self._letting_in.cancel()
+            await asyncio.gather(self._letting_in, return_exceptions=True)
+
+    def sift(self, records: list[JobRecord]) -> list[JobRecord]:
+        """The claimed jobs without a crash; the others wait here, or go back when they would have to wait for long."""
         if not any(record.crashes for record in records):
-            return records, []
-        stay: list[JobRecord] = []
-        leave: list[JobRecord] = []
+            return records
         for record in records:
-            (stay if self._may_enter(record) else leave).append(record)
-        return stay, leave
+            if record.crashes and (self._is_long or len(self._lanes.aside) >= MOST_WAITING):
+                self._give([record], handed_back(record))
+            elif record.crashes:
+                self._lanes.put_aside(record)
+        self._alarm.ring()
+        return [record for record in records if not record.crashes]
 
-    def left(self, records: Iterable[JobRecord]) -> None:
-        """These jobs are not in this worker any more."""
-        for record in records:
-            if record.id == self._inside:
-                self._inside = None
+    def left(self, record: JobRecord) -> None:
+        """This job is not in the worker any more."""
+        if self._inside is not None and record.id == self._inside.id:
+            self._inside = None
+            self._is_long = False
+            self._alarm.ring()
 
-    def _may_enter(self, record: JobRecord) -> bool:
-        if not record.crashes:
-            return True
-        if self._inside is not None:
-            return False
-        self._inside = record.id
-        return True
+    async def _run(self) -> None:
+        while True:
+            if self._inside is None and self._lanes.aside:
+                await self._let_in(next(iter(self._lanes.aside.values())))
+            elif self._inside is None or self._is_long:
+                await self._alarm.wait()
+            elif not await self._alarm.wait(PATIENCE_SECONDS):
+                self._lose_patience()
+
+    async def _let_in(self, record: JobRecord) -> None:
+        try:
+            await self._name(record)
+        except StoreUnavailable as error:
+            if self._patience.failures == 0:
+                log.warning("A job that may be poison waits for the store: %s", error)
+            await self._alarm.wait(self._patience.next_seconds())
+            return
+        self._patience.reset()
+        if self._lanes.take_aside(record):  # otherwise it was withdrawn meanwhile
+            self._inside = record
+            self._lanes.offer(record.queue, [record])
+            self._wake()
+
+    async def _name(self, record: JobRecord) -> None:
+        name = Put(kind=SUSPECT, key=record.session or "", value=record.id, ttl_ms=NAMED_MS)
+        await self._engine.store.put([name])
+
+    def _lose_patience(self) -> None:
+        self._is_long = self._inside is not None
+        if self._is_long:
+            for record in list(self._lanes.aside.values()):
+                self._lanes.take_aside(record)
+                self._give([record], handed_back(record))
+
+
+def handed_back(record: JobRecord) -> Verdict:
+    """For a suspect behind a long one: another worker gets it, or this one later; the delay doubles each time."""
+    return released(min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** min(record.releases, 10)))

@@ -149,7 +149,13 @@ class Worker:
 
     async def _start(self, parts: Parts) -> None:
         self._deadlines = asyncio.ensure_future(parts.executor.deadlines.run())
-        services: list[Service] = [parts.completer, parts.heartbeat, parts.fetcher, *self._upkeep]
+        services: list[Service] = [
+            parts.completer,
+            parts.heartbeat,
+            parts.suspects,
+            parts.fetcher,
+            *self._upkeep,
+        ]
         for service in services:
             await service.start()
         await self._tell("worker_started")
@@ -191,7 +197,8 @@ class Worker:
         self.stats.sessions_lost += 1
         self._tenure.until = 0.0
         self._is_lost = True
-        parts.handback.suspects.left(parts.lanes.withdraw())
+        for record in parts.lanes.withdraw():
+            parts.suspects.left(record)
         parts.executor.stop_all(Stop.LOST)
         self._attention.ring()
 
@@ -202,7 +209,7 @@ class Worker:
     async def _is_exhausted(self, parts: Parts) -> bool:
         """Whether nothing is left to do now. Said only after a second look everywhere, with all verdicts settled
         before it: what they brought back, or freed, must be seen."""
-        if parts.lanes.running or parts.lanes.waiting or not parts.lanes.is_dry():
+        if parts.lanes.running or parts.lanes.waiting or parts.lanes.aside or not parts.lanes.is_dry():
             return False
         await parts.completer.settled()
         await parts.herald.flush()
@@ -222,6 +229,7 @@ class Worker:
         """The drain: the first half takes at most the grace time, the second a few seconds."""
         give_up_at = self._clock.monotonic() + self._options.grace_seconds
         await self._within(self._options.grace_seconds, parts.fetcher.stop())
+        await parts.suspects.stop()
         parts.handback.give(parts.lanes.withdraw())
         await self._quiet(parts, give_up_at, until_stop=True)
         parts.executor.stop_all(Stop.RELEASE)
