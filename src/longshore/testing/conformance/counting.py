@@ -219,6 +219,14 @@ async def test_minutes_stand_oldest_first_and_empty_ones_are_left_out(store: Sto
     assert [(minute.minute - THIS_MINUTE, minute.added) for minute in minutes] == [(0, 1), (1, 2), (3, 3)]
 
 
+async def test_the_last_minute_is_the_one_that_is_under_way(store: Store) -> None:
+    now = THIS_MINUTE * MINUTE
+    await add(store, 1, now_ms=now - 1)
+    await add(store, 2, now_ms=now)
+    history = [(await count(store, minutes=minutes, now_ms=now + 1)).minutes for minutes in (1, 2)]
+    assert [[minute.added for minute in minutes] for minutes in history] == [[2], [1, 2]]
+
+
 async def test_the_history_of_a_day_is_kept(store: Store) -> None:
     day = 24 * 60
     await add(store, 1, now_ms=NOW)

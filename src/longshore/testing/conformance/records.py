@@ -191,6 +191,7 @@ async def test_a_record_of_a_session_goes_with_its_lease(store: Store) -> None:
     assert await read(store, now_ms=NOW + LEASE_MS - 1) is not None
     late = NOW + LEASE_MS
     assert await read(store, now_ms=late) is None
+    assert await keys(store, now_ms=late) == []
     assert await store.put([value(b"2", expect=0)], now_ms=late) == [stored(b"2", 1)]
 
 
