@@ -312,3 +312,38 @@ async def test_a_drain_is_heard_while_the_worker_waits_for_its_store(faulty):
     await turns()
     worker.drain()
     await asyncio.wait_for(running, 5)
+
+
+async def test_a_claim_that_is_answered_after_its_session_was_lost_is_handed_back(plant):
+    ran, gate = [], asyncio.Event()
+
+    @plant.task()
+    async def runs():
+        ran.append(1)
+
+    worker = plant.worker()
+    claim = plant.engine.claim
+
+    async def slow_claim(asks):
+        replies = await claim(asks)
+        if any(reply.jobs for reply in replies):
+            await gate.wait()
+        return replies
+
+    plant.engine.claim = slow_claim
+    running = asyncio.create_task(worker.run())
+    await turns(100)
+    job_id = await plant.add("runs")
+    await turns(100)
+    old = worker.session
+    await plant.store.extend([Lease(session=old, lease_ms=0)])
+    worker.beat_now()
+    await until(lambda: worker.session != old)
+    assert ran == []
+    gate.set()
+    await until(lambda: ran == [1])
+    worker.drain()
+    await running
+    job = await plant.job(job_id)
+    assert (job.state, job.releases, job.crashes, job.attempt) == (State.COMPLETED, 1, 0, 1)
+    assert job.session == worker.session

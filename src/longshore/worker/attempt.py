@@ -33,11 +33,13 @@ class Attempt:
         "abandoned",
         "answer",
         "call",
+        "came_back",
         "context",
         "control",
         "correlation_id",
         "deadline",
         "handler",
+        "is_away",
         "is_overdue",
         "policy",
         "record",
@@ -47,6 +49,7 @@ class Attempt:
 
     control: Control
     call: Callable[[], Any]
+    came_back: "Callable[[Attempt, Any, BaseException | None], None]"
     policy: Policy
     task: Task[Any]
     answer: Future[tuple[Any, BaseException | None]] | None
@@ -62,8 +65,11 @@ class Attempt:
         self.deadline = NEVER
         """In monotonic time: of the time-out, and then of giving up on it."""
         self.stop: Stop | None = None
+        self.is_away = False
+        """In a thread or a process."""
         self.answer = None
-        """While it is away in a thread or a process."""
+        """What its slot waits for while it is away, where middleware wants to go on afterwards; else `came_back` is
+        called, and its slot has taken another job meanwhile."""
         self.is_overdue = False
         """Its time-out has come, and it was told."""
         self.abandoned = False
@@ -79,9 +85,12 @@ class Attempt:
 
     def done(self, outcome: Any, error: BaseException | None) -> None:
         """See `Errand.done`."""
-        answer = self.answer
-        if answer is not None and not answer.done():
-            answer.set_result((outcome, error))
+        if self.abandoned:
+            return
+        if self.answer is None:
+            self.came_back(self, outcome, error)
+        elif not self.answer.done():
+            self.answer.set_result((outcome, error))
 
     def mark(self, stop: Stop) -> None:
         """Lets the function see that it must stop."""

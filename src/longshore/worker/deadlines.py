@@ -4,7 +4,7 @@ There is no timer per job: one sleeper waits for the earliest deadline and then 
 never more than there are slots. A job that ends in time has cost one comparison.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from longshore.core.clock import Clock
 from longshore.core.ids import JobId
@@ -13,13 +13,15 @@ from longshore.worker.attempt import NEVER, Attempt
 
 
 class Deadlines:
-    """Watches the attempts in `running`; `expired` gets each whose deadline has come, and sets it anew."""
+    """Watches the attempts in `running`, which the executor fills."""
 
-    def __init__(
-        self, running: Mapping[JobId, Attempt], expired: Callable[[Attempt], None], *, clock: Clock
-    ) -> None:
-        self._running = running
-        self._expired = expired
+    running: dict[JobId, Attempt]
+    expired: Callable[[Attempt], None]
+    """Gets each attempt whose deadline has come; it may set another one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.running = {}
+        self.expired = lambda _: None
         self._clock = clock
         self._alarm = Alarm(clock)
         self._next = NEVER
@@ -39,8 +41,8 @@ class Deadlines:
 
     def _look(self) -> None:
         now = self._clock.monotonic()
-        for attempt in list(self._running.values()):
+        for attempt in list(self.running.values()):
             if attempt.deadline <= now:
                 attempt.deadline = NEVER
-                self._expired(attempt)
-        self._next = min((attempt.deadline for attempt in self._running.values()), default=NEVER)
+                self.expired(attempt)
+        self._next = min((attempt.deadline for attempt in self.running.values()), default=NEVER)

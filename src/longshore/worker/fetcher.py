@@ -29,7 +29,7 @@ from longshore.worker.tenure import Tenure
 log = logging.getLogger("longshore.worker")
 
 POLL_SECONDS = 5.0
-HORIZON_SECONDS = 0.01
+HORIZON_SECONDS = 0.02
 """The stock of a lane is what it gets through in this time, or in two claims where those take longer."""
 
 

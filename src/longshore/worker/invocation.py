@@ -59,18 +59,25 @@ class Invocation:
             space.run(restore, attempt.context, attempt.correlation_id)
         return space
 
+    def may_leave(self, attempt: Attempt) -> bool:
+        """Whether the slot need not wait for it: it runs elsewhere, and no middleware wants to go on afterwards."""
+        return attempt.handler.kind is not Kind.ASYNC and not self._middleware
+
+    def errand(self, attempt: Attempt, space: Context) -> None:
+        """Makes the attempt ready for a runner. Raises PayloadUndecodable."""
+        attempt.steer(self._scribe)
+        if attempt.handler.kind is Kind.THREAD:
+            attempt.call = partial(space.run, self.call(attempt))
+
     def coroutine(
         self, attempt: Attempt, space: Context, away: Callable[[Attempt], CallNext]
     ) -> Coroutine[Any, Any, Any]:
         """What a slot drives: the task itself, or the middleware around it. Raises PayloadUndecodable, and whatever
         a function raises that is no coroutine function after all."""
-        handler = attempt.handler
-        if handler.kind is Kind.ASYNC:
+        if attempt.handler.kind is Kind.ASYNC:
             call_next: CallNext = self.call(attempt)
         else:
-            attempt.steer(self._scribe)
-            if handler.kind is Kind.THREAD:
-                attempt.call = partial(space.copy().run, self.call(attempt))
+            self.errand(attempt, space.copy())  # two threads cannot be in one context
             call_next = away(attempt)
         if self._middleware:
             ctx = self._make_context(attempt.steer(self._scribe))

@@ -18,7 +18,18 @@ AHEAD_GROWTH = 16
 class Lane:
     """One queue's jobs in this worker."""
 
-    __slots__ = ("ahead", "is_dry", "is_ready", "limit", "queue", "running", "taken", "waiting", "wakes")
+    __slots__ = (
+        "ahead",
+        "is_dry",
+        "is_ready",
+        "limit",
+        "low",
+        "queue",
+        "running",
+        "taken",
+        "waiting",
+        "wakes",
+    )
 
     def __init__(self, queue: str, limit: int) -> None:
         self.queue = queue
@@ -27,6 +38,9 @@ class Lane:
         self.waiting: deque[JobRecord] = deque()
         self.ahead = 0
         """How many jobs to keep in stock beyond those that can run now."""
+        self.low = 0
+        """When so few are left, it is time to claim more: three quarters of the stock, because slots whose jobs began
+        together end together, and empty half of it in one turn of the loop."""
         self.taken = 0
         """By slots, since the last claim."""
         self.is_ready = False
@@ -36,7 +50,7 @@ class Lane:
 
     def is_low(self) -> bool:
         """Whether it is time to claim more."""
-        return not self.is_dry and len(self.waiting) <= self.ahead // 2
+        return not self.is_dry and len(self.waiting) <= self.low
 
 
 class Lanes:
@@ -61,7 +75,7 @@ class Lanes:
     def take(self) -> JobRecord | None:
         """The next job to run; its lane counts it as running until `done`."""
         ready = self.ready
-        if not ready:
+        if not ready or self.running >= self.slots:  # jobs in threads run without a slot that waits for them
             return None
         lane = ready[0]
         record = lane.waiting.popleft()
@@ -74,7 +88,7 @@ class Lanes:
             lane.is_ready = False
         elif len(ready) > 1:
             ready.rotate(-1)
-        if len(lane.waiting) <= lane.ahead // 2 and not lane.is_dry:
+        if len(lane.waiting) <= lane.low and not lane.is_dry:
             self.on_low()
         return record
 
@@ -167,6 +181,7 @@ class Lanes:
         for lane in self._lanes.values():
             wanted = int(lane.taken / seconds * horizon_seconds) if seconds > 0 else lane.ahead
             lane.ahead = min(wanted, 2 * lane.ahead + AHEAD_GROWTH, self._most_ahead)
+            lane.low = lane.ahead * 3 // 4
             lane.taken = 0
 
     def _make_ready(self, lane: Lane) -> None:

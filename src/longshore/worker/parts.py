@@ -16,6 +16,7 @@ from longshore.engine.herald import Herald, MakeJob
 from longshore.store.contract import Store
 from longshore.worker.completer import Completer
 from longshore.worker.control import MakeContext
+from longshore.worker.deadlines import Deadlines
 from longshore.worker.executor import Executor
 from longshore.worker.fetcher import Fetcher
 from longshore.worker.handback import Handback
@@ -28,6 +29,7 @@ from longshore.worker.outside import Outside
 from longshore.worker.registry import Registry
 from longshore.worker.slots import Slots
 from longshore.worker.stats import Stats
+from longshore.worker.stopping import Stopping
 from longshore.worker.suspects import Suspects
 from longshore.worker.tenure import Tenure
 
@@ -64,6 +66,7 @@ class Parts:
     """The pipeline of one worker, for the running event loop."""
 
     def __init__(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
+        self._tenure = tenure
         engine, options, clock, random = gear.engine, gear.options, gear.clock, gear.random
         base = contextvars.copy_context()
         base.run(restore, {}, None)  # what is bound where the worker was started belongs to no job
@@ -72,7 +75,9 @@ class Parts:
         self.completer = Completer(engine, self.herald, stats, clock=clock, random=random)
         self.handback = Handback(gear.registry, self.completer, self.herald, stats, random=random)
         self.outside = Outside(options.slots, options.processes, random)
+        self.deadlines = Deadlines(clock)
         self.executor = Executor(
+            deadlines=self.deadlines,
             registry=gear.registry,
             lanes=self.lanes,
             invocation=Invocation(
@@ -90,8 +95,18 @@ class Parts:
             clock=clock,
             random=random,
         )
+        self.stopping = Stopping(
+            self.executor,
+            self.deadlines,
+            lanes=self.lanes,
+            handback=self.handback,
+            outside=self.outside,
+            herald=self.herald,
+            stats=stats,
+        )
         self.slots = Slots(self.lanes, tenure, self.executor.run, ears.rested, clock=clock, base=base)
         self.executor.on_abandoned = self.slots.forget
+        self.executor.on_free = self.slots.refill
         self.suspects = Suspects(
             engine, self.lanes, give=self.handback.give, wake=self.slots.wake, clock=clock, random=random
         )
@@ -115,7 +130,7 @@ class Parts:
             options.lease_seconds,
             self.lanes.queues(),
             lost=ears.lost,
-            cancel=self.executor.cancel,
+            cancel=self.stopping.cancel,
             renewed=ears.trusted,
             clock=clock,
             random=random,
@@ -123,8 +138,11 @@ class Parts:
 
     async def _take(self, queue: str, records: list[JobRecord]) -> None:
         """Claimed jobs, on their way into their lane; those that may be poison take their turn."""
-        self.lanes.offer(queue, self.suspects.sift(records))
-        self.slots.wake()
+        if records[0].session == self._tenure.session:
+            self.lanes.offer(queue, self.suspects.sift(records))
+            self.slots.wake()
+        else:  # it was lost while the claim was under way
+            self.handback.give(records)
 
     def _held(self) -> set[JobId]:
         """Every job that this worker has: in a lane, in a slot, or on its way back to the store."""

@@ -62,6 +62,13 @@ class Slots:
             loop = asyncio.get_running_loop()
             self._tasks.add(loop.create_task(self._work(), name="longshore slot", context=self._base.copy()))
 
+    def refill(self) -> None:
+        """A job has ended that no slot waited for."""
+        if self._lanes.ready:
+            self.wake()
+        else:
+            self._on_rest()
+
     def forget(self, task: "asyncio.Task[Any]") -> None:
         """A slot that will not come back; another may take its place."""
         self._tasks.discard(task)

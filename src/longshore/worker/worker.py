@@ -148,7 +148,7 @@ class Worker:
         return False
 
     async def _start(self, parts: Parts) -> None:
-        self._deadlines = asyncio.ensure_future(parts.executor.deadlines.run())
+        self._deadlines = asyncio.ensure_future(parts.deadlines.run())
         services: list[Service] = [
             parts.completer,
             parts.heartbeat,
@@ -197,9 +197,8 @@ class Worker:
         self.stats.sessions_lost += 1
         self._tenure.until = 0.0
         self._is_lost = True
-        for record in parts.lanes.withdraw():
-            parts.suspects.left(record)
-        parts.executor.stop_all(Stop.LOST)
+        parts.handback.give(parts.lanes.withdraw())  # applied as long as nobody has rescued them
+        parts.stopping.stop_all(Stop.LOST)
         self._attention.ring()
 
     async def _begin_again(self, parts: Parts) -> None:
@@ -232,9 +231,9 @@ class Worker:
         await parts.suspects.stop()
         parts.handback.give(parts.lanes.withdraw())
         await self._quiet(parts, give_up_at, until_stop=True)
-        parts.executor.stop_all(Stop.RELEASE)
+        parts.stopping.stop_all(Stop.RELEASE)
         await self._quiet(parts, self._clock.monotonic() + STOP_SECONDS, until_stop=False)
-        parts.executor.abandon_all()
+        parts.stopping.abandon_all()
         left = max(STOP_SECONDS, give_up_at - self._clock.monotonic())
         await self._within(left, parts.completer.settled())
         await self._within(left, parts.herald.flush())

@@ -100,7 +100,7 @@ def test_slow_jobs_are_not_kept_in_stock():
     assert asked(lanes) == {}
 
 
-def test_a_stock_that_is_half_used_asks_for_more_and_says_so():
+def test_a_stock_that_has_shrunk_by_a_quarter_asks_for_more_and_says_so():
     lanes = Lanes({"q": None}, 2)
     lows = []
     lanes.on_low = lambda: lows.append(lanes.waiting)
@@ -111,11 +111,17 @@ def test_a_stock_that_is_half_used_asks_for_more_and_says_so():
     lanes.take()
     lanes.take()
     assert (asked(lanes), lows) == ({}, [])
-    for _ in range(8):
+    for _ in range(4):
         lanes.done("q")
         lanes.take()
-    assert lows == [8]
-    assert asked(lanes) == {"q": 8}
+    assert lows == [12]
+    assert asked(lanes) == {"q": 4}
+
+
+def test_no_more_jobs_are_taken_than_there_are_slots_whoever_takes_them():
+    lanes = Lanes({"q": None}, 2)
+    lanes.offer("q", jobs(3))
+    assert [lanes.take() is not None for _ in range(3)] == [True, True, False]
 
 
 def test_waiting_jobs_can_be_withdrawn_by_id_or_all():
