@@ -111,8 +111,12 @@ class Parts:
             engine, self.lanes, give=self.handback.give, wake=self.slots.wake, clock=clock, random=random
         )
         self.handback.on_left = self.suspects.left
+        self._connect(gear, tenure, stats, ears)
+
+    def _connect(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
+        """The parts that bring something in: jobs, and the store's word on the session."""
         self.fetcher = Fetcher(
-            engine,
+            gear.engine,
             self.lanes,
             tenure,
             self.completer,
@@ -120,20 +124,20 @@ class Parts:
             take=self._take,
             held=self._held,
             lost=ears.doubt,
-            clock=clock,
-            random=random,
+            clock=gear.clock,
+            random=gear.random,
         )
         self.fetcher.on_dry = ears.rested
         self.heartbeat = Heartbeat(
             gear.heartbeat_store,
             tenure,
-            options.lease_seconds,
+            gear.options.lease_seconds,
             self.lanes.queues(),
             lost=ears.lost,
             cancel=self.stopping.cancel,
             renewed=ears.trusted,
-            clock=clock,
-            random=random,
+            clock=gear.clock,
+            random=gear.random,
         )
 
     async def _take(self, queue: str, records: list[JobRecord]) -> None:
