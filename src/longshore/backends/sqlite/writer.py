@@ -83,9 +83,12 @@ class Writer:
         """Ends the thread when its transaction is done; whoever still waits is told that the store is closed."""
         self._closing.set()
         self._inbox.put(None)
+        reason = Fault("closed", f"{self._path} was closed while it waited for another process")
         if self._turnstile.waiting_since is not None:
-            self._give_up(Fault("closed", f"{self._path} was closed while it waited for another process"))
+            self._give_up(reason)
         self._thread.join(self._settings.patience_seconds)
+        if self._thread.is_alive():  # has begun to wait since, with nobody left to watch over patience
+            self._give_up(reason)
 
     def _run(self) -> None:
         try:
@@ -269,6 +272,8 @@ class Writer:
             self._refuse(commands, reason)
             for command in commands:
                 command.is_answered = True
+            if self._closing.is_set():
+                self._inbox.put(None)  # the first may have gone with those that waited
 
 
 def deliver(commands: Iterable[Command]) -> None:
