@@ -149,14 +149,8 @@ class Worker:
 
     async def _start(self, parts: Parts) -> None:
         self._deadlines = asyncio.ensure_future(parts.deadlines.run())
-        services: list[Service] = [
-            parts.completer,
-            parts.heartbeat,
-            parts.suspects,
-            parts.fetcher,
-            *self._upkeep,
-        ]
-        for service in services:
+        services: list[Service] = [parts.completer, parts.heartbeat, parts.suspects, parts.fetcher]
+        for service in (*services, *self._upkeep):
             await service.start()
         await self._tell("worker_started")
 
