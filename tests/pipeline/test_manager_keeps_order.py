@@ -28,6 +28,29 @@ async def until(condition):
     raise AssertionError("it never came")
 
 
+async def test_running_until_empty_runs_what_is_due_and_not_yet_promoted(clock):
+    """S3.3: a job whose time has come is no job for later."""
+    async with QueueManager("memory://", clock=clock) as manager:
+
+        @manager.queue("q").task
+        async def remind() -> str:
+            return "done"
+
+        due, later = [await remind.options(delay=delay).enqueue() for delay in (HOUR, 2 * HOUR)]
+        clock.advance(HOUR)
+        running = asyncio.create_task(manager.run_until_empty())
+
+        async def is_over():
+            clock.advance(0.01)
+            return running.done()
+
+        await until(is_over)
+        await running
+        await due.refresh()
+        await later.refresh()
+        assert (due.state, later.state) == (State.COMPLETED, State.SCHEDULED)
+
+
 async def test_a_stalled_job_is_run_again_and_counted(clock):
     """S3.17: its worker died; another one rescues it when the lease is over."""
     async with QueueManager("memory://", clock=clock) as manager:

@@ -62,7 +62,7 @@ class Running(Defining):
         queues: Lines = None,
         concurrency: int | None = None,
     ) -> None:
-        """Runs jobs here until none is left pending, running or retrying; jobs that are scheduled for later stay.
+        """Runs jobs here until none is left pending, running, retrying or due; jobs that are scheduled for later stay.
 
         Retries are waited for. Raises DrainTimeout after `timeout` seconds, with what is left; nothing is lost.
         """
@@ -166,7 +166,7 @@ class Running(Defining):
     async def _until_empty(self, engine: Engine, queues: list[str], limit: float | None) -> None:
         clock = self.runtime.clock
         began = clock.monotonic()
-        while left := _left(await engine.store.count(queues)):
+        while left := await _left_now(engine, queues):
             waited = clock.monotonic() - began
             if limit is not None and waited >= limit:
                 raise DrainTimeout(limit, left)
@@ -202,6 +202,16 @@ class Running(Defining):
 
 
 _TO_RUN = (State.PENDING, State.RUNNING, State.RETRYING)
+
+
+async def _left_now(engine: Engine, queues: list[str]) -> dict[str, int]:
+    """What is left to run; asked once more when that seems to be nothing, for a job may be due that nobody has
+    promoted yet."""
+    left = _left(await engine.store.count(queues))
+    more = not left
+    while more:
+        more = (await engine.promote(1000)).more
+    return left or _left(await engine.store.count(queues))
 
 
 def _left(counts: list[QueueCounts]) -> dict[str, int]:
