@@ -1,4 +1,4 @@
-"""Suspects: jobs that were running when a worker died. One at a time, so that only the guilty are charged."""
+"""Suspects: jobs that were in two workers that died. One at a time, so that only the guilty are charged."""
 
 import asyncio
 
@@ -9,17 +9,18 @@ from longshore.worker.control import Control
 from tests.pipeline.plant import turns, until
 
 
-async def crash_once(plant, *ids):
-    """As if a worker had died while it ran these jobs."""
+async def make_suspects(plant, *ids):
+    """As if two workers had died while they ran these jobs."""
     session = "elsewhere:1:00000000"
     await plant.store.extend([Lease(session=session, lease_ms=60_000, opens=True)])
-    [claimed] = await plant.store.claim([ClaimAsk(queue="q", count=len(ids), session=session)])
-    await plant.store.settle(
-        [
-            Settlement(id=job.id, queue="q", session=session, fence=job.fence, verdict=crashed(0))
-            for job in claimed.jobs
-        ]
-    )
+    for _ in range(2):
+        [claimed] = await plant.store.claim([ClaimAsk(queue="q", count=len(ids), session=session)])
+        await plant.store.settle(
+            [
+                Settlement(id=job.id, queue="q", session=session, fence=job.fence, verdict=crashed(0))
+                for job in claimed.jobs
+            ]
+        )
 
 
 async def test_a_suspect_is_named_beside_its_session_before_it_begins(plant):
@@ -31,7 +32,7 @@ async def test_a_suspect_is_named_beside_its_session_before_it_begins(plant):
         seen.append((ctx.record.id, [record.value for record in records]))
 
     ids = [await plant.add("looks") for _ in range(3)]
-    await crash_once(plant, *ids)
+    await make_suspects(plant, *ids)
     await plant.work(slots=4)
     assert seen == [(each, [each]) for each in ids]
 
@@ -45,7 +46,7 @@ async def test_behind_a_long_suspect_the_others_go_back_after_a_second(plant):
         await gate.wait()
 
     ids = [await plant.add("waits", b'{"number":%d}' % number) for number in range(3)]
-    await crash_once(plant, *ids)
+    await make_suspects(plant, *ids)
     async with plant.working(slots=4) as worker:
         await until(lambda: ran == [0])
         await turns()
@@ -65,7 +66,7 @@ async def test_a_drain_hands_back_the_suspects_that_wait(plant):
         await gate.wait()
 
     ids = [await plant.add("waits") for _ in range(3)]
-    await crash_once(plant, *ids)
+    await make_suspects(plant, *ids)
     worker = plant.worker(slots=4)
     running = asyncio.create_task(worker.run())
     await until(lambda: ran == [1])
@@ -75,9 +76,9 @@ async def test_a_drain_hands_back_the_suspects_that_wait(plant):
     await running
     jobs = [await plant.job(each) for each in ids]
     assert [(job.state, job.crashes) for job in jobs] == [
-        (State.COMPLETED, 1),
-        (State.PENDING, 1),
-        (State.PENDING, 1),
+        (State.COMPLETED, 2),
+        (State.PENDING, 2),
+        (State.PENDING, 2),
     ]
 
 
@@ -89,7 +90,7 @@ async def test_all_suspects_run_in_the_end(plant):
         ran.append(number)
 
     ids = [await plant.add("runs", b'{"number":%d}' % number) for number in range(3)]
-    await crash_once(plant, *ids)
+    await make_suspects(plant, *ids)
     for _ in range(3):
         await plant.work()
         plant.clock.advance(1)

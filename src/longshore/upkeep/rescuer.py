@@ -25,7 +25,7 @@ from longshore.dlq.burial import describe, letter
 from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, Hooks, MakeJob, News
 from longshore.engine.judge import judge_crash
-from longshore.engine.policy import Policy
+from longshore.engine.policy import SUSPECT_CRASHES, Policy
 from longshore.store.commands import SCAN_LIMIT, SUSPECT, JobQuery, Order, RecordAsk, Settlement
 from longshore.store.replies import Settled
 
@@ -90,13 +90,13 @@ class Rescuer(Repeating):
 
     async def _named(self, jobs: list[JobRecord]) -> set[tuple[str, bytes]]:
         """Of each session the suspect that it ran: only that one is charged, the others were waiting for their turn."""
-        sessions = {job.session or "" for job in jobs if job.crashes}
+        sessions = {job.session or "" for job in jobs if job.crashes >= SUSPECT_CRASHES}
         [records] = await self._engine.store.get([RecordAsk(SUSPECT, tuple(sessions))]) if sessions else [[]]
         return {(record.key, record.value) for record in records}
 
     def _judge(self, job: JobRecord, named: set[tuple[str, bytes]]) -> tuple[Settlement, News]:
         known = self._find(job.queue, job.name)
-        if job.crashes and (job.session or "", job.id) not in named:
+        if job.crashes >= SUSPECT_CRASHES and (job.session or "", job.id) not in named:
             return _unharmed(job), News(job, RELEASED, known)
         policy = _policy(job, known)
         verdict = judge_crash(job, policy.max_crashes)

@@ -1,9 +1,9 @@
-"""This module lets one suspect run at a time: a job that was claimed by a worker that died.
+"""This module lets one suspect run at a time: a job that was in two workers that died.
 
-When a worker dies with ten jobs, nobody knows which of them killed it. Were they to run together again, the same ten
-would crash together three times and nine innocents be buried. So suspects wait here and run one after the other, beside
-jobs that have no crash yet. Before one begins, its name is written beside the session: a rescuer charges the named one
-with the next crash, and hands back those that were only waiting (ADR 0003).
+When a worker dies with ten jobs, nobody knows which of them killed it. Were they always to run together, the same ten
+would crash together three times and nine innocents be buried. So after the second crash they wait here and run one by
+one, beside jobs that are no suspects. Before one begins, its name is written beside the session: a rescuer charges
+the named one with the next crash, and hands back those that were only waiting (ADR 0003).
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience
 from longshore.core.verdict import Verdict, released
 from longshore.engine.engine import Engine
+from longshore.engine.policy import SUSPECT_CRASHES
 from longshore.store.commands import SUSPECT, Put
 from longshore.worker.lanes import Lanes
 
@@ -67,16 +68,17 @@ class Suspects:
             await asyncio.gather(self._letting_in, return_exceptions=True)
 
     def sift(self, records: list[JobRecord]) -> list[JobRecord]:
-        """The claimed jobs without a crash; the others wait here, or go back when they would have to wait for long."""
-        if not any(record.crashes for record in records):
+        """The claimed jobs that are no suspects; those wait here, or go back when they would have to wait for long."""
+        suspects = [record for record in records if record.crashes >= SUSPECT_CRASHES]
+        if not suspects:
             return records
-        for record in records:
-            if record.crashes and (self._is_long or len(self._lanes.aside) >= MOST_WAITING):
+        for record in suspects:
+            if self._is_long or len(self._lanes.aside) >= MOST_WAITING:
                 self._give([record], handed_back(record))
-            elif record.crashes:
+            else:
                 self._lanes.put_aside(record)
         self._alarm.ring()
-        return [record for record in records if not record.crashes]
+        return [record for record in records if record.crashes < SUSPECT_CRASHES]
 
     def left(self, record: JobRecord) -> None:
         """This job is not in the worker any more."""

@@ -16,7 +16,7 @@ from longshore.core.states import State
 from longshore.core.verdict import BURIED, COMPLETED
 from longshore.engine.engine import Engine
 from longshore.engine.policy import Policy
-from longshore.store.commands import SUSPECT, ClaimAsk, JobQuery, Lease, Put, Settlement
+from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
 from longshore.upkeep.promoter import Promoter
 from longshore.upkeep.pruner import Pruner
 from longshore.upkeep.rescuer import Rescuer
@@ -163,9 +163,7 @@ async def test_a_job_that_crashes_too_often_is_buried_with_its_notice_and_its_ho
     job_id = await yard.add()
     await started(yard.rescuer())
     for _ in range(2):
-        session = f"lost:{new_id().hex()}"
-        await yard.claim(session)
-        await yard.store.put([Put(kind=SUSPECT, key=session, value=job_id)])
+        await yard.claim(f"lost:{new_id().hex()}")
         await yard.advance(31)
         await yard.advance(10)
     job = await yard.job(job_id)
