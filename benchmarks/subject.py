@@ -113,7 +113,7 @@ async def fill(name: str, count: int) -> dict[str, float]:
 
 async def work(slots: int) -> dict[str, float]:
     """A worker until SIGTERM; the board says how often it called its store."""
-    report_calls((await manager.runtime.engines.here()).store, board.mark_call)
+    report_calls(await manager.store(), board.mark_call)
     await manager.run_worker(concurrency=slots)
     return {}
 

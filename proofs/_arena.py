@@ -110,7 +110,7 @@ def arena(*, lease_seconds: float = 2, slots: int = 10, grace_seconds: float = 5
 
 async def every_job(manager: QueueManager, ids: list[str]) -> dict[str, JobRecord]:
     """The records of these jobs as the store has them."""
-    store = (await manager.runtime.engines.here()).store
+    store = await manager.store()
     found: dict[str, JobRecord] = {}
     for begin in range(0, len(ids), 500):
         chunk = tuple(parse_id(each) for each in ids[begin : begin + 500])

@@ -60,7 +60,7 @@ async def test_a_stalled_job_is_run_again_and_counted(clock):
             return "done"
 
         job = await quick.enqueue()
-        store = (await manager.runtime.engines.here()).store
+        store = await manager.store()
         await store.extend([Lease(session="gone", lease_ms=2000, queues=("q",), opens=True)])
         await store.claim([ClaimAsk("q", 1, "gone")])
         clock.advance(3)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from longshore.cli.connection import engine_of, manager_of
+from longshore.cli.connection import manager_of
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.progress import Progress
 from longshore.cli.tables import print_json, print_table
@@ -87,9 +87,9 @@ class Bench:
 
     async def clean(self) -> None:
         """Forgets the jobs."""
-        engine = await engine_of(self._manager)
+        store = await self._manager.store()
         while True:
-            (reply,) = await engine.change([Delete(where=JobQuery(queues=(self.name,), limit=SCAN_LIMIT))])
+            (reply,) = await store.change([Delete(where=JobQuery(queues=(self.name,), limit=SCAN_LIMIT))])
             if not reply.more or not reply.ids:
                 return
 

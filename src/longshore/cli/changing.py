@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import click
 import msgspec
 
-from longshore.cli.connection import engine_of, existing
+from longshore.cli.connection import existing
 from longshore.cli.failures import FAILED
 from longshore.cli.options import run
 from longshore.core.ids import JobId, format_id
@@ -60,19 +60,19 @@ async def records(store: Store, asked: JobQuery, limit: int | None = None) -> li
 
 async def retried(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Makes them pending now."""
-    (changed,) = await (await engine_of(manager)).change([Retry(where=_named(ids))])
+    (changed,) = await (await manager.store()).change([Retry(where=_named(ids))])
     return changed
 
 
 async def cancelled(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Cancels them, or asks their workers to stop."""
-    (changed,) = await (await engine_of(manager)).change([Cancel(where=_named(ids))])
+    (changed,) = await (await manager.store()).change([Cancel(where=_named(ids))])
     return changed
 
 
 async def deleted(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Forgets them."""
-    (changed,) = await (await engine_of(manager)).change([Delete(where=_named(ids))])
+    (changed,) = await (await manager.store()).change([Delete(where=_named(ids))])
     return changed
 
 
@@ -83,7 +83,7 @@ def _named(ids: tuple[JobId, ...]) -> JobQuery:
 async def _change(url: str | None, asked: JobQuery, act: Act) -> Outcome:
     outcome = Outcome()
     async with existing(url) as manager:
-        store = (await engine_of(manager)).store
+        store = await manager.store()
         ids = list(asked.ids or (record.id for record in await records(store, asked)))
         for start in range(0, len(ids), SCAN_LIMIT):
             changed = await act(manager, tuple(ids[start : start + SCAN_LIMIT]))

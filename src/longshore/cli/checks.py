@@ -37,7 +37,6 @@ OPEN_FILES_NEEDED = 1024
 LONGEST_USUAL_GRACE = 30.0
 """Seconds from SIGTERM to SIGKILL on Kubernetes; Docker gives 10, systemd 90."""
 LARGEST_SENSIBLE_PAYLOAD_BYTES = 16 * 1_048_576
-SHORTEST_TOKEN = 16
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,20 +136,11 @@ def examine_settings(reading: Reading, machine: Machine) -> Iterator[Finding]:
 
 
 def _secrets(reading: Reading, machine: Machine) -> Iterator[Finding]:
-    settings, origins = reading.settings, reading.origins
-    secret = {"token": settings.token is not None, "url": without_secrets(settings.url) != settings.url}
-    for name, is_secret in secret.items():
-        if is_secret and origins[name] in machine.readable_by_all:
-            yield Finding(
-                "error",
-                "readable-secret",
-                f"Everybody on this machine may read the secret '{name}' in {origins[name]}.",
-                f"chmod 600 the file, or set LONGSHORE_{name.upper()} in the environment instead.",
-            )
-    if settings.token is not None and len(settings.token) < SHORTEST_TOKEN:
+    url, origin = reading.settings.url, reading.origins["url"]
+    if without_secrets(url) != url and origin in machine.readable_by_all:
         yield Finding(
             "error",
-            "short-token",
-            f"The token has only {len(settings.token)} characters and can be guessed.",
-            'Make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))".',
+            "readable-secret",
+            f"Everybody on this machine may read the secret in the URL in {origin}.",
+            "chmod 600 the file, or set LONGSHORE_URL in the environment instead.",
         )

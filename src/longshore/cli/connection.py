@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from longshore.cli.failures import Failure
 from longshore.cli.options import closed_store, given
-from longshore.engine.engine import Engine
 from longshore.manager.manager import QueueManager
 from longshore.manager.settings import Settings, load_settings
 
@@ -25,11 +24,6 @@ async def manager_of(url: str | None) -> AsyncIterator[QueueManager]:
     """The manager of a store, made when it is not there."""
     async with QueueManager(settings=load_settings(given(url=url))) as manager:
         yield manager
-
-
-async def engine_of(manager: QueueManager) -> Engine:
-    """The engine of the running event loop, for what the manager has no word of its own."""
-    return await manager.runtime.engines.here()
 
 
 async def refuse_to_create(settings: Settings) -> None:

@@ -7,7 +7,6 @@ import click
 import msgspec
 
 from longshore.cli.changing import change
-from longshore.cli.connection import engine_of
 from longshore.cli.jobs import find, show
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.selection import Wanted, query, query_to_change, selecting
@@ -98,12 +97,12 @@ def discard(ids: tuple[str, ...], url: str | None, *, every: bool, yes: bool, **
 
 async def requeued(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Gives letters another life, which is counted."""
-    return Changed(tuple(await Shelf((await engine_of(manager)).store).requeue(ids)))
+    return Changed(tuple(await Shelf(await manager.store()).requeue(ids)))
 
 
 async def discarded(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Forgets letters."""
-    return Changed(tuple(await Shelf((await engine_of(manager)).store).discard(ids)))
+    return Changed(tuple(await Shelf(await manager.store()).discard(ids)))
 
 
 def _dead(asked: JobQuery) -> JobQuery:

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from longshore.cli.changing import cancelled, change, deleted, records, retried
-from longshore.cli.connection import engine_of, existing
+from longshore.cli.connection import existing
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.selection import Wanted, query, query_to_change, selecting
 from longshore.cli.showing import TITLES, as_plain, facts, row
@@ -120,7 +120,7 @@ def explain(job_id: str, url: str | None, *, as_json: bool) -> None:
 async def find(url: str | None, asked: JobQuery, order: Order, limit: int) -> tuple[list[AnyJob], bool]:
     """Up to `limit` jobs, and whether there are more."""
     async with existing(url) as manager:
-        store = (await engine_of(manager)).store
+        store = await manager.store()
         found = await records(store, msgspec.structs.replace(asked, order=order), limit + 1)
         return [AnyJob(manager.runtime, record) for record in found[:limit]], len(found) > limit
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import click
 
-from longshore.cli.connection import engine_of, existing
+from longshore.cli.connection import existing
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.tables import age, moment, print_json, print_table
 from longshore.core.clock import SystemClock
@@ -107,7 +107,7 @@ def _speed(counts: QueueCounts) -> float:
 
 async def _standing(url: str | None) -> tuple[list[QueueCounts], set[str]]:
     async with existing(url) as manager:
-        store = (await engine_of(manager)).store
+        store = await manager.store()
         return await store.count(None, minutes=MINUTES), set(await pausing.paused(store))
 
 
@@ -126,7 +126,7 @@ async def _clean(url: str | None, name: str, status: str, older_than: float) -> 
 
 async def _refuse_unknown(manager: QueueManager, names: Sequence[str]) -> None:
     """A misspelt queue would be paused, and nobody would notice. Raises UnknownQueue."""
-    known = [counts.queue for counts in await (await engine_of(manager)).store.count(None)]
+    known = [counts.queue for counts in await (await manager.store()).count(None)]
     for name in names:
         if name not in known:
             raise UnknownQueue(name, known)

@@ -7,17 +7,15 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from longshore.cli.connection import engine_of
-from longshore.cli.failures import FAILED, Failure, Misuse
+from longshore.cli.failures import FAILED, Misuse
 from longshore.cli.loading import load_manager
-from longshore.cli.options import closed_store
 from longshore.core.clock import SystemClock, system_random
 from longshore.manager.manager import QueueManager
+from longshore.manager.safety import refuse_unsafe
 from longshore.manager.settings import Settings
 from longshore.scaling.parent import Parent
 from longshore.scaling.reload import SourceWatch
 from longshore.scaling.supervisor import Supervisor
-from longshore.store.replies import Finding
 from longshore.worker.signals import StopSignals
 
 log = logging.getLogger("longshore.worker")
@@ -31,7 +29,6 @@ async def serve(
     if not (queues or manager.runtime.served()):
         raise Misuse(nothing_to_serve(target))
     async with manager:
-        refuse_unsafe(await (await engine_of(manager)).store.examine(), manager.runtime.settings)
         log.info("%s", introduction(manager, queues, concurrency))
         code = await manager.run_worker(queues=queues, concurrency=concurrency, burst=burst)
     log.info("stopped; nothing is left in this process")
@@ -52,7 +49,7 @@ def supervise(
     manager = load_manager(target)
     if not (queues or manager.runtime.served()):
         raise Misuse(nothing_to_serve(target))
-    asyncio.run(_examine(manager.runtime.settings))
+    asyncio.run(_examine(manager))
     log.info("supervisor %d of %d: %s", os.getpid(), processes, introduction(manager, queues, None))
     command = [sys.executable, "-m", "longshore", "worker", *arguments]
     clock = SystemClock()
@@ -86,19 +83,6 @@ def nothing_to_serve(target: str) -> str:
     return f"{target} has nothing to serve: define a task or a processor in it, or name queues with --queues."
 
 
-def refuse_unsafe(findings: Iterable[Finding], settings: Settings) -> None:
-    """Raises Failure for a store that may lose jobs by the way it is set up, unless the settings allow it."""
-    for finding in findings:
-        if finding.level != "error":
-            continue
-        if not settings.unsafe_store:
-            raise Failure(
-                f"This store may lose jobs, so no worker starts: {finding.problem} {finding.remedy} "
-                "(LONGSHORE_UNSAFE_STORE=1 starts all the same)"
-            )
-        log.warning("this store may lose jobs: %s %s", finding.problem, finding.remedy)
-
-
 def _listed(names: Iterable[str], noun: str) -> str:
     """`queue emails`, `queues emails, images`, `14 tasks`."""
     listed = sorted(names)
@@ -109,10 +93,9 @@ def _listed(names: Iterable[str], noun: str) -> str:
     return f"{noun}{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
 
 
-async def _examine(settings: Settings) -> None:
-    async with closed_store(settings) as store:
-        await store.open()
-        refuse_unsafe(await store.examine(), settings)
+async def _examine(manager: QueueManager) -> None:
+    async with manager:
+        await refuse_unsafe(await manager.store(), is_allowed=manager.runtime.settings.unsafe_store)
 
 
 async def _watch(supervisor: Supervisor, folders: list[Path]) -> int:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from longshore.cli.connection import engine_of, existing
+from longshore.cli.connection import existing
 from longshore.cli.options import run, url_option
 from longshore.cli.tables import COLOURS, age, printable
 from longshore.core.clock import Clock, SystemClock
@@ -51,7 +51,7 @@ async def _watch(url: str | None, every: float) -> None:
     clock = SystemClock()
     console = Console(highlight=False)
     async with existing(url) as manager:
-        store = (await engine_of(manager)).store
+        store = await manager.store()
         picture = await look(store, clock)
         if not sys.stdout.isatty():
             console.print(draw(picture, picture, store.url))

@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from longshore.cli.connection import engine_of, existing
+from longshore.cli.connection import existing
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.tables import age, print_json, print_table
 from longshore.core.clock import SystemClock
@@ -39,7 +39,7 @@ def _row(card: WorkerCard, holds: int, now_ms: int) -> list[object]:
 
 async def _alive(url: str | None) -> list[tuple[WorkerCard, int]]:
     async with existing(url) as manager:
-        store = (await engine_of(manager)).store
+        store = await manager.store()
         cards = await workers_alive(store)
         queries = [
             JobQuery(states=(State.RUNNING,), session=card.session, limit=SCAN_LIMIT) for card in cards

@@ -12,7 +12,8 @@ message that names the thing and the way out.
     │   └── PayloadUndecodable                                          what a worker found in the store
     ├── StoreError
     │   ├── StoreUnavailable     unreachable, locked, read-only, full, closed: `reason` says which
-    │   └── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
+    │   ├── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
+    │   └── UnsafeStore          it may lose jobs by the way it is set up
     ├── JobError
     │   ├── JobNotFound · JobConflict       no such job; not in a state for what was asked
     │   └── JobFailed · JobCancelled        raised by `await job.result()`
@@ -191,6 +192,18 @@ class SchemaMismatch(StoreError):
     """The store was made by another version of Longshore."""
 
     code = "schema-mismatch"
+
+
+class UnsafeStore(StoreError):
+    """The store may lose jobs by the way it is set up, so no worker starts."""
+
+    code = "unsafe-store"
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(
+            f"This store may lose jobs, so no worker starts: {problem} {remedy} "
+            "(LONGSHORE_UNSAFE_STORE=1 starts all the same)"
+        )
 
 
 class JobError(LongshoreError):

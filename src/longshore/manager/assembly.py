@@ -85,7 +85,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
     bus, clock, random = runtime.bus, runtime.clock, runtime.random
     return [
         presence(session, engine.store, runtime, options),
-        Promoter(engine, clock=clock, random=random, bus=bus),
+        Promoter(engine, poll_seconds=options.poll_seconds / 2, clock=clock, random=random, bus=bus),
         Rescuer(
             engine,
             find=runtime.registry.find,
@@ -95,7 +95,15 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
             clock=clock,
             random=random,
         ),
-        Pruner(engine, retentions=runtime.retentions, clock=clock, random=random, bus=bus),
+        Pruner(
+            engine,
+            stated=runtime.stated_retentions,
+            default=runtime.default_retention,
+            pause_seconds=runtime.settings.prune_every,
+            clock=clock,
+            random=random,
+            bus=bus,
+        ),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]

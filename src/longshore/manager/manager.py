@@ -9,6 +9,7 @@ from longshore.manager.assembly import build
 from longshore.manager.figures import Thresholds
 from longshore.manager.running import Running
 from longshore.manager.settings import Settings
+from longshore.store.contract import Store
 
 
 class QueueManager(Running):
@@ -51,6 +52,14 @@ class QueueManager(Running):
     def url(self) -> str:
         """Where the jobs are kept, without secrets."""
         return self.runtime.url
+
+    async def store(self) -> Store:
+        """The store itself, open in the running event loop, for tools that measure, move or inspect jobs.
+
+        What it does, it does in lists, and no hook or event hears of it. The manager closes it. Raises
+        StoreUnavailable and SchemaMismatch.
+        """
+        return (await self.runtime.engines.here()).store
 
     async def __aenter__(self) -> Self:
         await self.runtime.engines.here()

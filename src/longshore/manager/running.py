@@ -22,6 +22,7 @@ from longshore.manager.figures import Status
 from longshore.manager.job import AnyJob
 from longshore.manager.jobs import JobIdLike
 from longshore.manager.runtime import Runtime
+from longshore.manager.safety import refuse_unsafe
 from longshore.manager.single import SingleClaim
 from longshore.manager.words import duration
 from longshore.scaling.parent import Parent
@@ -48,11 +49,12 @@ class Running(Defining):
         """Runs jobs in the background of this event loop until `shutdown`; returns at once.
 
         `queues`: those of the tasks, processors and handlers that are known here, unless given. `concurrency`: jobs
-        at a time, else the setting. Raises UsageError when there is nothing to serve, or workers run already.
+        at a time, else the setting. Raises UsageError when there is nothing to serve, or workers run already, and
+        UnsafeStore when the store may lose jobs by the way it is set up (the setting `unsafe_store` allows it).
         """
         if self._crew.is_working:
             raise UsageError("Workers run already in this process; `await manager.shutdown()` ends them.")
-        engine = await self.runtime.engines.here()
+        engine = await self._safe_engine()
         self._crew.start(hire(self, engine, self._options(queues, concurrency)))
 
     async def run_until_empty(
@@ -64,10 +66,11 @@ class Running(Defining):
     ) -> None:
         """Runs jobs here until none is left pending, running, retrying or due; jobs that are scheduled for later stay.
 
-        Retries are waited for. Raises DrainTimeout after `timeout` seconds, with what is left; nothing is lost.
+        Retries are waited for. Raises UnsafeStore, and DrainTimeout after `timeout` seconds, with what is left;
+        nothing is lost.
         """
         limit = duration(timeout)
-        engine = await self.runtime.engines.here()
+        engine = await self._safe_engine()
         options = self._options(queues, concurrency)
         crew = Crew()
         crew.start(hire(self, engine, options))
@@ -88,8 +91,9 @@ class Running(Defining):
 
         Gives the exit code of the process: 0 when all ended well, 1 when it was stopped. A process of a supervisor
         is stopped when that is gone, and never by a second signal: the supervisor passes on what all of them got.
+        Raises UsageError and UnsafeStore like `start_workers`.
         """
-        engine = await self.runtime.engines.here()
+        engine = await self._safe_engine()
         worker = hire(self, engine, self._options(queues, concurrency, burst=burst))
         if not install_signals:
             await worker.run()
@@ -163,6 +167,12 @@ class Running(Defining):
         await self._crew.end(seconds("timeout", timeout))
         await self.runtime.engines.close()
 
+    async def _safe_engine(self) -> Engine:
+        """The engine of this loop, if workers may use it. Raises UnsafeStore."""
+        engine = await self.runtime.engines.here()
+        await refuse_unsafe(engine.store, is_allowed=self.runtime.settings.unsafe_store)
+        return engine
+
     async def _until_empty(self, engine: Engine, queues: list[str], limit: float | None) -> None:
         clock = self.runtime.clock
         began = clock.monotonic()
@@ -184,6 +194,7 @@ class Running(Defining):
             slots=settings.concurrency if concurrency is None else concurrency,
             lease_seconds=settings.lease,
             grace_seconds=settings.grace,
+            poll_seconds=settings.poll,
             burst=burst,
         )
 

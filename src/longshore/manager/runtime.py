@@ -117,17 +117,13 @@ class Runtime:
             signature.check(payload)
         return payload
 
-    def retention_of(self, queue: str) -> Retention:
-        """How long the queue keeps jobs that are over."""
-        return self.options_of(queue).retention or self.default_retention
-
-    def retentions(self) -> dict[str, Retention]:
-        """How long each queue that is known here keeps its jobs."""
-        return {queue: self.retention_of(queue) for queue in list(self.queues)}
+    def stated_retentions(self) -> dict[str, Retention]:
+        """How long the queues keep jobs that are over, of which it was said here."""
+        return {queue: told.retention for queue, told in list(self.queues.items()) if told.retention}
 
     @property
     def default_retention(self) -> Retention:
-        """What the settings say."""
+        """How long other queues keep them: what the settings say."""
         return Retention(
             completed=self.settings.retention_completed,
             failed=self.settings.retention_failed,

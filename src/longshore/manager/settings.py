@@ -25,7 +25,6 @@ DAY_SECONDS = 86_400
 
 NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
-Text = Annotated[str, Meta(min_length=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +67,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
         Meta(description="The least severe log line that a worker writes."),
     ] = "INFO"
-    token: Annotated[Text | None, Meta(description="What HTTP clients must present; a secret.")] = None
 
     def __repr__(self) -> str:
         values = (f"{name}={shown(name, getattr(self, name))!r}" for name in self.__struct_fields__)
@@ -88,7 +86,6 @@ STAND_INS = ("REDIS_URL", "DATABASE_URL")
 
 _PREFIX = "LONGSHORE_"
 _KNOWN = {name.upper(): (name, 1.0) for name in Settings.__struct_fields__}
-_SECRETS = frozenset({"token"})
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,9 +141,7 @@ def describe(name: str) -> str:
 
 
 def shown(name: str, value: object) -> object:
-    """The value as it may be printed: tokens hidden, URLs without user, password and secret parameters."""
-    if name in _SECRETS and value is not None:
-        return "***"
+    """The value as it may be printed: URLs without user, password and secret parameters."""
     return without_secrets(value) if name == "url" and isinstance(value, str) else value
 
 
@@ -216,7 +211,7 @@ def _converted(name: str, raw: object, place: str) -> Any:
     try:
         return msgspec.convert(plain, _FIELDS[name].type, strict=False)
     except msgspec.ValidationError as error:
-        value = "" if name in _SECRETS | {"url"} else f" = {raw!r}"
+        value = "" if name == "url" else f" = {raw!r}"
         message = f"Setting '{name}'{value} ({place}): {error}. {describe(name)}"
         raise SettingsError(message) from error
 

@@ -74,8 +74,9 @@ class Store(Protocol):
     async def migrate(self, *, apply: bool = True) -> Migration:
         """Brings the schema to the newest version, or only says how it stands. Needs no `open` before."""
 
-    async def examine(self) -> list[Finding]:
-        """What about the store's settings or place may lose jobs or time."""
+    async def examine(self, *, contents: bool = True) -> list[Finding]:
+        """What about the store's settings or place may lose jobs or time; with `contents`, also whether what is kept
+        there is sound, which may mean to read all of it."""
 
     async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
         """Stores new jobs, all in one atomic step, and wakes workers of the queues that were empty.

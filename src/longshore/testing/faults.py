@@ -117,9 +117,9 @@ class FaultyStore:
         """Of the store behind."""
         return await self._store.migrate(apply=apply)
 
-    async def examine(self) -> list[Finding]:
+    async def examine(self, *, contents: bool = True) -> list[Finding]:
         """Of the store behind."""
-        return await self._store.examine()
+        return await self._store.examine(contents=contents)
 
     async def listen(self, kinds: Collection[WakeKind], queues: Collection[str] | None = None) -> Listener:
         """To the store behind."""

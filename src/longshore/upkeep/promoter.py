@@ -13,7 +13,8 @@ from longshore.engine.engine import Engine
 from longshore.store.commands import SCAN_LIMIT
 
 POLL_SECONDS = 2.5
-"""With the fetcher's poll, the heartbeat and the rescuer an idle worker makes fewer than 60 calls a minute."""
+"""Half of a worker's own poll: with that, the heartbeat and the rescuer an idle worker makes fewer than 60 calls a
+minute."""
 LEAST_PAUSE_SECONDS = 0.02
 """Where the store's clock says that it is not time yet and ours thinks that it is."""
 
@@ -21,9 +22,18 @@ LEAST_PAUSE_SECONDS = 0.02
 class Promoter(Repeating):
     """Promotes for one engine; any number of them may run."""
 
-    def __init__(self, engine: Engine, *, clock: Clock, random: Random, bus: Bus | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        clock: Clock,
+        random: Random,
+        bus: Bus | None = None,
+    ) -> None:
         super().__init__("promoter", self._promote, clock=clock, random=random, bus=bus)
         self._engine = engine
+        self._poll_seconds = poll_seconds
         self._random = random
 
     async def start(self) -> None:
@@ -40,7 +50,7 @@ class Promoter(Repeating):
         promoted = await self._engine.promote(SCAN_LIMIT)
         if promoted.more:
             return 0.0
-        poll = POLL_SECONDS * self._random.uniform(0.9, 1.1)
+        poll = self._poll_seconds * self._random.uniform(0.9, 1.1)
         if promoted.next_due_ms is None:
             return poll
         due_in = (promoted.next_due_ms - self._engine.clock.now_ms()) / 1000

@@ -28,7 +28,6 @@ from longshore.worker.tenure import Tenure
 
 log = logging.getLogger("longshore.worker")
 
-POLL_SECONDS = 5.0
 HORIZON_SECONDS = 0.02
 """The stock of a lane is what it gets through in this time, or in two claims where those take longer."""
 
@@ -47,6 +46,7 @@ class Fetcher:
         take: Callable[[str, list[JobRecord]], Awaitable[None]],
         held: Callable[[], set[JobId]],
         lost: Callable[[str], None],
+        poll_seconds: float,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -58,6 +58,7 @@ class Fetcher:
         self._take = take
         self._held = held
         self._lost = lost
+        self._poll_seconds = poll_seconds
         self._clock = clock
         self._random = random
         self._alarm = Alarm(clock)
@@ -178,7 +179,7 @@ class Fetcher:
                 try:
                     self.look_everywhere()
                     while True:
-                        wakes = await listener.wait(POLL_SECONDS * self._random.uniform(0.8, 1.2))
+                        wakes = await listener.wait(self._poll_seconds * self._random.uniform(0.8, 1.2))
                         patience.reset()
                         if wakes:
                             for wake in wakes:

@@ -19,6 +19,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that is silent for so long has lost its jobs to others."""
     grace_seconds: float = 25.0
     """So long a drain lets jobs run."""
+    poll_seconds: float = 5.0
+    """Between two looks at the store when no wake-up comes."""
     burst: bool = False
     """End when nothing is left to do now."""
     prefetch: int = 1000
@@ -31,6 +33,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidOption("lease_seconds", self.lease_seconds, f"{LEAST_LEASE_SECONDS:g} or more")
         if self.grace_seconds < 0:
             raise InvalidOption("grace_seconds", self.grace_seconds, "0 or more")
+        if self.poll_seconds <= 0:
+            raise InvalidOption("poll_seconds", self.poll_seconds, "more than 0")
         if self.prefetch < 0:
             raise InvalidOption("prefetch", self.prefetch, "0 or more")
         if not self.queues:

@@ -124,6 +124,7 @@ class Parts:
             take=self._take,
             held=self._held,
             lost=ears.doubt,
+            poll_seconds=gear.options.poll_seconds,
             clock=gear.clock,
             random=gear.random,
         )

@@ -11,11 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from longshore.cli.failures import Failure, Misuse
-from longshore.cli.serving import refuse_unsafe
+from longshore.cli.failures import Misuse
 from longshore.cli.worker import parse_queues
-from longshore.manager.settings import Settings
-from longshore.store.replies import Finding
 from tests.doors.cli.conftest import Call, Shop
 
 APPLICATION = """
@@ -34,6 +31,13 @@ async def double(n: int) -> int:
 async def linger(tell: str) -> None:
     Path(tell).write_text("running")
     await asyncio.Event().wait()
+"""
+
+UNSAFE_APPLICATION = """
+from longshore.backends.sqlite import examining
+from app import manager
+
+examining._file_system = lambda path: 0x6969  # NFS
 """
 
 Worker = subprocess.Popen[str]
@@ -182,17 +186,26 @@ def test_queues_that_would_never_run_are_refused(text: str):
         parse_queues(text)
 
 
-RISK = Finding("error", "evicting", "The store evicts jobs.", "Set noeviction.")
+@pytest.mark.parametrize("more", [[], ["--processes", "2"]])
+def test_no_worker_starts_on_a_store_that_may_lose_jobs(
+    shop: Shop, nowhere: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+):
+    """S3.23: one line that says why and how to start all the same."""
+    (nowhere / "unsafe.py").write_text(UNSAFE_APPLICATION)
+    command = [sys.executable, "-m", "longshore", "worker", "unsafe:manager", "--burst", *more]
+    refused = subprocess.run(command, cwd=nowhere, capture_output=True, text=True, check=False, timeout=30)
+    assert refused.returncode == 1
+    [line] = [line for line in refused.stderr.splitlines() if line.startswith("error")]
+    assert "may lose jobs" in line
+    assert "LONGSHORE_UNSAFE_STORE=1" in line
+    monkeypatch.setenv("LONGSHORE_UNSAFE_STORE", "1")
+    allowed = subprocess.run(command, cwd=nowhere, capture_output=True, text=True, check=False, timeout=30)
+    assert allowed.returncode == 0
+    assert "WARNING longshore.worker: this store may lose jobs" in allowed.stderr
 
 
-def test_no_worker_starts_on_a_store_that_may_lose_jobs():
-    """S3.23"""
-    with pytest.raises(Failure, match=r"The store evicts jobs\. Set noeviction\..*LONGSHORE_UNSAFE_STORE=1"):
-        refuse_unsafe([RISK], Settings())
-
-
-def test_the_refusal_has_a_named_way_around_and_warnings_do_not_refuse(caplog: pytest.LogCaptureFixture):
-    """S3.23"""
-    refuse_unsafe([RISK], Settings(unsafe_store=True))
-    assert "this store may lose jobs" in caplog.text
-    refuse_unsafe([Finding("warning", "slow", "It is slow.", "Wait.")], Settings())
+def test_the_log_level_is_a_setting(shop: Shop, start, monkeypatch: pytest.MonkeyPatch):
+    """S3.22: LOG_LEVEL."""
+    assert "INFO longshore.worker: serving queue numbers" in finish(start("--burst"))
+    monkeypatch.setenv("LONGSHORE_LOG_LEVEL", "WARNING")
+    assert finish(start("--burst")) == ""

@@ -129,7 +129,7 @@ async def test_default_job_options_go_to_each_job_of_the_queue(manager):
     job = await manager.add_job("mail", "send", {}, priority=2)
     assert (job.max_attempts, job.priority) == (4, 2)
     assert job.details.retry["curve"] == "constant"
-    retention = manager.runtime.retention_of("mail")
+    retention = manager.runtime.stated_retentions()["mail"]
     assert (retention.completed, retention.max_count, retention.failed) == (3600, 100, None)
     assert (await queue.add({})).name == "mail"
     with pytest.raises(UnknownOption):

@@ -11,6 +11,7 @@ from longshore.manager.letters import DeadLetters
 
 WITHOUT_TWIN = {
     "run_worker",  # blocks until the process is told to end: `asyncio.run(manager.run_worker())`
+    "store",  # belongs to the event loop that asked for it
     "process_job",  # of BaseQueue: what users write
     "on_complete",
     "on_failure",

@@ -15,7 +15,7 @@ NOBODY = "0192f0c1-0000-7000-8000-000000000001"
 async def running(manager):
     """A job that a worker of some other process holds."""
     job = await manager.add_job("busy", "long", None)
-    store = (await manager.runtime.engines.here()).store
+    store = await manager.store()
     await store.extend([Lease(session="s", lease_ms=60_000, queues=("busy",), opens=True)])
     await store.claim([ClaimAsk("busy", 1, "s")])
     return job

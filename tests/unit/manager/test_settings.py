@@ -187,7 +187,7 @@ def test_a_url_is_printed_without_its_secrets(url: str, printed: str):
 
 
 def test_neither_a_repr_nor_an_error_shows_a_secret(tmp_path: Path):
-    settings = reading(tmp_path, url="redis://me:s3cret@host", token="s3cret").settings
+    settings = reading(tmp_path, url="redis://me:s3cret@host").settings
     assert "s3cret" not in repr(settings)
     with pytest.raises(SettingsError) as caught:
         reading(tmp_path, url=["s3cret"])

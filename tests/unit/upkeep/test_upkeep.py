@@ -76,7 +76,14 @@ class Yard:
         )
 
     def pruner(self, retention):
-        return Pruner(self.engine, retentions=lambda: {"q": retention}, clock=self.clock, random=Random(1))
+        return Pruner(
+            self.engine,
+            stated=lambda: {"q": retention},
+            default=Retention(),
+            pause_seconds=60,
+            clock=self.clock,
+            random=Random(1),
+        )
 
     async def advance(self, seconds):
         await turns()

@@ -78,7 +78,7 @@ class MemoryStore:
         """There is no schema."""
         return Migration(version=1, latest=1, pending=())
 
-    async def examine(self) -> list[Finding]:
+    async def examine(self, *, contents: bool = True) -> list[Finding]:  # noqa: ARG002 - the contract's
         """That memory forgets."""
         return [
             Finding(

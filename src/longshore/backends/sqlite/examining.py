@@ -29,13 +29,14 @@ NETWORK_FILE_SYSTEMS = {
 """By the magic number of statfs(2). FUSE may be local; what it promises nobody knows."""
 
 
-def examine(connection: apsw.Connection, *, path: Path, synchronous: str) -> list[Finding]:
+def examine(connection: apsw.Connection, *, path: Path, synchronous: str, contents: bool) -> list[Finding]:
     """Everything that is found, worst first."""
-    found = [*_of_the_file(connection, path), *_of_the_settings(synchronous), *_of_the_place(path)]
+    inside = _of_the_contents(connection, path) if contents else ()
+    found = [*inside, *_of_the_file(path), *_of_the_settings(synchronous), *_of_the_place(path)]
     return sorted(found, key=lambda finding: finding.level)
 
 
-def _of_the_file(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
+def _of_the_contents(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
     report = _quick_check(connection)
     if report != ["ok"]:
         yield Finding(
@@ -44,6 +45,9 @@ def _of_the_file(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
             problem=f"{path} is damaged: {'; '.join(report)}.",
             remedy="Stop the workers and restore a backup, or save what can be with: sqlite3 FILE .recover",
         )
+
+
+def _of_the_file(path: Path) -> Iterator[Finding]:
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size > LARGE_LOG_BYTES:
         yield Finding(

@@ -118,9 +118,10 @@ class SqliteStore:
         """See `Store.migrate`."""
         return await asyncio.to_thread(migrate, self._path, self._settings, self._clock, apply=apply)
 
-    async def examine(self) -> list[Finding]:
+    async def examine(self, *, contents: bool = True) -> list[Finding]:
         """See `Store.examine`."""
-        return await self._read(partial(examine, path=self._path, synchronous=self._settings.synchronous))
+        synchronous = self._settings.synchronous
+        return await self._read(partial(examine, path=self._path, synchronous=synchronous, contents=contents))
 
     async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.insert`."""

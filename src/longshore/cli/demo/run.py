@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from longshore.cli.connection import engine_of
 from longshore.cli.demo.fleet import LEASE_SECONDS, Fleet
 from longshore.cli.demo.observing import QUEUE, Holder, Standing, all_jobs, busiest_worker, held_by, standing
 from longshore.cli.failures import Failure
@@ -55,7 +54,7 @@ class Demo:
         """Does all of it. Raises Failure when the workers end by themselves or nothing moves for a minute."""
         async with QueueManager(self._url) as manager:
             await self._add(manager, paths)
-            store = (await engine_of(manager)).store
+            store = await manager.store()
             started = self._clock.monotonic()
             await self._fleet.start()
             self._progress.say(f"started: {self._fleet.command}")

@@ -66,4 +66,5 @@ async def test_a_damaged_file_is_an_error(path, jobs):
         file.write(b"\xff" * 4096)
     await store.open()
     assert (await codes(store))["corrupt"] == "error"
+    assert await store.examine(contents=False) == []  # a worker's start does not read the whole file
     await store.close()
