@@ -31,6 +31,7 @@ from longshore.worker.middleware import Middleware
 from longshore.worker.options import WorkerOptions
 from longshore.worker.parts import Ears, Gear, Parts
 from longshore.worker.registry import Registry
+from longshore.worker.runners.importing import end_if_importing
 from longshore.worker.stats import Stats
 from longshore.worker.tenure import Tenure
 
@@ -113,6 +114,7 @@ class Worker:
 
     async def run(self) -> None:
         """Works until drained or stopped; in burst mode until nothing is left to do now."""
+        end_if_importing()
         self._loop = asyncio.get_running_loop()
         ears = Ears(rested=self._rested, doubt=self._doubt, lost=self._lose, trusted=self._trust)
         parts = self._parts = Parts(self._gear, self._tenure, self.stats, ears)

@@ -36,6 +36,8 @@ from longshore.worker.runners.outcomes import told
 log = logging.getLogger("longshore.worker")
 
 PROGRAM = "import sys; from longshore.worker.runners.inside import main; main(int(sys.argv[1]))"
+START_SECONDS = 60.0
+"""What a child has to start and to import the application; a script that does something else instead is killed."""
 LEAVING_SECONDS = 5.0
 """What a child that may go has to run its `atexit` functions."""
 
@@ -119,6 +121,8 @@ class Child:
             raise
         self._line.pull()  # its last words may still be there
         self._line.close()
+        if self.errand is not None:
+            self._end_group()
         self._owner.gone(self)
 
     async def _run_process(self) -> None:
@@ -134,10 +138,23 @@ class Child:
             )
         if self.was_killed:
             self.kill()
+        late = asyncio.get_running_loop().call_later(START_SECONDS, self._kill_unless_ready)
         await self._process.wait()
+        late.cancel()
+
+    def _kill_unless_ready(self) -> None:
+        if not self.is_ready:
+            log.error("A child process was not ready after %g s; it is killed.", START_SECONDS)
+            self._kill_group()
 
     def _kill_group(self) -> None:
         if self._process is not None and self._process.returncode is None:
+            self._end_group()
+
+    def _end_group(self) -> None:
+        """Ends what it started, also after itself. The number is not given away while the group has a member, and
+        not soon after."""
+        if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -21,6 +21,7 @@ import msgspec
 from longshore.core.job import JobRecord
 from longshore.worker.runners.calling import call
 from longshore.worker.runners.channel import BlockingEnd
+from longshore.worker.runners.importing import importing
 from longshore.worker.runners.messages import (
     Begin,
     Begun,
@@ -47,7 +48,8 @@ def main(descriptor: int) -> None:
     begin = line.hear()
     assert isinstance(begin, Begin), "the worker's first words"
     die_with_the_worker(begin.parent_pid)
-    spawn.prepare(begin.surroundings)
+    with importing():
+        spawn.prepare(begin.surroundings)
     line.say(Ready())
     while (said := line.hear()) is not None:
         assert isinstance(said, Run), "a worker says nothing else"

@@ -110,12 +110,11 @@ def block_with_offspring(path: str) -> None:
 
 
 def leave_with_forked_offspring(path: str) -> None:
-    """Dies while a fork of it lives on with every open descriptor, until the reader of the pipe goes."""
-    if os.fork() == 0:
-        with Path(path).open() as pipe:
-            pipe.read()
-        os._exit(0)
-    os._exit(7)
+    """Dies while a fork of it would stay, with every open descriptor, the pipe among them."""
+    with Path(path).open("w"):
+        if os.fork() == 0:
+            threading.Event().wait()
+        os._exit(7)
 
 
 def survive_the_workers_signals() -> str:

@@ -68,10 +68,13 @@ async def test_other_children_are_unharmed_by_a_crash(pipe):
     await runner.close()
 
 
-async def test_a_crash_is_seen_although_an_offspring_holds_the_line_open(runner, pipe):
-    with pytest.raises(WorkerCrashed, match="exit code 7"):
-        await run(runner, tasks.leave_with_forked_offspring, named(pipe))
-    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
+async def test_a_crash_is_seen_although_an_offspring_holds_the_line_open_and_ends_that_too(runner, pipe):
+    errand = Awaited(tasks.leave_with_forked_offspring, named(pipe))
+    runner.submit(errand)
+    with await asyncio.to_thread(pipe.open) as reader:
+        with pytest.raises(WorkerCrashed, match="exit code 7"):
+            await errand.outcome
+        assert await asyncio.to_thread(reader.read) == ""
 
 
 async def test_a_cancelled_errand_dies_with_its_child_and_all_that_it_started(runner, pipe):
@@ -226,6 +229,35 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_task_defined_in_the_script_itself_is_found(script, environment):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout == "__main__:here b'\"__mp_main__\"'\n"
+
+
+UNGUARDED = """
+    import asyncio
+    from longshore import QueueManager, Retry
+
+    manager = QueueManager("memory://")
+
+    @manager.task(queue="cpu", process=True, retry=Retry(1))
+    def here() -> None: ...
+
+    async def main() -> None:
+        job = await here.enqueue()
+        await manager.run_until_empty()
+        await job.refresh()
+        print(job.state, job.error_message)
+        await manager.shutdown()
+
+    asyncio.run(main())
+"""
+
+
+def test_a_script_without_a_guard_is_told_so_and_starts_no_worker_in_its_children(tmp_path, environment):
+    script = tmp_path / "unguarded.py"
+    script.write_text(textwrap.dedent(UNGUARDED))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("failed AttemptError: The child process for task 'here' could not start")
+    assert "Put what it does under `if __name__ == '__main__':`" in done.stderr
+    assert done.stderr.count("this script starts a worker when it is imported") == 1
 
 
 def test_children_do_not_outlive_a_worker_that_is_killed(script, environment, pipe):
