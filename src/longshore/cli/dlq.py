@@ -9,7 +9,7 @@ import msgspec
 from longshore.cli.changing import change
 from longshore.cli.jobs import find, show
 from longshore.cli.options import json_option, run, url_option
-from longshore.cli.selection import Wanted, query, query_to_change, selecting
+from longshore.cli.selection import Wanted, query, query_to_change, selecting_dead
 from longshore.cli.showing import as_plain
 from longshore.cli.tables import age, print_json, print_table
 from longshore.core.clock import SystemClock
@@ -29,7 +29,7 @@ def dlq() -> None:
 
 
 @dlq.command("list")
-@selecting
+@selecting_dead
 @click.option(
     "--limit",
     type=click.IntRange(1, 100_000),
@@ -73,7 +73,7 @@ dlq.add_command(show)
 
 @dlq.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@selecting
+@selecting_dead
 @click.option("--all", "every", is_flag=True, help="Every dead letter.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @url_option
@@ -85,7 +85,7 @@ def requeue(ids: tuple[str, ...], url: str | None, *, every: bool, yes: bool, **
 
 @dlq.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@selecting
+@selecting_dead
 @click.option("--all", "every", is_flag=True, help="Every dead letter.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @url_option

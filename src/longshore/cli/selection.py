@@ -29,19 +29,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def selecting(command: Function) -> Function:
     """Gives a command the options that `Wanted` has, as keyword arguments."""
+    state = click.option(
+        "--state",
+        "-s",
+        multiple=True,
+        type=click.Choice([state.value for state in State]),
+        metavar="STATE",
+        help="In this state (may be repeated).",
+    )
+    return state(selecting_dead(command))
+
+
+def selecting_dead(command: Function) -> Function:
+    """The same without a state, for commands that are about one."""
     options = (
         click.option(
             "--queue", "-q", multiple=True, metavar="QUEUE", help="In this queue (may be repeated)."
         ),
         click.option("--name", "-n", multiple=True, metavar="TASK", help="Of this task (may be repeated)."),
-        click.option(
-            "--state",
-            "-s",
-            multiple=True,
-            type=click.Choice([state.value for state in State]),
-            metavar="STATE",
-            help="In this state (may be repeated).",
-        ),
         click.option("--tag", "-t", multiple=True, metavar="TAG", help="With this tag (all, if repeated)."),
         click.option("--text", metavar="TEXT", help="With this text in name, data, metadata or error."),
         click.option("--error", metavar="TEXT", help="With exactly this text in the error."),

@@ -38,6 +38,13 @@ def test_all_are_requeued_only_when_that_is_said(call: Call, shop: Shop):
     assert shop.states() == {dead: "pending"}
 
 
+def test_letters_have_one_state_and_no_other_can_be_asked_for(call: Call, shop: Shop):
+    """`dlq discard --state completed` once discarded every letter."""
+    (dead,) = shop.bury("ValueError: bad")
+    assert call("dlq", "discard", "--state", "completed", "--yes").exit_code == 2
+    assert shop.states() == {dead: "failed"}
+
+
 def test_a_job_that_is_not_dead_is_neither_requeued_nor_discarded(call: Call, shop: Shop):
     (job_id,) = shop.add("a")
     for command in ("requeue", "discard"):
