@@ -28,17 +28,22 @@ def tries(job: AnyJob) -> str:
 def remark(job: AnyJob, now_ms: int) -> str:
     """What one wants to know first about a job in its state."""
     record = job.record
-    due = age(record.run_ms, now_ms)
-    if job.state in (State.FAILED, State.RETRYING):
-        return (
-            f"{due}: {job.error_message}" if due and job.state is State.RETRYING else job.error_message or "-"
-        )
+    if job.state is State.FAILED:
+        return job.error_message or "-"
+    if job.state is State.RETRYING:
+        return f"{_due(record.run_ms, now_ms)}: {job.error_message or '-'}"
     if job.state is State.SCHEDULED:
-        return f"{due}: {plain(job.data)}"
+        return f"{_due(record.run_ms, now_ms)}: {plain(job.data)}"
     if job.state is State.RUNNING:
         share = f" {job.progress:.0%}" if job.progress is not None else ""
         return f"for {age(record.started_ms, now_ms)} on {job.worker}{share}"
     return plain(job.data)
+
+
+def _due(run_ms: int | None, now_ms: int) -> str:
+    """`in 5 min`; `due now`, also for a time that is past: the next worker takes it."""
+    ahead = None if run_ms is None or run_ms <= now_ms else age(run_ms, now_ms)
+    return ahead or "due now"
 
 
 def facts(job: AnyJob, now_ms: int) -> Mapping[str, object]:

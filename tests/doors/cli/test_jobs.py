@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from longshore.core.verdict import COMPLETED
+from longshore.core.verdict import COMPLETED, retry_after
 from tests.doors.cli.conftest import Call, Shop
 
 
@@ -14,6 +14,17 @@ def test_jobs_are_listed_newest_first_with_what_matters_in_their_state(call: Cal
     assert lines[0].split() == ["ID", "QUEUE", "NAME", "STATE", "TRIES", "AGE", "WHAT"]
     assert [line.split()[2] for line in lines[1:]] == ["second", "first"]
     assert call("jobs", "list", "--oldest").stdout.splitlines()[1].split()[2] == "first"
+
+
+def test_a_job_to_be_retried_says_when_or_that_it_is_due(call: Call, shop: Shop):
+    shop.add("a", "b")
+    for job, delay_ms in zip(shop.hold(2), (1, 10_800_000), strict=True):
+        shop.settle([job], retry_after(delay_ms), "ValueError: bad")
+    said = [
+        line.partition("retrying")[2] for line in call("jobs", "list", "--oldest").stdout.splitlines()[1:]
+    ]
+    assert "due now: ValueError: bad" in said[0]
+    assert "in 3 h: ValueError: bad" in said[1]
 
 
 def test_a_limit_says_that_there_is_more(call: Call, shop: Shop):
