@@ -102,13 +102,21 @@ def enter_a_new_folder(namespace: dict[str, Any]) -> None:
 
 
 def leave_the_folder(namespace: dict[str, Any]) -> None:
-    """End what still runs, go back, and forget what the page wrote."""
-    for process in namespace["page_processes"]:
-        process.terminate()
-    for process in namespace["page_processes"]:
-        assert process.wait(COMMAND_SECONDS) == 0
+    """Go back, end what still runs, and forget what the page wrote."""
     os.chdir(namespace["folder_before"])
+    codes = [end(process) for process in namespace["page_processes"]]
     namespace["page_folder"].cleanup()
+    assert not any(codes), f"a command in the background ended with these exit codes: {codes}"
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Lets a process end by SIGTERM, and kills one that does not; its exit code."""
+    process.terminate()
+    try:
+        return process.wait(COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait() or 1
 
 
 pytest_collect_file = Sybil(
