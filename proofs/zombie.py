@@ -12,6 +12,8 @@ import sys
 
 from _arena import Arena, Verdicts, Worker, all_over, arena, every_job, tell
 
+from longshore import QueueManager
+
 
 async def main(options: argparse.Namespace) -> int:
     """Runs the rounds in groups and adds up what they found."""
@@ -32,27 +34,45 @@ async def _group(options: argparse.Namespace, together: int) -> tuple[int, int]:
     queues = [f"zombie-{number}" for number in range(together)]
     with arena(lease_seconds=options.lease, slots=1) as place:
         async with place.manager() as manager:
-            data = {"seconds": options.lease}
+            data = {"seconds": 2 * options.lease}
             ids = [(await manager.add_job(queue, "sleep", data)).id for queue in queues]
             frozen = [place.start("--queues", queue) for queue in queues]
-            await asyncio.gather(*(_freeze(place, *pair) for pair in zip(frozen, ids, strict=True)))
+            turn = asyncio.Lock()
+            pairs = zip(frozen, ids, strict=True)
+            await asyncio.gather(*(_freeze(place, manager, turn, *pair) for pair in pairs))
             await asyncio.sleep(3 * options.lease)
             rescuer = place.start("--queues", ",".join(queues), "--concurrency", str(together))
             await all_over(manager, ids, seconds=60, show="redone elsewhere")
             before = await every_job(manager, ids)
             _signal_all(frozen, signal.SIGCONT)
-            await asyncio.sleep(options.lease)  # for the thawed to finish what they believe is theirs
+            await asyncio.sleep(2 * options.lease)  # for the thawed to finish what they believe is theirs
             after = await every_job(manager, ids)
             accepted = sum(before[each] != after[each] for each in ids)
             redone = sum(_ended_by(place, before[each].fence, each, rescuer) for each in ids)
             return accepted, redone
 
 
-async def _freeze(place: Arena, worker: Worker, job: str) -> None:
-    """Stops the worker as soon as it holds the job."""
+async def _freeze(
+    place: Arena, manager: QueueManager, one_at_a_time: asyncio.Lock, worker: Worker, job: str
+) -> None:
+    """Stops the worker as soon as it holds the job, and not in the middle of a write: a process that is stopped while
+    it holds a file's lock stops everybody, which is SQLite's nature and another story."""
     while job not in place.starts():  # noqa: ASYNC110 - the mark is made by another process
         await asyncio.sleep(0.02)
-    worker.send(signal.SIGSTOP)
+    async with one_at_a_time:
+        worker.send(signal.SIGSTOP)
+        while not await _accepts_writes(manager):
+            worker.send(signal.SIGCONT)
+            await asyncio.sleep(0.02)
+            worker.send(signal.SIGSTOP)
+
+
+async def _accepts_writes(manager: QueueManager) -> bool:
+    try:
+        await asyncio.wait_for(manager.resume_queue("zombie-probe"), 0.5)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _signal_all(workers: list[Worker], number: signal.Signals) -> None:
