@@ -74,18 +74,30 @@ async def test_a_thread_is_asked_to_stop_and_may_raise_or_complete(plant):
     assert (await plant.job(ids[1])).result == b'"done anyway"'
 
 
-async def keep_a_stock(plant, gate):
+async def keep_a_stock(plant, gate, kind=Kind.ASYNC):
     """A worker with one slot, busy with job 100, that has claimed 101 and 102 as well: forty quick jobs before them
     have taught it to."""
     ran = []
 
-    @plant.task()
+    home = asyncio.get_running_loop()
+
     async def runs(n: int):
         ran.append(n)
         plant.clock.advance(0.0001)
         if n >= 100:
             await gate.wait()
 
+    def runs_in_a_thread(n: int):
+        ran.append(n)
+        asyncio.run_coroutine_threadsafe(tick(), home).result(10)
+        if n >= 100:
+            gate.wait(10)
+
+    async def tick():
+        plant.clock.advance(0.0001)
+
+    runs_in_a_thread.__name__ = "runs"
+    plant.task(kind=kind)(runs if kind is Kind.ASYNC else runs_in_a_thread)
     for n in (*range(40), 100, 101, 102):
         await plant.add("runs", b'{"n":%d}' % n)
     worker = plant.worker(slots=1)
@@ -98,9 +110,13 @@ async def keep_a_stock(plant, gate):
     return worker, running, ran, stock
 
 
-async def test_a_claimed_job_that_has_not_begun_is_cancelled_without_running(plant):
-    gate = asyncio.Event()
-    worker, running, ran, stock = await keep_a_stock(plant, gate)
+GATES = [(Kind.ASYNC, asyncio.Event), (Kind.THREAD, threading.Event)]
+
+
+@pytest.mark.parametrize(("kind", "gate_type"), GATES)
+async def test_a_claimed_job_that_has_not_begun_is_cancelled_without_running(plant, kind, gate_type):
+    gate = gate_type()
+    worker, running, ran, stock = await keep_a_stock(plant, gate, kind)
     await ask_to_cancel(plant, stock[0])
     plant.hear("cancelled")
     await plant.signal("cancelled").wait()
@@ -112,9 +128,10 @@ async def test_a_claimed_job_that_has_not_begun_is_cancelled_without_running(pla
     assert 101 not in ran
 
 
-async def test_a_drain_hands_back_claimed_jobs_that_have_not_begun(plant):
-    gate = asyncio.Event()
-    worker, running, ran, stock = await keep_a_stock(plant, gate)
+@pytest.mark.parametrize(("kind", "gate_type"), GATES)
+async def test_a_drain_hands_back_claimed_jobs_that_have_not_begun(plant, kind, gate_type):
+    gate = gate_type()
+    worker, running, ran, stock = await keep_a_stock(plant, gate, kind)
     worker.drain()
     await turns()
     gate.set()

@@ -3,7 +3,7 @@
 from asyncio import Future, Task
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from longshore.core.job import JobRecord
 from longshore.engine.policy import Policy
@@ -26,6 +26,13 @@ class Stop(StrEnum):
     """The session is over; another may run the job already."""
 
 
+class Relay(Protocol):
+    """Knows what follows an attempt in its thread; see `relay.py`."""
+
+    def follower(self, attempt: "Attempt") -> "Attempt | None":
+        """What takes its place; None when the place gets free."""
+
+
 class Attempt:
     """What the executor knows of a running job. It is also the `Errand` that a runner gets."""
 
@@ -38,11 +45,13 @@ class Attempt:
         "control",
         "correlation_id",
         "deadline",
+        "follower",
         "handler",
         "is_away",
         "is_overdue",
         "policy",
         "record",
+        "relay",
         "stop",
         "task",
     )
@@ -51,14 +60,13 @@ class Attempt:
     call: Callable[[], Any]
     came_back: "Callable[[Attempt, Any, BaseException | None], None]"
     policy: Policy
-    task: Task[Any]
     answer: Future[tuple[Any, BaseException | None]] | None
 
-    def __init__(self, record: JobRecord, handler: Handler, task: Task[Any]) -> None:
+    def __init__(self, record: JobRecord, handler: Handler, task: Task[Any] | None = None) -> None:
         self.record = record
         self.handler = handler
         self.task = task
-        """The slot's; what is cancelled when a coroutine must stop."""
+        """The slot's; what is cancelled when a coroutine must stop. None: no slot waits for it."""
         self.policy = handler.policy
         self.context = NO_CONTEXT
         self.correlation_id: str | None = None
@@ -70,6 +78,10 @@ class Attempt:
         self.answer = None
         """What its slot waits for while it is away, where middleware wants to go on afterwards; else `came_back` is
         called, and its slot has taken another job meanwhile."""
+        self.relay: Relay | None = None
+        """Where its thread looks for the job that follows."""
+        self.follower: Attempt | None = None
+        """What has taken its place."""
         self.is_overdue = False
         """Its time-out has come, and it was told."""
         self.abandoned = False
@@ -82,6 +94,12 @@ class Attempt:
         except AttributeError:
             control = self.control = Control(self.record, scribe)
             return control
+
+    def follow(self) -> "Attempt | None":
+        """See `Errand.follow`."""
+        if self.relay is not None:
+            self.follower = self.relay.follower(self)
+        return self.follower
 
     def done(self, outcome: Any, error: BaseException | None) -> None:
         """See `Errand.done`."""

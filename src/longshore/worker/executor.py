@@ -14,9 +14,8 @@ from random import Random
 from typing import Any
 
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout, PayloadError, ResultNotEncodable, WorkerCrashed
+from longshore.core.errors import AttemptTimeout, ResultNotEncodable
 from longshore.core.job import JobRecord, NewJob
-from longshore.core.payload import encode
 from longshore.core.states import State
 from longshore.core.verdict import CANCELLED, COMPLETED, RELEASED, Charge, Verdict
 from longshore.dlq.burial import describe, letter
@@ -30,8 +29,10 @@ from longshore.worker.handback import Handback
 from longshore.worker.invocation import Invocation
 from longshore.worker.lanes import Lanes
 from longshore.worker.middleware import CallNext
+from longshore.worker.outcome import encoded, timed_out
 from longshore.worker.outside import Outside
 from longshore.worker.registry import Kind, Registry
+from longshore.worker.relay import Relay
 from longshore.worker.stats import Stats
 from longshore.worker.steps import Steps, generator_exit
 
@@ -52,6 +53,7 @@ class Executor:
         deadlines: Deadlines,
         registry: Registry,
         lanes: Lanes,
+        relay: Relay,
         invocation: Invocation,
         outside: Outside,
         completer: Completer,
@@ -65,6 +67,7 @@ class Executor:
         self._deadlines = deadlines
         self._registry = registry
         self._lanes = lanes
+        self._relay = relay
         self._invocation = invocation
         self._outside = outside
         self._completer = completer
@@ -75,6 +78,8 @@ class Executor:
         self._random = random
         self.on_abandoned = lambda _: None
         self.on_free = lambda: None
+        relay.wanted, relay.prepare = self._fits, self._ahead
+        relay.begin, relay.submit = self._begin, outside.submit
 
     async def run(self, record: JobRecord, task: "asyncio.Task[Any]") -> bool:
         """One attempt, in the slot whose task this is. False: the slot must take no other job."""
@@ -87,8 +92,8 @@ class Executor:
         error: BaseException | None = None
         outcome = None
         try:
-            if self._invocation.may_leave(attempt):
-                await self._send(attempt)
+            if self._invocation.may_leave(handler):
+                self._send(attempt)
                 return True
             outcome = await self._call(attempt)
         except GeneratorExit:  # the slot itself is thrown away, with its event loop
@@ -112,10 +117,14 @@ class Executor:
 
     def _prepare(self, attempt: Attempt) -> Context:
         self._invocation.read_details(attempt)
+        self._begin(attempt)
+        return self._invocation.space(attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
+        self.running[attempt.record.id] = attempt
         if attempt.policy.timeout is not None:
             self._deadlines.set(attempt, attempt.policy.timeout)
         self._herald.post_about("started", attempt.record)
-        return self._invocation.space(attempt)
 
     async def _call(self, attempt: Attempt) -> Any:
         """The attempt in its slot, to its end."""
@@ -130,13 +139,37 @@ class Executor:
             raise generator_exit() from error
         return await Steps(coroutine, space, waited)
 
-    async def _send(self, attempt: Attempt) -> None:
+    def _send(self, attempt: Attempt) -> None:
         """The attempt elsewhere. Its slot takes the next job at once, with no future and no turn of the loop between:
         that is worth 15 % of a thread's jobs of 1 ms."""
-        self._invocation.errand(attempt, self._prepare(attempt))
+        self._depart(attempt, self._prepare(attempt))
+        self._outside.submit(attempt)
+        self._relay.fill()
+
+    def _depart(self, attempt: Attempt, space: Context) -> None:
+        self._invocation.errand(attempt, space)
         attempt.came_back = self._came_back
+        attempt.relay = self._relay if attempt.handler.kind is Kind.THREAD else None
         attempt.is_away = True
-        await self._outside.submit(attempt)
+        attempt.task = None
+
+    def _fits(self, record: JobRecord) -> bool:
+        handler = self._registry.find(record.queue, record.name)
+        return handler is not None and handler.kind is Kind.THREAD and self._invocation.may_leave(handler)
+
+    def _ahead(self, record: JobRecord) -> Attempt | None:
+        handler = self._registry.find(record.queue, record.name)
+        assert handler is not None
+        attempt = Attempt(record, handler)
+        try:
+            self._invocation.read_details(attempt)
+            self._depart(attempt, self._invocation.space(attempt))
+        except BaseException as error:  # noqa: BLE001 - as in `run`
+            self._raised(attempt, error)
+            if record.crashes:
+                self._handback.on_left(record)
+            return None
+        return attempt
 
     def _came_back(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
         if error is None:
@@ -144,7 +177,8 @@ class Executor:
         else:
             self._raised(attempt, error)
         self._leave(attempt)
-        self.on_free()
+        if attempt.follower is None:
+            self.on_free()
 
     def _away(self, attempt: Attempt) -> CallNext:
         """The attempt elsewhere, as something that middleware can await."""
@@ -152,7 +186,7 @@ class Executor:
         async def away() -> Any:
             attempt.answer = asyncio.get_running_loop().create_future()
             attempt.is_away = True
-            await self._outside.submit(attempt)
+            self._outside.submit(attempt)
             outcome, error = await attempt.answer
             if error is not None:
                 raise error
@@ -172,7 +206,8 @@ class Executor:
     def _leave(self, attempt: Attempt) -> None:
         record = attempt.record
         del self.running[record.id]
-        self._lanes.done(record.queue)
+        if attempt.relay is None or not self._relay.has_passed(attempt):
+            self._lanes.done(record.queue)
         if record.crashes:
             self._handback.on_left(record)
 
@@ -180,7 +215,7 @@ class Executor:
 
     def _returned(self, attempt: Attempt, outcome: Any) -> None:
         try:
-            result = self._encoded(attempt, outcome)
+            result = encoded(attempt, outcome)
         except ResultNotEncodable as error:
             if attempt.policy.on_bad_result == "fail":
                 self._raised(attempt, error)
@@ -205,18 +240,6 @@ class Executor:
             news,
         )
 
-    def _encoded(self, attempt: Attempt, outcome: Any) -> bytes | None:
-        if outcome is None or attempt.handler.kind is Kind.PROCESS:
-            return outcome  # type: ignore[no-any-return]  # a process sends its result as JSON
-        try:
-            return encode(outcome, what=attempt.record.name, limit_bytes=attempt.policy.result_limit_bytes)
-        except PayloadError as error:
-            raise ResultNotEncodable(str(error)) from error
-        except Exception as error:  # a value's own encoder may raise anything
-            raise ResultNotEncodable(
-                f"The result cannot be stored as JSON: {type(error).__name__}."
-            ) from error
-
     def _raised(self, attempt: Attempt, error: BaseException) -> None:
         record, stop = attempt.record, attempt.stop
         if stop is Stop.CANCEL:
@@ -224,7 +247,7 @@ class Executor:
         if stop is Stop.RELEASE or stop is Stop.LOST:
             return self._settle(attempt, RELEASED)
         if stop is Stop.TIMEOUT:
-            error = _timed_out(attempt, error)
+            error = timed_out(attempt, error)
         verdict = judge_error(record, error, attempt.policy, self._random)
         if verdict.charge is Charge.RELEASE:
             return self._settle(attempt, verdict)
@@ -273,16 +296,7 @@ class Executor:
         self._leave(attempt)
         if attempt.answer is not None and not attempt.answer.done():
             attempt.answer.set_result((None, error))  # so that its slot ends
-        if attempt.is_away and attempt.answer is None:
+        if attempt.task is None:
             self.on_free()
         else:
             self.on_abandoned(attempt.task)
-
-
-def _timed_out(attempt: Attempt, error: BaseException) -> BaseException:
-    """The time-out, with what the task made of it behind it."""
-    if isinstance(error, AttemptTimeout):
-        return error
-    timed_out = AttemptTimeout(attempt.policy.timeout or 0.0)
-    timed_out.__cause__ = None if isinstance(error, asyncio.CancelledError | WorkerCrashed) else error
-    return timed_out

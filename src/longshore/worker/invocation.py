@@ -16,7 +16,7 @@ from longshore.engine.herald import MakeJob
 from longshore.worker.attempt import Attempt
 from longshore.worker.control import MakeContext, Scribe
 from longshore.worker.middleware import CallNext, Middleware, wrapped
-from longshore.worker.registry import Kind
+from longshore.worker.registry import Handler, Kind
 
 _details = msgspec.json.Decoder(Details)
 
@@ -59,9 +59,9 @@ class Invocation:
             space.run(restore, attempt.context, attempt.correlation_id)
         return space
 
-    def may_leave(self, attempt: Attempt) -> bool:
+    def may_leave(self, handler: Handler) -> bool:
         """Whether the slot need not wait for it: it runs elsewhere, and no middleware wants to go on afterwards."""
-        return attempt.handler.kind is not Kind.ASYNC and not self._middleware
+        return handler.kind is not Kind.ASYNC and not self._middleware
 
     def errand(self, attempt: Attempt, space: Context) -> None:
         """Makes the attempt ready for a runner. Raises PayloadUndecodable."""

@@ -5,7 +5,7 @@ through while a claim is under way: so slots never idle between claims, and slow
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
@@ -91,6 +91,35 @@ class Lanes:
         if len(lane.waiting) <= lane.low and not lane.is_dry:
             self.on_low()
         return record
+
+    def can_take(self) -> bool:
+        """Whether `take` would find a job."""
+        return bool(self.ready) and self.running < self.slots
+
+    def take_ahead(self, queue: str, wanted: Callable[[JobRecord], bool]) -> JobRecord | None:
+        """The next job of the queue, if it is `wanted`, to inherit the place of one that runs. Only while no place is
+        free for it, and no other queue waits for one."""
+        lane = self._lanes[queue]
+        is_full = lane.running >= lane.limit or self.running >= self.slots
+        others_wait = len(self.ready) > lane.is_ready
+        if not lane.waiting or not lane.running or not is_full or others_wait or not wanted(lane.waiting[0]):
+            return None
+        record = lane.waiting.popleft()
+        lane.taken += 1
+        self.waiting -= 1
+        if lane.is_ready and not lane.waiting:
+            self.ready.remove(lane)
+            lane.is_ready = False
+        if lane.is_low():
+            self.on_low()
+        return record
+
+    def put_back(self, queue: str, records: Sequence[JobRecord]) -> None:
+        """Puts jobs that were taken ahead before those that wait, in their order."""
+        lane = self._lanes[queue]
+        lane.waiting.extendleft(reversed(records))
+        self.waiting += len(records)
+        self._make_ready(lane)
 
     def done(self, queue: str) -> None:
         """One job less is running."""

@@ -1,6 +1,7 @@
 """This module keeps the runners of one worker: made when the first job needs them, and closed together."""
 
 import os
+from collections.abc import Callable
 from random import Random
 
 from longshore.worker.registry import Kind
@@ -11,19 +12,21 @@ from longshore.worker.runners.threads import ThreadRunner
 class Outside:
     """Everything that runs away from the event loop. A worker without thread and process tasks has nothing of it."""
 
-    def __init__(self, slots: int, processes: int | None, random: Random) -> None:
+    def __init__(
+        self, slots: int, processes: int | None, random: Random, on_collected: Callable[[], None]
+    ) -> None:
+        """`on_collected` is called after some errands of threads were said to be done."""
         self._slots = slots
         self._processes = processes or min(slots, os.cpu_count() or 1)
         self._random = random
+        self._on_collected = on_collected
         self._runners: dict[Kind, Runner] = {}
 
-    async def submit(self, errand: Errand) -> None:
+    def submit(self, errand: Errand) -> None:
         """Hands the errand to the runner of its handler's kind."""
         kind = errand.handler.kind
         if kind not in self._runners:
-            runner = self._make(kind)
-            self._runners[kind] = runner
-            await runner.start()
+            self._runners[kind] = self._make(kind)
         self._runners[kind].submit(errand)
 
     def cancel(self, errand: Errand) -> None:
@@ -41,7 +44,7 @@ class Outside:
 
     def _make(self, kind: Kind) -> Runner:
         if kind is Kind.THREAD:
-            return ThreadRunner(self._slots)
+            return ThreadRunner(self._slots, self._on_collected)
         from longshore.worker.runners.processes import ProcessRunner  # multiprocessing costs 20 ms to import
 
         return ProcessRunner(self._processes, random=self._random)

@@ -27,6 +27,7 @@ from longshore.worker.middleware import Middleware
 from longshore.worker.options import WorkerOptions
 from longshore.worker.outside import Outside
 from longshore.worker.registry import Registry
+from longshore.worker.relay import Relay
 from longshore.worker.slots import Slots
 from longshore.worker.stats import Stats
 from longshore.worker.stopping import Stopping
@@ -74,12 +75,14 @@ class Parts:
         self.herald = Herald(gear.bus, gear.make_job)
         self.completer = Completer(engine, self.herald, stats, clock=clock, random=random)
         self.handback = Handback(gear.registry, self.completer, self.herald, stats, random=random)
-        self.outside = Outside(options.slots, options.processes, random)
+        self.relay = Relay(self.lanes, tenure, clock)
+        self.outside = Outside(options.slots, options.processes, random, self.relay.fill)
         self.deadlines = Deadlines(clock)
         self.executor = Executor(
             deadlines=self.deadlines,
             registry=gear.registry,
             lanes=self.lanes,
+            relay=self.relay,
             invocation=Invocation(
                 make_context=gear.make_context,
                 make_job=gear.make_job,
@@ -98,7 +101,7 @@ class Parts:
         self.stopping = Stopping(
             self.executor,
             self.deadlines,
-            lanes=self.lanes,
+            relay=self.relay,
             handback=self.handback,
             outside=self.outside,
             herald=self.herald,
@@ -151,4 +154,4 @@ class Parts:
 
     def _held(self) -> set[JobId]:
         """Every job that this worker has: in a lane, in a slot, or on its way back to the store."""
-        return {*self.executor.running, *self.lanes.held(), *self.completer.held()}
+        return {*self.executor.running, *self.relay.held(), *self.lanes.held(), *self.completer.held()}

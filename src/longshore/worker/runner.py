@@ -21,6 +21,10 @@ class Errand(Protocol):
     """Runs the function, with its arguments, in the attempt's own contextvars context. Only for threads: any thread,
     once. It may raise anything, BaseException too."""
 
+    def follow(self) -> "Errand | None":
+        """Only for threads, in the thread, once, after `call`: the errand that takes this one's place. It begins at
+        once, and nobody submits it."""
+
     def done(self, outcome: Any, error: BaseException | None) -> None:
         """Said once, on the worker's event loop. From a thread, `outcome` is what the function returned; from a
         process the result as JSON (None: it returned None), and an exception's text as `TaskRaised`."""
@@ -28,9 +32,6 @@ class Errand(Protocol):
 
 class Runner(Protocol):
     """Runs errands away from the event loop. All methods are called on the worker's event loop, and none blocks."""
-
-    async def start(self) -> None:
-        """Once, before the first errand."""
 
     async def close(self) -> None:
         """Ends idle threads or children; those that are still busy are left behind (threads) or killed."""

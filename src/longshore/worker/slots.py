@@ -52,7 +52,7 @@ class Slots:
 
     def wake(self) -> None:
         """There may be something to take: wakes one slot, which wakes the next."""
-        if self._is_waking or not self._lanes.ready or self._is_closing:
+        if self._is_waking or self._is_closing or not self._lanes.can_take():
             return
         if self._resting:
             self._is_waking = True

@@ -15,8 +15,8 @@ from longshore.worker.attempt import Attempt, Stop
 from longshore.worker.deadlines import Deadlines
 from longshore.worker.executor import Executor
 from longshore.worker.handback import Handback
-from longshore.worker.lanes import Lanes
 from longshore.worker.outside import Outside
+from longshore.worker.relay import Relay
 from longshore.worker.stats import Stats
 
 log = logging.getLogger("longshore.worker")
@@ -33,7 +33,7 @@ class Stopping:
         executor: Executor,
         deadlines: Deadlines,
         *,
-        lanes: Lanes,
+        relay: Relay,
         handback: Handback,
         outside: Outside,
         herald: Herald,
@@ -41,7 +41,7 @@ class Stopping:
     ) -> None:
         self._executor = executor
         self._deadlines = deadlines
-        self._lanes = lanes
+        self._relay = relay
         self._handback = handback
         self._outside = outside
         self._herald = herald
@@ -50,7 +50,7 @@ class Stopping:
 
     def cancel(self, ids: Collection[JobId]) -> None:
         """Somebody wants these jobs cancelled. One in a thread may still complete."""
-        for record in self._lanes.withdraw(ids):
+        for record in self._relay.withdraw(ids):
             self._handback.give([record], CANCELLED)
         for job_id in ids:
             attempt = self._executor.running.get(job_id)
@@ -71,7 +71,7 @@ class Stopping:
         attempt.mark(stop)
         if attempt.is_away:
             self._outside.cancel(attempt)
-        else:
+        elif attempt.task is not None:
             attempt.task.cancel()
 
     def _expired(self, attempt: Attempt) -> None:
@@ -83,10 +83,12 @@ class Stopping:
             self._deadlines.set(attempt, STUCK_SECONDS)
 
     def _give_up(self, attempt: Attempt) -> None:
-        self._stats.abandoned += 1
         record = attempt.record
-        log.error("Job %s (%s) does not stop; nobody waits for it now.", format_id(record.id), record.name)
-        self._herald.post_about("error", record, AttemptTimeout(attempt.policy.timeout or 0.0))
         if attempt.is_away:
             self._outside.abandon(attempt)
+        if self._executor.running.get(record.id) is not attempt:  # it was just about to end
+            return
+        self._stats.abandoned += 1
+        log.error("Job %s (%s) does not stop; nobody waits for it now.", format_id(record.id), record.name)
+        self._herald.post_about("error", record, AttemptTimeout(attempt.policy.timeout or 0.0))
         self._executor.give_up(attempt)

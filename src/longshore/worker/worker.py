@@ -193,7 +193,7 @@ class Worker:
         self.stats.sessions_lost += 1
         self._tenure.until = 0.0
         self._is_lost = True
-        parts.handback.give(parts.lanes.withdraw())  # applied as long as nobody has rescued them
+        parts.handback.give(parts.relay.withdraw())  # applied as long as nobody has rescued them
         parts.stopping.stop_all(Stop.LOST)
         self._attention.ring()
 
@@ -225,7 +225,7 @@ class Worker:
         give_up_at = self._clock.monotonic() + self._options.grace_seconds
         await self._within(self._options.grace_seconds, parts.fetcher.stop())
         await parts.suspects.stop()
-        parts.handback.give(parts.lanes.withdraw())
+        parts.handback.give(parts.relay.withdraw())
         await self._quiet(parts, give_up_at, until_stop=True)
         parts.stopping.stop_all(Stop.RELEASE)
         await self._quiet(parts, self._clock.monotonic() + STOP_SECONDS, until_stop=False)

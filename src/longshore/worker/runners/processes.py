@@ -52,9 +52,6 @@ class ProcessRunner:
         self._lives: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def start(self) -> None:
-        """Nothing to do: children are started by the errands that need them."""
-
     async def close(self) -> None:
         """Lets idle children leave, kills busy ones, and returns when all processes are gone."""
         self._closed = True

@@ -63,7 +63,11 @@ class Awaited:
             self.said,
         )
         self.done_count = 0
+        self.next: Awaited | None = None
         self.outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def follow(self) -> "Awaited | None":
+        return self.next
 
     def done(self, outcome: Any, error: BaseException | None) -> None:
         self.done_count += 1

@@ -224,3 +224,43 @@ async def test_a_thread_that_outlives_the_loop_ends_in_silence():
     let_go.set()
     await asyncio.to_thread(threads[0].join, 10)
     assert not threads[0].is_alive()
+
+
+async def test_the_errand_that_follows_runs_in_the_same_thread_and_nobody_submits_it(runner):
+    first, second = Awaited(threading.current_thread), Awaited(threading.current_thread)
+    first.next = second
+    runner.submit(first)
+    assert await first.outcome is await second.outcome
+    assert (first.done_count, second.done_count) == (1, 1)
+
+
+async def test_an_errand_that_followed_another_can_be_abandoned_like_any_other():
+    runner = ThreadRunner(1)
+    first, held = Awaited(lambda: None), Held()
+    first.next = stuck = Awaited(held)
+    runner.submit(first)
+    await first.outcome
+    await held.begun.wait()
+    runner.abandon(stuck)
+    last = Awaited(threading.current_thread)
+    runner.submit(last)
+    assert await last.outcome is not held.thread
+    held.let_go.set()
+    await asyncio.to_thread(held.thread.join, 10)
+    await others_run()
+    assert stuck.done_count == 0
+    await runner.close()
+
+
+async def test_nothing_follows_a_job_that_was_abandoned():
+    runner = ThreadRunner(1)
+    held, called = Held(), []
+    stuck = Awaited(held)
+    stuck.next = Awaited(lambda: called.append(True))
+    runner.submit(stuck)
+    await held.begun.wait()
+    runner.abandon(stuck)
+    held.let_go.set()
+    await asyncio.to_thread(held.thread.join, 10)
+    assert called == []
+    await runner.close()
