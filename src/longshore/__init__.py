@@ -1,41 +1,49 @@
-"""This package is Longshore: background work that is kept safe and gets done, from a notebook to a fleet."""
+"""This package is Longshore: background work that is kept safe and gets done, from a notebook to a fleet.
 
-from longshore.core.context import bind_context, current_context
-from longshore.core.errors import (
-    Cancel,
-    Discard,
-    DrainTimeout,
-    InvalidOption,
-    InvalidTask,
-    JobCancelled,
-    JobConflict,
-    JobFailed,
-    JobNotFound,
-    LongshoreError,
-    PayloadError,
-    RetryAt,
-    SettingsError,
-    Snooze,
-    StoreUnavailable,
-    UnknownOption,
-    UsageError,
-)
-from longshore.core.events import Event
-from longshore.core.priority import Priority
-from longshore.core.reference import Reference
-from longshore.core.retention import Retention
-from longshore.core.retry import Retry
-from longshore.core.states import State
-from longshore.dlq.policy import DeadLetterPolicy
-from longshore.dlq.shelf import DeadLetter
-from longshore.manager.base_queue import BaseQueue
-from longshore.manager.context import JobContext
-from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
-from longshore.manager.job import Job
-from longshore.manager.manager import QueueManager
-from longshore.manager.queue import Queue
-from longshore.manager.settings import Settings
-from longshore.manager.task import Task
+A name is imported when it is used first, so that what needs no manager (`longshore --version`, shell completion) does
+not wait for one. Type checkers read the imports; a test compares the two lists.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from longshore.core.context import bind_context, current_context
+    from longshore.core.errors import (
+        Cancel,
+        Discard,
+        DrainTimeout,
+        InvalidOption,
+        InvalidTask,
+        JobCancelled,
+        JobConflict,
+        JobFailed,
+        JobNotFound,
+        LongshoreError,
+        PayloadError,
+        RetryAt,
+        SettingsError,
+        Snooze,
+        StoreUnavailable,
+        UnknownOption,
+        UsageError,
+    )
+    from longshore.core.events import Event
+    from longshore.core.priority import Priority
+    from longshore.core.reference import Reference
+    from longshore.core.retention import Retention
+    from longshore.core.retry import Retry
+    from longshore.core.states import State
+    from longshore.dlq.policy import DeadLetterPolicy
+    from longshore.dlq.shelf import DeadLetter
+    from longshore.manager.base_queue import BaseQueue
+    from longshore.manager.context import JobContext
+    from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
+    from longshore.manager.job import Job
+    from longshore.manager.manager import QueueManager
+    from longshore.manager.queue import Queue
+    from longshore.manager.settings import Settings
+    from longshore.manager.task import Task
 
 __all__ = [
     "BaseQueue",
@@ -77,3 +85,63 @@ __all__ = [
     "bind_context",
     "current_context",
 ]
+
+_HOMES = {
+    "longshore.core.context": (
+        "bind_context",
+        "current_context",
+    ),
+    "longshore.core.errors": (
+        "Cancel",
+        "Discard",
+        "DrainTimeout",
+        "InvalidOption",
+        "InvalidTask",
+        "JobCancelled",
+        "JobConflict",
+        "JobFailed",
+        "JobNotFound",
+        "LongshoreError",
+        "PayloadError",
+        "RetryAt",
+        "SettingsError",
+        "Snooze",
+        "StoreUnavailable",
+        "UnknownOption",
+        "UsageError",
+    ),
+    "longshore.core.events": ("Event",),
+    "longshore.core.priority": ("Priority",),
+    "longshore.core.reference": ("Reference",),
+    "longshore.core.retention": ("Retention",),
+    "longshore.core.retry": ("Retry",),
+    "longshore.core.states": ("State",),
+    "longshore.dlq.policy": ("DeadLetterPolicy",),
+    "longshore.dlq.shelf": ("DeadLetter",),
+    "longshore.manager.base_queue": ("BaseQueue",),
+    "longshore.manager.context": ("JobContext",),
+    "longshore.manager.figures": (
+        "Health",
+        "QueueMetrics",
+        "Stats",
+        "Thresholds",
+    ),
+    "longshore.manager.job": ("Job",),
+    "longshore.manager.manager": ("QueueManager",),
+    "longshore.manager.queue": ("Queue",),
+    "longshore.manager.settings": ("Settings",),
+    "longshore.manager.task": ("Task",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, from then on an attribute like any other."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'longshore' has no attribute '{name}'")
+    found = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,11 @@
 """The public surface: what `import longshore` offers, and what it must not drag in."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import longshore
 from tests.rules.public_types import problems
@@ -36,8 +39,32 @@ def test_every_public_name_resolves():
     assert [name for name in longshore.__all__ if not hasattr(longshore, name)] == []
 
 
-def test_importing_longshore_imports_nothing_heavy():
-    assert imported_with("import longshore") & set(HEAVY) == set()
+def test_type_checkers_are_shown_the_names_that_are_imported_on_demand():
+    tree = ast.parse(Path(longshore.__file__).read_text())
+    [checked] = [node for node in tree.body if isinstance(node, ast.If)]
+    shown = {each.module: tuple(name.name for name in each.names) for each in checked.body}
+    assert shown == longshore._HOMES
+    assert sorted(longshore._HOME_OF) == longshore.__all__
+
+
+def test_a_name_that_does_not_exist_is_missed_as_in_any_module():
+    with pytest.raises(ImportError, match="QueueManger"):
+        exec("from longshore import QueueManger")
+    assert set(longshore.__all__) <= set(dir(longshore))
+
+
+def test_importing_longshore_imports_nothing_before_it_is_needed():
+    """That is what keeps it far below 100 ms."""
+    assert imported_with("import longshore") & {"asyncio", "msgspec", "inspect", "logging"} == set()
+
+
+def test_the_whole_of_longshore_imports_nothing_heavy():
+    assert imported_with("from longshore import *") & set(HEAVY) == set()
+
+
+def test_the_version_is_told_without_a_manager():
+    seen = imported_with("from longshore.cli.main import commands")
+    assert seen & {"asyncio", "msgspec", "longshore.manager"} == set()
 
 
 def test_a_planted_name_and_a_lost_name_and_a_wrong_order_are_found():
