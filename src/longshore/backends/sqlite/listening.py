@@ -25,8 +25,10 @@ class SqliteListener:
         queues: Collection[str] | None,
         clock: Clock,
         leave: Callable[["SqliteListener"], None],
+        *,
+        address: Path,
     ) -> None:
-        self.address = Path(ear.getsockname())
+        self.address = address
         self._kinds = frozenset(kinds)
         self._queues = None if queues is None else frozenset(queues)
         self._clock, self._leave = clock, leave

@@ -28,6 +28,8 @@ LONGEST_ADDRESS = 100
 """Bytes of a socket's path; the limit is 104 to 108, by system."""
 LONGEST_NAME = 24
 TRIES = 10
+UNREADY = "+"
+"""At the end of the name of a socket that does not hear yet; no name that anybody rings has it."""
 SETTLED_SECONDS = 0.1
 """A folder's time of change is only as fine as the kernel's tick (4 ms); a listing may be kept when it is older."""
 _NAME = re.compile(r"\d+-[0-9a-f]+-([pfc]+)")
@@ -62,21 +64,34 @@ class Bell:
         letters = "".join(sorted({LETTERS[kind] for kind in kinds}))
         name = f"{os.getpid()}-{secrets.token_hex(4)}-{letters or 'p'}"
         with self._lock:  # the writer must not see the socket before it knows that it is ours
-            listener = SqliteListener(self._bound(self._folder / name), kinds, queues, clock, self._leave)
+            address = self._folder / name
+            ear = self._bound(address)
+            listener = SqliteListener(ear, kinds, queues, clock, self._leave, address=address)
             self._listeners[name] = listener
         return listener
 
     def _bound(self, address: Path) -> socket.socket:
-        """A socket of that name. Another process may just be removing the folder that it found empty."""
-        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        ear.settimeout(0)
+        """A socket of that name. Another process may just be removing the folder that it found empty.
+
+        The kernel makes the file first and lets the socket hear afterwards. Whoever rang in between would take it for
+        that of a dead process and tidy it up, so it gets the name that others ring only when it hears.
+        """
+        unready = address.with_name(address.name.partition("-")[2] + UNREADY)
         for _ in range(TRIES):
-            with contextlib.suppress(FileNotFoundError):
+            ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            ear.settimeout(0)
+            try:
                 self._make_folder()
-                ear.bind(str(address))
-                address.chmod(0o600)
+                ear.bind(str(unready))
+                unready.chmod(0o600)
+                unready.rename(address)
+            except FileNotFoundError:
+                ear.close()
+            except BaseException:
+                ear.close()
+                raise
+            else:
                 return ear
-        ear.close()
         raise StoreUnavailable("unreachable", f"{self._folder} is removed again and again")
 
     def ring(self, wakes: Iterable[Wake]) -> None:

@@ -17,6 +17,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(path)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def impatient(path: Path) -> AsyncIterator[SqliteStore]:
+    """A store that soon gives up behind a lock; on a busy machine an honest writer may hold one for as long."""
     store = SqliteStore(path, patience_seconds=0.2)
     await store.open()
     yield store

@@ -36,20 +36,20 @@ async def test_a_read_only_file_refuses_and_recovers(store, jobs):
     assert await store.insert(jobs(1)) == ["created"]
 
 
-async def test_a_foreign_lock_refuses_after_the_patience_and_recovers(store, path, jobs):
+async def test_a_foreign_lock_refuses_after_the_patience_and_recovers(impatient, path, jobs):
     foreign = apsw.Connection(str(path))
     foreign.execute("BEGIN IMMEDIATE")
-    assert await refused(store.insert(jobs(1))) == "locked"
-    assert await store.count(None) == []  # reads wait for no writer
+    assert await refused(impatient.insert(jobs(1))) == "locked"
+    assert await impatient.count(None) == []  # reads wait for no writer
     foreign.execute("ROLLBACK")
-    assert await store.insert(jobs(1)) == ["created"]
+    assert await impatient.insert(jobs(1)) == ["created"]
     foreign.close()
 
 
-async def test_all_that_wait_behind_a_lock_are_told(store, path, jobs):
+async def test_all_that_wait_behind_a_lock_are_told(impatient, path, jobs):
     foreign = apsw.Connection(str(path))
     foreign.execute("BEGIN IMMEDIATE")
-    answers = await asyncio.gather(*(store.insert(jobs(1)) for _ in range(5)), return_exceptions=True)
+    answers = await asyncio.gather(*(impatient.insert(jobs(1)) for _ in range(5)), return_exceptions=True)
     assert {answer.reason for answer in answers} == {"locked"}
     assert len({id(answer) for answer in answers}) == 5
     foreign.close()

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 from longshore.backends.sqlite import SqliteStore
 from longshore.backends.sqlite.turnstile import Turnstile
-from longshore.backends.sqlite.wakeups import wake_folder
+from longshore.backends.sqlite.wakeups import _NAME, wake_folder
 from longshore.core.clock import SystemClock
 from longshore.core.verdict import COMPLETED
 from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
@@ -112,6 +113,23 @@ async def test_the_socket_of_a_killed_process_is_tidied_up(store, path, jobs):
     assert list(folder.iterdir()) == []
 
 
+async def test_others_see_a_listener_only_when_it_hears(store, path, monkeypatch):
+    """Whoever rang before would take it for a dead one and tidy it up."""
+    seen = []
+    rename = Path.rename
+
+    def look_and_rename(self, target):
+        seen.extend(_NAME.fullmatch(each.name) for each in wake_folder(path).iterdir())
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", look_and_rename)
+    listener = await store.listen([WakeKind.PENDING])
+    assert seen == [None]
+    assert [_NAME.fullmatch(each.name)[1] for each in wake_folder(path).iterdir()] == ["p"]
+    await listener.close()
+    assert not wake_folder(path).exists() or not list(wake_folder(path).iterdir())
+
+
 async def test_a_process_that_is_killed_inside_a_transaction_leaves_no_lock(store, path, jobs):
     other = start(
         path,
@@ -133,7 +151,7 @@ async def test_a_process_that_is_killed_inside_a_transaction_leaves_no_lock(stor
     assert answer.session_lost
 
 
-async def test_who_waits_behind_a_process_that_hangs_is_told(store, path, jobs):
+async def test_who_waits_behind_a_process_that_hangs_is_told(impatient, path, jobs):
     other = start(
         path,
         """
@@ -145,11 +163,11 @@ async def test_who_waits_behind_a_process_that_hangs_is_told(store, path, jobs):
         """,
     )
     assert await line(other) == "inside"
-    answers = await asyncio.gather(*(store.insert(jobs(1)) for _ in range(3)), return_exceptions=True)
+    answers = await asyncio.gather(*(impatient.insert(jobs(1)) for _ in range(3)), return_exceptions=True)
     assert [answer.reason for answer in answers] == ["locked"] * 3
     await asyncio.to_thread(end, other)
-    assert await store.insert(jobs(1)) == ["created"]
-    [counts] = await store.count(["mail"])
+    assert await impatient.insert(jobs(1)) == ["created"]
+    [counts] = await impatient.count(["mail"])
     assert sum(counts.states.values()) == 1, "a call that was told 'locked' was carried out later"
 
 
