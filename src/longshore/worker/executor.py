@@ -6,7 +6,6 @@ It never sees the store. What stops an attempt from outside is in `stopping.py`.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -35,8 +34,6 @@ from longshore.worker.registry import Kind, Registry
 from longshore.worker.relay import Relay
 from longshore.worker.stats import Stats
 from longshore.worker.steps import Steps, generator_exit
-
-log = logging.getLogger("longshore.worker")
 
 
 class Executor:
