@@ -206,6 +206,7 @@ async def test_an_idle_worker_makes_few_calls_to_the_store(plant):
 
 
 async def test_an_idle_worker_starts_a_new_job_without_any_time_passing(plant):
+    """S1.4: it is woken, and does not poll for it."""
     plant.task()(_ends)
     plant.hear("completed")
     async with plant.working() as worker:

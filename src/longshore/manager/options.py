@@ -35,6 +35,8 @@ class QueueWords(TypedDict, total=False):
     timeout: Seconds
     """For one attempt."""
     retention: Retention | Seconds
+    """How long jobs that are over are kept. Workers of every application heed what was stated last; the settings hold
+    where nobody has stated anything."""
     dead_letter: str | DeadLetterPolicy
     """Who is told of a job that fails for good, or what becomes of it."""
 
