@@ -92,7 +92,7 @@ async def test_a_handlers_own_hooks_are_called_when_its_job_is_over_and_may_rais
     plant.clock.advance(1)
     await plant.work()
     assert called == [("complete", State.COMPLETED), ("failure", 2, "no")]
-    assert "on_complete or on_failure raised" in caplog.text
+    assert "A handler's on_complete raised" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [Kind.ASYNC, Kind.THREAD])

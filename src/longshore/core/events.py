@@ -4,6 +4,7 @@ Hooks are plain functions or coroutine functions. One that raises is logged and 
 for an event that nobody listens to: ask `wants` first where it matters.
 """
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable
@@ -68,13 +69,19 @@ class Bus:
     async def tell(self, event: Event) -> None:
         """Runs the event's hooks, each to its end."""
         for hook in self._hooks.get(event.name, ()):
-            await _run(hook, event)
+            await call_hook(f"A hook of '{event.name}'", hook, event)
 
 
-async def _run(hook: Hook, event: Event) -> None:
+async def call_hook(what: str, hook: Callable[..., Any], *arguments: object) -> None:
+    """Runs somebody's hook to its end. Whatever it raises is logged: not even SystemExit ends a worker."""
     try:
-        outcome = hook(event)
+        outcome = hook(*arguments)
         if inspect.isawaitable(outcome):
             await outcome
-    except Exception:
-        log.exception("A hook of '%s' raised; the job is not affected.", event.name)
+    except GeneratorExit:  # the event loop is thrown away
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # it is we who were cancelled, not the hook that says so
+        log.exception("%s raised; the job is not affected.", what)

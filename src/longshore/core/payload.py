@@ -32,6 +32,8 @@ def encode(value: Any, *, what: str, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> 
         msgspec.MsgspecError,
     ) as error:
         raise PayloadNotEncodable(what, str(error)) from error
+    except Exception as error:  # what a model's own encoder raises
+        raise PayloadNotEncodable(what, f"its own encoder raised {type(error).__name__}") from error
     if len(data) > limit_bytes:
         raise PayloadTooLarge(what, len(data), limit_bytes)
     if b"null" in data and _has_no_number(

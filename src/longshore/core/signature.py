@@ -72,8 +72,8 @@ class Signature:
         data = encode(values, what=self.name, limit_bytes=limit_bytes)
         try:
             self._reader.decode(data)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise PayloadMismatch(self.name, str(error)) from error
+        except Exception as error:  # a model's own reader may raise anything
+            raise PayloadMismatch(self.name, _said_by(error)) from error
         return data
 
     def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,15 +91,15 @@ class Signature:
         """Raises PayloadMismatch if the JSON does not fit the parameters."""
         try:
             self._reader.decode(data)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
-            raise PayloadMismatch(self.name, str(error)) from error
+        except Exception as error:
+            raise PayloadMismatch(self.name, _said_by(error)) from error
 
     def decode(self, data: bytes) -> dict[str, Any]:
         """The keyword arguments for a call. Raises PayloadUndecodable."""
         try:
             values = msgspec.structs.asdict(self._reader.decode(data))
-        except (msgspec.MsgspecError, TypeError, ValueError, UnicodeError, RecursionError) as error:
-            raise PayloadUndecodable(self.name, str(error)) from error
+        except Exception as error:
+            raise PayloadUndecodable(self.name, _said_by(error)) from error
         if UNSET in values.values():
             return {key: value for key, value in values.items() if value is not UNSET}
         return values
@@ -149,6 +149,12 @@ class ResultType:
             except (msgspec.ValidationError, TypeError, ValueError):
                 return decode(data)
         return decode(data)
+
+
+def _said_by(error: Exception) -> str:
+    """What msgspec or a model says is clear by itself; a KeyError says `'x'`."""
+    expected = isinstance(error, msgspec.MsgspecError | TypeError | ValueError | RecursionError)
+    return str(error) if expected else f"{type(error).__name__}: {error}"
 
 
 def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:

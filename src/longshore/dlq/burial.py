@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from longshore.core.errors import TaskRaised
+from longshore.core.errors import AttemptError, TaskRaised
 from longshore.core.ids import format_id, new_id
 from longshore.core.job import AttemptFailure, JobRecord, NewJob
 
@@ -51,6 +51,13 @@ def line_of(failure: AttemptFailure) -> str:
     return f"{failure.type}: {first}"[:LINE_LIMIT] if first else failure.type
 
 
+def unreadable(value: object, error: BaseException) -> AttemptError:
+    """The error to keep instead of what a task returned or raised, when looking at that raised another one."""
+    return AttemptError(
+        f"What the task gave back ({_type_name(value)}) cannot be looked at: that raised {_type_name(error)}."
+    )
+
+
 def letter(job: JobRecord, error_text: str, now_ms: int, queue: str) -> NewJob:
     """The notice that goes to a dead letter queue, in the words of seed 003: a task or processor there reads it."""
     return NewJob(
@@ -78,8 +85,8 @@ def _data(payload: bytes) -> Any:
         return payload.decode("utf-8", "backslashreplace")
 
 
-def _type_name(error: BaseException) -> str:
-    kind = type(error)
+def _type_name(value: object) -> str:
+    kind = type(value)
     name = str(kind.__qualname__)[:200]
     return name if kind.__module__ in ("builtins", "__main__") else name.rpartition(".")[2]
 

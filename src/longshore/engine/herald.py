@@ -2,21 +2,16 @@
 handlers. In order, after the store has it, and never in the way of a job: one task tells, from a list."""
 
 import asyncio
-import inspect
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
-from longshore.core.events import Bus, Event
+from longshore.core.events import Bus, Event, call_hook
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.core.verdict import Charge, Verdict
-
-log = logging.getLogger("longshore.hooks")
-
 
 MakeJob = Callable[[JobRecord], object]
 """How the job that hooks see is made; `manager/assembly.py` hands it in."""
@@ -133,15 +128,6 @@ class Herald:
         if hooks is None:
             return
         if state is State.COMPLETED and hooks.on_complete is not None:
-            await _call(hooks.on_complete, job)
+            await call_hook("A handler's on_complete", hooks.on_complete, job)
         elif state is State.FAILED and hooks.on_failure is not None:
-            await _call(hooks.on_failure, job, news.error)
-
-
-async def _call(hook: Callable[..., Any], *arguments: object) -> None:
-    try:
-        outcome = hook(*arguments)
-        if inspect.isawaitable(outcome):
-            await outcome
-    except Exception:
-        log.exception("A handler's on_complete or on_failure raised; the job is not affected.")
+            await call_hook("A handler's on_failure", hooks.on_failure, job, news.error)

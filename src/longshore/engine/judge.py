@@ -99,7 +99,7 @@ def _is_worth_it(retry: Retry, error: BaseException) -> bool:
         return error.retriable  # the child process asked retry_if, where it was still an exception
     try:
         return retry.wants(error)
-    except Exception:
+    except BaseException:  # SystemExit must not end the worker
         log.exception("A policy's retry_if raised; the job is tried again.")
         return True
 
@@ -108,6 +108,6 @@ def _delay(retry: Retry, failures: int, error: BaseException, random: Random) ->
     error_type = error.type if isinstance(error, TaskRaised) else type(error).__name__
     try:
         return retry.delay(failures, random, error_type=error_type)
-    except Exception:
+    except BaseException:  # SystemExit must not end the worker
         log.exception("A policy's backoff raised; the default curve is used.")
         return Retry().delay(failures, random)

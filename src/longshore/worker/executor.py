@@ -17,7 +17,7 @@ from longshore.core.errors import AttemptTimeout, ResultNotEncodable
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.core.verdict import CANCELLED, COMPLETED, RELEASED, Charge, Verdict
-from longshore.dlq.burial import describe, letter
+from longshore.dlq.burial import describe, letter, unreadable
 from longshore.engine.herald import Herald, News
 from longshore.engine.judge import judge_error, judge_unknown
 from longshore.store.commands import Settlement
@@ -100,13 +100,13 @@ class Executor:
         if attempt.abandoned:
             return False
         was_cancelled = task.cancelling() > 0 and await self._calm(task)
-        is_cut_off = was_cancelled and attempt.stop is None and isinstance(error, asyncio.CancelledError)
-        if error is None:
-            self._returned(attempt, outcome)
-        elif is_cut_off:  # the slot itself was cancelled, by somebody who wants the whole event loop to end
+        is_cut_off = (
+            was_cancelled and attempt.stop is None and issubclass(type(error), asyncio.CancelledError)
+        )
+        if is_cut_off:  # the slot itself was cancelled, by somebody who wants the whole event loop to end
             self._settle(attempt, judge_unknown(record, self._random))
         else:
-            self._raised(attempt, error)
+            self._judge(attempt, outcome, error)
         self._leave(attempt)
         return not is_cut_off
 
@@ -169,10 +169,7 @@ class Executor:
         return attempt
 
     def _came_back(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
-        if error is None:
-            self._returned(attempt, outcome)
-        else:
-            self._raised(attempt, error)
+        self._judge(attempt, outcome, error)
         self._leave(attempt)
         if attempt.follower is None:
             self.on_free()
@@ -209,6 +206,17 @@ class Executor:
             self._handback.on_left(record)
 
     # -------------------------------------------------------------------------------------------------- verdicts
+
+    def _judge(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
+        """Judging looks at what came from the task, and that may run its code: an encoder, a `retry_if`, an
+        exception's own attributes. Whatever those raise is the attempt's failure, and not the slot's."""
+        try:
+            if error is None:
+                self._returned(attempt, outcome)
+            else:
+                self._raised(attempt, error)
+        except BaseException as second:  # noqa: BLE001 - SystemExit would end the worker
+            self._raised(attempt, unreadable(outcome if error is None else error, second))
 
     def _returned(self, attempt: Attempt, outcome: Any) -> None:
         try:

@@ -15,6 +15,7 @@ from longshore.core.context import restore
 from longshore.core.errors import InvalidTask, PayloadError, PayloadUndecodable
 from longshore.core.payload import decode, encode
 from longshore.core.signature import Signature
+from longshore.dlq.burial import unreadable
 from longshore.worker.control import Control, Scribe
 from longshore.worker.runners.messages import Outcome, Returned, Run, Unencodable, Unreadable
 from longshore.worker.runners.outcomes import outcome_of
@@ -52,9 +53,9 @@ def call(run: Run, scribe: Scribe) -> Outcome:
         if isinstance(arguments, Unreadable):
             return arguments
         result = contextvars.Context().run(_called, callee.function, arguments, run)
+        return _returned(result, run)
     except BaseException as error:  # noqa: BLE001 - SystemExit ends the job, not the child
-        return outcome_of(error, is_retriable)
-    return _returned(result, run)
+        return _raised(error, is_retriable)
 
 
 @lru_cache(maxsize=1024)
@@ -105,6 +106,13 @@ def _called(function: Callable[..., Any], arguments: dict[str, Any], run: Run) -
 
 async def _awaited(result: Any) -> Any:
     return await result
+
+
+def _raised(error: BaseException, is_retriable: Callable[[BaseException], bool]) -> Outcome:
+    try:
+        return outcome_of(error, is_retriable)
+    except BaseException as second:  # noqa: BLE001 - an exception's own attributes may raise when looked at
+        return outcome_of(unreadable(error, second), is_retriable)
 
 
 def _returned(result: Any, run: Run) -> Outcome:

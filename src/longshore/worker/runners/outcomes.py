@@ -49,7 +49,7 @@ def outcome_of(error: BaseException, wanted: Callable[[BaseException], bool]) ->
 def _is_wanted(error: BaseException, wanted: Callable[[BaseException], bool]) -> bool:
     try:
         return wanted(error)
-    except Exception:
+    except BaseException:
         log.exception("A policy's retry_if raised; the job is tried again.")
         return True
 
