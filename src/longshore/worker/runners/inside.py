@@ -50,12 +50,15 @@ def main(descriptor: int) -> None:
     die_with_the_worker(begin.parent_pid)
     with importing():
         spawn.prepare(begin.surroundings)
+    own_pid = os.getpid()
     line.say(Ready())
     while (said := line.hear()) is not None:
         assert isinstance(said, Run), "a worker says nothing else"
         line.busy = True
         line.say(Begun())
         outcome = call(said, line)
+        if os.getpid() != own_pid:  # a fork that came back from the task: it must not answer for its parent
+            os._exit(0)
         line.busy = False
         line.say(Ended(outcome, size_bytes()))
 

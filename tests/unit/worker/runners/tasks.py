@@ -117,6 +117,14 @@ def leave_with_forked_offspring(path: str) -> None:
         os._exit(7)
 
 
+def fork_and_return() -> str:
+    """Comes back twice, once in each process."""
+    fork = os.fork()
+    if fork:
+        os.waitpid(fork, 0)
+    return "parent" if fork else "fork"
+
+
 def survive_the_workers_signals() -> str:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(os.getpid(), number)

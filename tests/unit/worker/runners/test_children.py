@@ -77,6 +77,11 @@ async def test_a_crash_is_seen_although_an_offspring_holds_the_line_open_and_end
         assert await asyncio.to_thread(reader.read) == ""
 
 
+async def test_a_fork_that_comes_back_from_a_task_does_not_answer_for_the_next_one(runner):
+    assert await run(runner, tasks.fork_and_return) == b'"parent"'
+    assert await run(runner, tasks.add, b'{"a": 1}') == b"11"
+
+
 async def test_a_cancelled_errand_dies_with_its_child_and_all_that_it_started(runner, pipe):
     errand = Awaited(tasks.block_with_offspring, named(pipe))
     runner.submit(errand)
