@@ -22,4 +22,7 @@ def check_reference(value: object) -> Reference:
     parts = (value.get("type"), value.get("id")) if isinstance(value, dict) else value
     if not isinstance(parts, tuple | list) or len(parts) != 2 or None in parts:
         raise InvalidOption("reference", value, 'Reference("User", "7")')
-    return Reference(str(parts[0]), str(parts[1]))
+    reference = Reference(str(parts[0]), str(parts[1]))
+    if not reference.key.isprintable():  # NUL and lone surrogates cannot be stored everywhere
+        raise InvalidOption("reference", value, "printable text")
+    return reference

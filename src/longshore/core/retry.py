@@ -19,6 +19,10 @@ RetryIf = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Base
 
 UNLIMITED = 0
 """As `max_attempts`: until it succeeds."""
+MOST_ATTEMPTS = 2**31 - 1
+"""Beyond it some store cannot count."""
+MOST_SECONDS = 10**11
+"""Three thousand years: what is later has no date that Python could show."""
 
 
 class Retry:
@@ -163,12 +167,12 @@ def _translated(plain: dict[str, Any]) -> dict[str, Any]:
 def seconds(option: str, value: Seconds) -> float:
     """A duration in seconds. Raises InvalidOption when it is negative or no duration."""
     plain = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float) or not 0 <= plain < float("inf"):
-        raise InvalidOption(option, value, "seconds (0 or more) or a timedelta")
+    if isinstance(plain, bool) or not isinstance(plain, int | float) or not 0 <= plain <= MOST_SECONDS:
+        raise InvalidOption(option, value, f"seconds (0 to {MOST_SECONDS:,}) or a timedelta")
     return float(plain)
 
 
 def _whole(option: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_ATTEMPTS:
         raise InvalidOption(option, value, "a whole number of attempts, 0 for no limit")
     return value

@@ -81,9 +81,9 @@ class Adding(Part):
     def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan]) -> NewJob:
         if isinstance(item, NewJob):
             return item
-        if not item.keys() <= _ITEM:
+        if isinstance(item, Mapping) and not item.keys() <= _ITEM:
             raise UnknownOption(min(item.keys() - _ITEM), _ITEM, of="a job of add_bulk")
-        if "name" not in item:
+        if not isinstance(item, Mapping) or "name" not in item:
             raise InvalidOption("jobs", item, '{"name": …, "data": …, "options": {…}}')
         name = check_name("task", item["name"])
         options = item.get("options")

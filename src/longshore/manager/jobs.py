@@ -19,7 +19,7 @@ from longshore.manager.figures import RetrySummary
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
 from longshore.manager.states import read_states
-from longshore.manager.words import JobWords, plan_job, translate
+from longshore.manager.words import JobWords, plan_job, read_tags, translate
 from longshore.store.commands import SCAN_LIMIT, Changes, JobQuery, Order, Retry
 
 PAGES_AT_ONCE = 20
@@ -67,12 +67,12 @@ class Jobs(Part):
             states=read_states(state),
             queues=_several("queue", queue),
             names=_several("task", name),
-            tags=tuple(tags),
+            tags=read_tags(tags),
             reference=None if reference is None else check_reference(reference).key,
-            correlation_id=correlation_id,
-            text=text,
-            error=error,
-            order=Order(order),
+            correlation_id=_utf8("correlation_id", correlation_id),
+            text=_utf8("text", text),
+            error=_utf8("error", error),
+            order=_order(order),
             cursor=cursor,
             limit=limit,
         )
@@ -206,6 +206,21 @@ def _merged(record: JobRecord, new: Details, told: Mapping[str, Any]) -> dict[st
     if "correlation_id" in told:
         changes["correlation_id"] = details.correlation_id
     return changes
+
+
+def _order(value: str) -> Order:
+    if value not in tuple(Order):
+        raise InvalidOption("order", value, " or ".join(Order))
+    return Order(value)
+
+
+def _utf8(option: str, value: str | None) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.isascii()):
+        try:
+            value.encode()
+        except (AttributeError, UnicodeError):
+            raise InvalidOption(option, value, "a text that UTF-8 can say") from None
+    return value
 
 
 def _several(kind: str, value: Several) -> tuple[str, ...] | None:

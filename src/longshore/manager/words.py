@@ -16,7 +16,7 @@ from longshore.core.names import check_name
 from longshore.core.priority import Priority, check_priority
 from longshore.core.reference import Reference, check_reference
 from longshore.core.retention import Retention
-from longshore.core.retry import Retry, Seconds, seconds
+from longshore.core.retry import MOST_ATTEMPTS, Retry, Seconds, seconds
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.engine.plan import Plan
 
@@ -73,7 +73,7 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any]) -> Plan:
     Raises UnknownOption, InvalidOption, InvalidId, InvalidName, PayloadNotEncodable (metadata).
     """
     told = translate(words, JobWords.__annotations__, of="a job")
-    metadata = dict(told.get("metadata", {}))
+    metadata = _metadata(told.get("metadata", {}))
     retry, max_attempts = _retry(told)
     run_ms = read_time("at", told["at"] if "at" in told else told["run_at"]) if _AT & told.keys() else None
     crashes = told.get("max_crashes")
@@ -177,9 +177,9 @@ def read_tags(value: Any) -> tuple[str, ...]:
 
 
 def whole(option: str, value: Any, *, least: int) -> int:
-    """A whole number, not below `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidOption(option, value, f"a whole number, {least} or more")
+    """A whole number, not below `least` and not beyond what every store can count."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST_ATTEMPTS:
+        raise InvalidOption(option, value, f"a whole number, {least} to {MOST_ATTEMPTS:,}")
     return value
 
 
@@ -188,6 +188,12 @@ def callback(option: str, value: Any) -> Any:
     if not callable(value):
         raise InvalidOption(option, value, "a function")
     return value
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidOption("metadata", value, "a dict")
+    return dict(value)
 
 
 def _text(option: str, value: Any) -> str | None:

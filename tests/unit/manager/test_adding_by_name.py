@@ -6,7 +6,7 @@ from enum import Enum
 import pytest
 
 from longshore import InvalidOption, PayloadError, QueueManager, Reference, State, UnknownOption
-from longshore.core.errors import InvalidName
+from longshore.core.errors import InvalidName, PayloadNotEncodable
 
 
 class QueueName(str, Enum):  # noqa: UP042 - what users of 3.10 have written
@@ -145,3 +145,45 @@ async def test_the_same_default_options_are_read_from_the_seeds_own_shape(manage
 async def test_what_is_no_address_of_a_job_is_refused(manager):
     with pytest.raises(InvalidOption, match="queue, name, data"):
         await manager.add_job("only-a-name")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"delay": 1e300},
+        {"timeout": 1e300},
+        {"max_attempts": 2**40},
+        {"metadata": [1]},
+        {"reference": ("User", "\x00")},
+    ],
+)
+async def test_a_value_that_no_store_can_hold_is_refused_by_its_option_and_nothing_is_stored(manager, words):
+    with pytest.raises(InvalidOption, match=min(words)):
+        await manager.add_job("mail", "send", {}, **words)
+    assert (await manager.get_stats()).total == 0
+
+
+async def test_an_item_of_a_bulk_that_is_no_job_is_refused(manager):
+    with pytest.raises(InvalidOption, match="jobs"):
+        await manager.add_bulk("mail", [{"name": "send"}, 5])
+    assert (await manager.get_stats()).total == 0
+
+
+@pytest.mark.parametrize("words", [{"order": "up"}, {"tags": "abc"}, {"text": "\ud800"}])
+async def test_a_search_for_what_cannot_be_is_refused_by_its_option(manager, words):
+    with pytest.raises(InvalidOption, match=min(words)):
+        await manager.get_jobs(**words)
+
+
+async def test_data_whose_own_encoder_raises_is_refused_like_any_that_cannot_be_encoded(manager):
+    class Choosy:
+        @classmethod
+        def model_validate(cls, value):
+            return value
+
+        def model_dump(self, mode):
+            raise KeyError(mode)
+
+    with pytest.raises(PayloadNotEncodable, match="KeyError"):
+        await manager.add_job("mail", "send", Choosy())
+    assert (await manager.get_stats()).total == 0
