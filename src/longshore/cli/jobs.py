@@ -10,7 +10,7 @@ from longshore.cli.connection import existing
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.selection import Wanted, query, query_to_change, selecting
 from longshore.cli.showing import TITLES, as_plain, facts, row
-from longshore.cli.tables import age, print_facts, print_json, print_table
+from longshore.cli.tables import age, print_facts, print_json, print_table, printable
 from longshore.core.clock import SystemClock
 from longshore.core.errors import JobNotFound
 from longshore.manager.explain import Explanation
@@ -114,7 +114,7 @@ def explain(job_id: str, url: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"id": job_id, "code": found.code, "explanation": str(found)})
     else:
-        click.echo(str(found))
+        click.echo(printable(str(found)))
 
 
 async def find(url: str | None, asked: JobQuery, order: Order, limit: int) -> tuple[list[AnyJob], bool]:

@@ -77,6 +77,12 @@ def test_what_is_no_id_is_wrong_usage(call: Call, shop: Shop):
     assert call("jobs", "show", "seven").exit_code == 2
 
 
+def test_an_explanation_cannot_drive_the_terminal(call: Call, shop: Shop):
+    (job_id,) = shop.bury("ValueError: \x1b[2Jboom")
+    assert "\x1b" not in call("jobs", "explain", job_id).stdout
+    assert "[2Jboom" in call("jobs", "explain", job_id).stdout
+
+
 def test_a_scheduled_job_explains_itself(call: Call, shop: Shop):
     """B: why is it not running?"""
     (job_id,) = shop.add("later", delay_ms=3_600_000)
