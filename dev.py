@@ -152,7 +152,10 @@ def demo(arguments: list[str]) -> int:
     """`longshore demo`, with what a user would have installed and nothing more."""
     uv = find_uv()
     set_up(uv)
-    return run(inside(uv, "longshore", "demo", *arguments))
+    code = run(inside(uv, "longshore", "demo", *arguments))
+    if code == 0:
+        say(f"In this checkout, longshore is {VENV.name}/{'Scripts' if WINDOWS else 'bin'}/longshore.")
+    return code
 
 
 def test(arguments: list[str]) -> int:

@@ -13,18 +13,24 @@ DRIVERS: Mapping[str, str] = {"memory": "longshore.backends.memory", "sqlite": "
 """The package behind each scheme of a URL; imported only when it is asked for."""
 
 
+def check_scheme(url: str) -> str:
+    """The scheme of a store's URL. Raises SettingsError for one that nobody serves."""
+    scheme = urlsplit(url).scheme
+    if scheme in DRIVERS:
+        return scheme
+    known = ", ".join(f"{known}://" for known in sorted(DRIVERS))
+    raise SettingsError(
+        f"No store speaks {url.partition(':')[0] + '://' if ':' in url else repr(url)}. Known: {known}. "
+        "PostgreSQL and Redis come next."
+    )
+
+
 def open_store(url: str, **options: Any) -> Store:
     """The store that a URL names, not opened yet: `memory://`, `memory://name`, `sqlite:///path/to/jobs.db`.
 
     `options` are the driver's own. Raises SettingsError for a scheme that nobody serves, and UnknownOption.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in DRIVERS:
-        known = ", ".join(f"{known}://" for known in sorted(DRIVERS))
-        raise SettingsError(
-            f"No store speaks {url.partition(':')[0] + '://' if ':' in url else repr(url)}. Known: {known}. "
-            "PostgreSQL and Redis come next."
-        )
+    scheme = check_scheme(url)
     opener: Callable[..., Store] = import_module(DRIVERS[scheme]).from_url
     taken = [name for name in signature(opener).parameters if name != "url"]
     for option in options:

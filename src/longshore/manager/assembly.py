@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from longshore.backends import open_store
+from longshore.backends import check_scheme, open_store
 from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.events import Bus
 from longshore.core.service import Service
@@ -38,6 +38,7 @@ def build(
     """What a manager needs. Raises SettingsError and UnknownOption; connects to nothing yet."""
     settings = settings or load_settings(overrides if url is None else {**overrides, "url": url})
     where = settings.url if url is None else url
+    check_scheme(where)
     if clock is not None:
         store_options = {**store_options, "clock": clock}  # a test's time must be the store's as well
     clock = clock or SystemClock()

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from longshore.core.clock import Clock
-from longshore.core.errors import WorkerCrashed
+from longshore.core.errors import StoreUnavailable, WorkerCrashed
 from longshore.core.events import Bus
 from longshore.core.ids import format_id
 from longshore.core.job import Details, JobRecord
@@ -60,7 +60,8 @@ class Rescuer(Repeating):
         super().__init__("rescuer", self._rescue, clock=clock, random=random, bus=bus)
         self._engine = engine
         self._find = find
-        self._pause_seconds = lease_seconds / 3
+        self._lease_seconds = lease_seconds
+        self._store_was_away = False
         self._herald = Herald(bus, make_job)
         self._random = random
 
@@ -70,12 +71,19 @@ class Rescuer(Repeating):
         await self._herald.flush()
 
     async def _rescue(self) -> float:
-        [page] = await self._engine.store.scan([LOST])
-        if page.jobs:
-            await self._bring_back(page.jobs)
+        try:
+            [page] = await self._engine.store.scan([LOST])
+            if self._store_was_away:  # from the others as well: let them say first that they live
+                self._store_was_away = False
+                return self._lease_seconds
+            if page.jobs:
+                await self._bring_back(page.jobs)
+        except StoreUnavailable:
+            self._store_was_away = True
+            raise
         if page.cursor is not None:
             return 0.0
-        return self._pause_seconds * self._random.uniform(0.7, 1.0)
+        return self._lease_seconds / 3 * self._random.uniform(0.7, 1.0)
 
     async def _bring_back(self, jobs: list[JobRecord]) -> None:
         named = await self._named(jobs)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from longshore import QueueManager
 from longshore.core.errors import SettingsError, UnknownOption
 from longshore.manager.settings import (
     ALIASES,
@@ -197,3 +198,9 @@ def test_neither_a_repr_nor_an_error_shows_a_secret(tmp_path: Path):
 def test_every_setting_says_what_it_is_and_every_alias_leads_to_one():
     assert [name for name in Settings.__struct_fields__ if not describe(name)] == []
     assert {setting for setting, _ in ALIASES.values()} <= set(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize("url", ["sqlit:///jobs.db", "jobs.db", "postgresql://localhost/jobs"])
+def test_a_url_that_no_store_speaks_is_refused_when_the_manager_is_made(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"Known: memory://, sqlite://"):
+        QueueManager(url)

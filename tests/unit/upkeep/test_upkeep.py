@@ -161,6 +161,25 @@ async def test_a_lost_job_is_pending_again_and_charged_a_crash(yard, started):
     assert [event.name for event in yard.told][-1] == "crashed"
 
 
+async def test_after_an_outage_of_the_store_workers_may_prolong_their_leases_before_anybody_rescues(
+    yard, started
+):
+    job_id = await yard.add()
+    await yard.claim("lives:1:0")
+    await started(yard.rescuer())
+    await yard.store.close()
+    await yard.advance(31)
+    await yard.store.open()
+    await yard.advance(10.1)
+    assert (await yard.job(job_id)).state is State.RUNNING
+    await yard.store.extend([Lease(session="lives:1:0", lease_ms=90_000)])
+    await yard.advance(31)
+    assert ((await yard.job(job_id)).state, (await yard.job(job_id)).crashes) == (State.RUNNING, 0)
+    await yard.advance(91)
+    await yard.advance(11)
+    assert ((await yard.job(job_id)).state, (await yard.job(job_id)).crashes) == (State.PENDING, 1)
+
+
 async def test_a_job_that_crashes_too_often_is_buried_with_its_notice_and_its_hook_is_called(yard, started):
     hooked = []
     policy = Policy(max_crashes=2, dead_letter="graveyard")
