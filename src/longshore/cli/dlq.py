@@ -10,7 +10,7 @@ from longshore.cli.changing import change
 from longshore.cli.jobs import find, show
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.selection import Wanted, query, query_to_change, selecting_dead
-from longshore.cli.showing import as_plain
+from longshore.cli.showing import as_listed
 from longshore.cli.tables import age, print_json, print_table
 from longshore.core.clock import SystemClock
 from longshore.core.ids import JobId
@@ -49,7 +49,7 @@ def list_(url: str | None, *, limit: int, by_error: bool, as_json: bool, **wante
         _show_groups(found, as_json=as_json)
         return
     if as_json:
-        print_json([as_plain(job) for job in found])
+        print_json([as_listed(job) for job in found])
         return
     now_ms = SystemClock().now_ms()
     rows = [

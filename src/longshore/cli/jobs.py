@@ -9,7 +9,7 @@ from longshore.cli.changing import cancelled, change, deleted, records, retried
 from longshore.cli.connection import existing
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.selection import Wanted, query, query_to_change, selecting
-from longshore.cli.showing import TITLES, as_plain, facts, row
+from longshore.cli.showing import TITLES, as_listed, as_plain, facts, row
 from longshore.cli.tables import age, print_facts, print_json, print_table, printable
 from longshore.core.clock import SystemClock
 from longshore.core.errors import JobNotFound
@@ -40,7 +40,7 @@ def list_(url: str | None, *, limit: int, oldest: bool, as_json: bool, **wanted:
     asked = query(Wanted(**wanted))
     found, more = run(find(url, asked, Order.OLDEST if oldest else Order.NEWEST, limit))
     if as_json:
-        print_json([as_plain(job) for job in found])
+        print_json([as_listed(job) for job in found])
         return
     now_ms = SystemClock().now_ms()
     print_table(TITLES, [row(job, now_ms) for job in found], empty="No such jobs.")

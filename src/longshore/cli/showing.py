@@ -76,6 +76,11 @@ def facts(job: AnyJob, now_ms: int) -> Mapping[str, object]:
     }
 
 
+def as_listed(job: AnyJob) -> dict[str, Any]:
+    """A job in a list of JSON: without its errors and logs, which lists do not read."""
+    return {key: value for key, value in as_plain(job).items() if key not in {"errors", "logs"}}
+
+
 def as_plain(job: AnyJob) -> dict[str, Any]:
     """A job as JSON prints it: the words of the manager, times as ISO 8601 in UTC."""
     record = job.record

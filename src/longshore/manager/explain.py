@@ -60,7 +60,7 @@ def reason(record: JobRecord, around: Surroundings) -> Explanation:
     if state is State.RUNNING:
         return _running(record, around)
     if state is State.SCHEDULED:
-        return Explanation("scheduled", f"It is scheduled for {moment(record.run_ms, around.now_ms)}.")
+        return _scheduled(record, around)
     if state is State.RETRYING:
         last = record.error_text or "an error that was not kept"
         when = moment(record.run_ms, around.now_ms)
@@ -69,6 +69,19 @@ def reason(record: JobRecord, around: Surroundings) -> Explanation:
             f"It failed {_times(record.failures)}, last with {last}, and will be tried again {when}.",
         )
     return _pending(record, around)
+
+
+def _scheduled(record: JobRecord, around: Surroundings) -> Explanation:
+    when = moment(record.run_ms, around.now_ms)
+    if record.releases and _is_known_to_nobody(record, around):
+        known = f"No worker that serves queue '{record.queue}' knows a task '{record.name}'"
+        return Explanation("unknown-task", f"{known}; it was handed back, and is offered again {when}.")
+    return Explanation("scheduled", f"It is scheduled for {when}.")
+
+
+def _is_known_to_nobody(record: JobRecord, around: Surroundings) -> bool:
+    serving = [worker for worker in around.workers if record.queue in worker.queues]
+    return bool(serving) and not any(worker.knows(record.queue, record.name) for worker in serving)
 
 
 def _pending(record: JobRecord, around: Surroundings) -> Explanation:
@@ -81,7 +94,7 @@ def _pending(record: JobRecord, around: Surroundings) -> Explanation:
     serving = [worker for worker in around.workers if queue in worker.queues]
     if not serving:
         return Explanation("no-worker", f"No worker that is alive serves queue '{queue}'.")
-    if not any(worker.knows(queue, record.name) for worker in serving):
+    if _is_known_to_nobody(record, around):
         return Explanation(
             "unknown-task", f"No worker that serves queue '{queue}' knows a task '{record.name}'."
         )

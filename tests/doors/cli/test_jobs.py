@@ -59,6 +59,14 @@ def test_json_has_every_attribute_of_a_job(call: Call, shop: Shop):
     assert shown["created_at"].endswith("Z")
 
 
+@pytest.mark.parametrize("command", ["jobs", "dlq"])
+def test_json_of_a_list_has_no_errors_rather_than_empty_ones(call: Call, shop: Shop, command: str):
+    (job_id,) = shop.bury("ValueError: no such user")
+    (listed,) = json.loads(call(command, "list", "--json").stdout)
+    assert (listed["id"], listed["error_message"]) == (job_id, "ValueError: no such user")
+    assert not {"errors", "logs"} & listed.keys()
+
+
 def test_a_jobs_page_has_its_errors_with_tracebacks(call: Call, shop: Shop):
     (job_id,) = shop.bury("ValueError: no such user")
     shown = call("jobs", "show", job_id).stdout

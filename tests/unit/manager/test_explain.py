@@ -1,5 +1,6 @@
 """Why a job is not running: one reason for each."""
 
+import msgspec
 import pytest
 
 from longshore.core.ids import new_id
@@ -39,6 +40,13 @@ def around(**fields):
             "'q' was paused 5 min ago; resume_queue('q')",
         ),
         (record(), around(workers=[]), "no-worker", "No worker that is alive serves queue 'q'"),
+        (
+            record(State.SCHEDULED, run_ms=NOW + 60_000, releases=3),
+            around(workers=[msgspec.structs.replace(WORKER, tasks=("other",))]),
+            "unknown-task",
+            "No worker that serves queue 'q' knows a task 't'; it was handed back",
+        ),
+        (record(State.SCHEDULED, run_ms=NOW + 60_000, releases=3), around(), "scheduled", "scheduled for"),
         (record(), around(ahead=1234), "behind", "behind 1,234 other jobs"),
         (record(), around(ahead=1000, counted_to_the_end=False), "behind", "behind more than 1,000"),
         (record(), around(), "next", "next in line"),
