@@ -5,9 +5,10 @@ It is the decorator style underneath: registering the class makes `process_job` 
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Unpack
 
-from longshore.core.errors import UsageError
+from longshore.core.errors import UnknownOption, UsageError
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
 from longshore.dlq.policy import DeadLetterPolicy
@@ -31,6 +32,14 @@ class BaseQueue(Queue):
     timeout: ClassVar[Seconds | None] = None
     retention: ClassVar[Retention | Seconds | None] = None
     dead_letter: ClassVar[str | DeadLetterPolicy | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raises UnknownOption for an attribute that looks like a misspelt option; others are the subclass's own."""
+        super().__init_subclass__(**options)
+        known = list(QueueWords.__annotations__)
+        for attribute in vars(cls):
+            if attribute not in known and get_close_matches(attribute, known, n=1, cutoff=0.85):
+                raise UnknownOption(attribute, known, of=f"queue class {cls.__name__}")
 
     def __init__(self) -> None:
         """Nothing to do: `manager.register` connects it."""

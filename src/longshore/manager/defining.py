@@ -90,6 +90,8 @@ class Defining(Desk):
         made = queue() if isinstance(queue, type) else queue
         if not isinstance(getattr(made, "name", None), str):
             raise InvalidTask(type(made).__name__, "it needs a class attribute 'name'")
+        if type(made).process_job is BaseQueue.process_job:
+            raise InvalidTask(type(made).__name__, "it needs a method 'process_job(self, job)'")
         made.name = name = check_name("queue", made.name)
         made.connect(self)
         self.queue(name, **made.words())
