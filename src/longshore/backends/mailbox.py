@@ -1,0 +1,83 @@
+"""This module is where wake-ups wait for the event loop that listens: the part that is the same in every store."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+
+from longshore.core.clock import Clock
+from longshore.core.errors import StoreUnavailable
+from longshore.store.replies import Wake
+
+
+class Mailbox:
+    """Wake-ups from any thread, for the event loop in which it was made. Equal ones are told once."""
+
+    def __init__(self, clock: Clock, *, on_gone: Callable[[], None] = lambda: None) -> None:
+        """`on_gone` is called, in whatever thread, when the event loop turns out to be closed."""
+        self._clock = clock
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._lock = threading.Lock()
+        self._box: dict[Wake, None] = {}
+        self._store_is_closed = False
+        self.is_over = False
+
+    def put(self, wakes: Iterable[Wake]) -> None:
+        """Adds wake-ups; from any thread."""
+        with self._lock:
+            was_empty = not self._box
+            self._box.update(dict.fromkeys(wakes))
+        if was_empty:
+            self._call(self._notice)
+
+    async def wait(self, seconds: float) -> list[Wake]:
+        """Those since the last call. Raises StoreUnavailable("closed") when the store was closed."""
+        if not self._box and not self.is_over:
+            await self._arrival(seconds)
+        if self._store_is_closed:
+            raise StoreUnavailable("closed", "nobody will ring any more")
+        self._arrived.clear()
+        with self._lock:
+            box, self._box = self._box, {}
+        return list(box)
+
+    def end(self) -> None:
+        """Lets who waits go; only in its event loop."""
+        self.is_over = True
+        self._arrived.set()
+
+    def end_with_store(self, end: Callable[[], None]) -> None:
+        """The store was closed, in whatever thread; `end` is called in the event loop."""
+        self._store_is_closed = True
+        self._call(end)
+
+    def _notice(self) -> None:
+        if self._box:  # somebody may have emptied it before the loop came to this
+            self._arrived.set()
+
+    async def _arrival(self, seconds: float) -> None:
+        arrived = asyncio.ensure_future(self._arrived.wait())
+        asleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({arrived, asleep}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            arrived.cancel()
+            asleep.cancel()
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        if _running_loop() is self._loop:
+            callback()
+            return
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the loop is closed, so nobody can be waiting in it
+            self.is_over = True
+            self._on_gone()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
