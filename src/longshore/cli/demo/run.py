@@ -78,12 +78,12 @@ class Demo:
         while True:
             now = await standing(store)
             self._progress.move("jobs over", now.over, total)
+            if self._kill is not None and self._kill.back_after_seconds is None:
+                await self._see_whether_they_are_back(store, self._kill)
             if now.live == 0:
                 return
             if with_kill and self._kill is None and now.over >= KILL_AFTER_SHARE * total:
                 await self._kill_the_busiest(store)
-            if self._kill is not None and self._kill.back_after_seconds is None:
-                await self._see_whether_they_are_back(store, self._kill)
             self._fleet.check()
             self._check_that_it_moves(now)
             await self._clock.sleep(LOOK_EVERY_SECONDS)
@@ -92,10 +92,12 @@ class Demo:
         victim = await busiest_worker(store)
         if victim is None:
             return
+        os.kill(victim.pid, signal.SIGSTOP)
+        held = await held_by(store, victim.session)  # frozen: nothing can change any more
+        if not held.jobs:  # it had just settled them all
+            os.kill(victim.pid, signal.SIGCONT)
+            return
         os.kill(victim.pid, signal.SIGKILL)
-        held = await held_by(
-            store, victim.session
-        )  # after the kill: nothing can change any more until the lease ends
         self._kill = Kill(
             pid=victim.pid, session=victim.session, held=held.jobs, at_seconds=self._progress.seconds
         )
