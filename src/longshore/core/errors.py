@@ -12,6 +12,7 @@ message that names the thing and the way out.
     │   └── PayloadUndecodable                                          what a worker found in the store
     ├── StoreError
     │   ├── StoreUnavailable     unreachable, locked, read-only, full, closed: `reason` says which
+    │   ├── NotDurable           stored, but not confirmed to be as safe as was asked
     │   ├── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
     │   └── UnsafeStore          it may lose jobs by the way it is set up
     ├── JobError
@@ -186,6 +187,20 @@ class StoreUnavailable(StoreError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"The store is {reason}: {detail}.")
         self.reason = reason
+
+
+class NotDurable(StoreError):
+    """The jobs are stored, but the store did not confirm in time that they are as safe as was asked. Adding the same
+    jobs (with their ids) again is safe, and asks for the confirmation again."""
+
+    code = "not-durable"
+
+    def __init__(self, asked: str, reached: str, detail: str) -> None:
+        super().__init__(
+            f"The jobs are stored, but not confirmed as '{asked}' (only '{reached}'): {detail}. "
+            "Add them again with the same ids to ask once more; none is stored twice."
+        )
+        self.asked, self.reached = asked, reached
 
 
 class SchemaMismatch(StoreError):
