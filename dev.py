@@ -140,9 +140,9 @@ def inside(uv: list[str], *command: str) -> list[str]:
     return [*uv, "run", "--no-sync", *command]
 
 
-def run(command: list[str]) -> int:
+def run(command: list[str], **variables: str) -> int:
     """Run a command in the project's folder with its output on the terminal."""
-    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env=environment() | variables, check=False).returncode
 
 
 # ----------------------------------------------------------------------------------------------- the commands
@@ -247,7 +247,9 @@ def proof(arguments: list[str]) -> int:
         return 2
     uv = find_uv()
     set_up(uv, "test", extras=True)
-    return run(inside(uv, "python", str(known[arguments[0]]), *arguments[1:]))
+    return run(
+        inside(uv, "python", str(known[arguments[0]]), *arguments[1:]), PYTHONPATH=str(ROOT)
+    )  # servers/
 
 
 def first_line(path: Path) -> str:
@@ -262,7 +264,7 @@ def bench(arguments: list[str]) -> int:
         return 2
     uv = find_uv()
     set_up(uv, "test", extras=True)
-    return run(inside(uv, "python", "benchmarks/run.py", *arguments))
+    return run(inside(uv, "python", "benchmarks/run.py", *arguments), PYTHONPATH=str(ROOT))  # servers/
 
 
 def docs(arguments: list[str]) -> int:

@@ -13,7 +13,9 @@ def leftovers(source: str) -> list[int]:
 
 
 def test_nothing_in_the_package_is_left_for_later():
-    found = {shown(path): leftovers(text(path)) for path in files("src", ".py", ".sql", ".lua", ".toml")}
+    kinds = (".py", ".sql", ".lua", ".toml")
+    paths = [*files("src", *kinds), *files("servers", *kinds)]
+    found = {shown(path): leftovers(text(path)) for path in paths}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 

@@ -36,12 +36,14 @@ def short_test_names(source: str) -> list[str]:
 
 
 def test_no_module_is_a_drawer_for_everything():
-    paths = [*files("src", ".py"), *files("tests", ".py")]
+    paths = [*files("src", ".py"), *files("servers", ".py"), *files("tests", ".py")]
     assert [shown(path) for path in paths if is_a_drawer(path.stem) or is_a_drawer(path.parent.name)] == []
 
 
 def test_every_module_and_every_public_name_has_a_docstring():
-    lacking = {shown(path): undocumented(text(path)) for path in files("src", ".py")}
+    lacking = {
+        shown(path): undocumented(text(path)) for path in [*files("src", ".py"), *files("servers", ".py")]
+    }
     assert {path: names for path, names in lacking.items() if names} == {}
 
 
