@@ -11,7 +11,7 @@ message that names the thing and the way out.
     │   ├── PayloadNotEncodable · PayloadTooLarge · PayloadMismatch     raised by enqueue; nothing is stored
     │   └── PayloadUndecodable                                          what a worker found in the store
     ├── StoreError
-    │   ├── StoreUnavailable     unreachable, locked, read-only, full, closed: `reason` says which
+    │   ├── StoreUnavailable     unreachable, busy, locked, read-only, full, closed: `reason` says
     │   ├── NotDurable           stored, but not confirmed to be as safe as was asked
     │   ├── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
     │   └── UnsafeStore          it may lose jobs by the way it is set up
@@ -179,7 +179,7 @@ class StoreError(LongshoreError):
 class StoreUnavailable(StoreError):
     """The store cannot do this now. Nothing was done, or the caller cannot tell and may repeat the same call.
 
-    `reason` is one of "unreachable", "locked", "read-only", "full", "corrupt", "closed".
+    `reason` is one of "unreachable", "busy", "locked", "read-only", "full", "corrupt", "closed".
     """
 
     code = "store-unavailable"

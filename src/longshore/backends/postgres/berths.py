@@ -1,0 +1,180 @@
+"""This module holds the connections of one event loop. Each lies at a berth, where one call at a time has its turn."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from enum import Enum
+from typing import TypeVar
+
+from longshore.backends.postgres.connecting import Connection, Connector
+from longshore.backends.postgres.faults import (
+    AGAIN,
+    spoils_all_connections,
+    spoils_the_connection,
+    state_of,
+)
+
+Reply = TypeVar("Reply")
+PARTING_SECONDS = 2.0
+"""How long a connection may take to take its leave, before it is cut."""
+
+
+class Lane(Enum):
+    """What a call is for. Calls of different lanes overlap where the pool is large enough."""
+
+    CLAIM = 0
+    SETTLE = 1
+    OTHER = 2
+    """Whatever else writes."""
+    READ = 3
+    LEASE = 4
+    """Keeps a connection of its own whatever the pool: a heartbeat that waits its turn behind a claim is late."""
+
+
+BERTHS_OF_LANES = {1: (0, 0, 0, 0, 4), 2: (0, 1, 1, 0, 4), 3: (0, 1, 2, 2, 4), 4: (0, 1, 2, 3, 4)}
+"""For each size of the pool, the berth of each lane."""
+
+
+class Tide:
+    """Counts the moments from which older connections are not to be trusted; shared by all loops of a store."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+
+class Berth:
+    """One connection, or none yet."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], tide: Tide) -> None:
+        self._connect = connect
+        self._tide = tide
+        self._since = 0
+        self._turn = asyncio.Lock()
+        self._connection: Connection | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def run(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+        """What `work` returns; raises what it raises. A transaction that lost a race is tried once more.
+
+        Whoever is cancelled takes the connection along: the server is asked to stop, and the next one in the queue
+        gets a new connection and not a session in an unknown state.
+        """
+        async with self._turn:
+            try:
+                return await self._attempt(work)
+            except Exception as error:
+                if state_of(error) not in AGAIN:
+                    raise
+            return await self._attempt(work)
+
+    async def _attempt(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+        connection = await self._ready()
+        try:
+            return await work(connection)
+        except asyncio.CancelledError:
+            self._part()
+            raise
+        except Exception as error:
+            if spoils_all_connections(error):
+                self._tide.turns += 1
+            if spoils_the_connection(error):
+                self.cut()
+            raise
+        finally:
+            if not connection.is_usable:
+                self.cut()
+
+    async def _ready(self) -> Connection:
+        """The connection, made anew where there is none that can be trusted."""
+        if self._connection is not None and (
+            self._since != self._tide.turns or not self._connection.is_usable
+        ):
+            self.cut()
+        if self._connection is None:
+            self._since = self._tide.turns
+            self._connection = await self._connect()
+        return self._connection
+
+    def cut(self) -> None:
+        """Ends the connection at once, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    def cut_if_idle(self) -> None:
+        """Ends the connection unless a call is under way; that one learns by itself."""
+        if not self._turn.locked():
+            self.cut()
+
+    def _part(self) -> None:
+        """Leaves the connection to a task that asks the server to stop what it does, and then ends it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            task = asyncio.ensure_future(_take_leave(connection))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        """Ends everything, whoever uses it."""
+        leaving = self.abandon()
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+    def abandon(self) -> list[asyncio.Task[None]]:
+        """Begins to end everything; gives what is still under way."""
+        self.cut()
+        leaving = list(self._leaving)
+        for task in leaving:
+            task.cancel()
+        return leaving
+
+
+class Berths:
+    """All of one event loop."""
+
+    def __init__(self, pool: int, connector: Connector, tide: Tide) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._berths = [Berth(connector.connect, tide) for _ in Lane]
+        self._of_lanes = [self._berths[place] for place in BERTHS_OF_LANES[pool]]
+        self._tide = tide
+        self._end = self._until_the_loop_ends()
+
+    async def moor(self) -> None:
+        """Sees to it that nothing stays open when the loop ends."""
+        await anext(self._end)
+
+    async def run(self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+        """What `work` returns, in its turn."""
+        turns = self._tide.turns
+        try:
+            return await self._of_lanes[lane.value].run(work)
+        finally:
+            if self._tide.turns != turns:
+                for berth in self._berths:
+                    berth.cut_if_idle()
+
+    def abandon(self) -> None:
+        """Begins to end every connection; in its loop."""
+        for berth in self._berths:
+            berth.abandon()
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        self.abandon()
+        await asyncio.gather(*(berth.close() for berth in self._berths))
+        await self._end.aclose()
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None, None]:
+        """`asyncio.run` closes what is left of generators, and that is how a loop says that it ends."""
+        try:
+            yield
+        finally:
+            self.abandon()
+
+
+async def _take_leave(connection: Connection) -> None:
+    try:
+        await connection.driver.close(timeout=PARTING_SECONDS)
+    except Exception:  # noqa: BLE001 - whatever it was, the connection is not needed any more
+        connection.terminate()
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise

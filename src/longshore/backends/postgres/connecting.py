@@ -1,0 +1,166 @@
+"""This module makes connections: which host, with which settings, and whether a pooler stands in between."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from longshore.backends.postgres.faults import SOON, is_fault, state_of
+from longshore.backends.postgres.url import Dsn
+from longshore.core.clock import Clock, system_random
+from longshore.core.errors import SettingsError
+from longshore.core.service import Patience
+
+Row: TypeAlias = asyncpg.Record
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+LARGEST_STATEMENT_BYTES = 64 * 1024
+"""Larger ones would not be kept prepared; ours are far smaller."""
+
+
+PATIENT_SHARE = 0.8
+"""Of the deadline: for a server that says that it will be there soon. Then there is time left to say so."""
+
+
+class Connection:
+    """A session with the server, for one call at a time, that counts its journeys."""
+
+    def __init__(self, driver: Driver, *, is_pooled: bool, count: Callable[[], None]) -> None:
+        self.driver = driver
+        self.is_pooled = is_pooled
+        """Whether a pooler stands in between, so that nothing set for the session can be relied upon."""
+        self.count = count
+
+    async def fetch(self, statement: str, *values: Any) -> list[Row]:
+        """All rows."""
+        self.count()
+        return await self.driver.fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, *values: Any) -> Row | None:
+        """The first row, or None."""
+        self.count()
+        return await self.driver.fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        self.count()
+        return await self.driver.fetchval(statement, *values)
+
+    async def execute(self, statement: str, *values: Any) -> str:
+        """No rows. Without values it may be several statements, which PostgreSQL runs in one transaction."""
+        self.count()
+        return await self.driver.execute(statement, *values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Several statements as one: two journeys more."""
+        self.count()
+        async with self.driver.transaction():
+            yield
+        self.count()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is open and nobody left a transaction behind."""
+        return not self.driver.is_closed() and not self.driver.is_in_transaction()
+
+    def terminate(self) -> None:
+        """Ends it at once; the server rolls back what was not committed."""
+        self.driver.terminate()
+
+
+class Connector:
+    """Connects to whichever host of a URL takes writes, the last good one first."""
+
+    def __init__(self, dsn: Dsn, clock: Clock, count: Callable[[], None]) -> None:
+        """`count` is told of every journey of its connections."""
+        self._dsn = dsn
+        self._clock = clock
+        self._count = count
+        self._random = system_random()
+        self._good = 0
+        self._is_pooled = False
+
+    async def connect(self) -> Connection:
+        """A new connection. Waits for a server that is full or just starting, longer each time, for most of the
+        deadline. Raises the driver's error."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._dsn.deadline_seconds * PATIENT_SHARE
+        patience = Patience(self._random, first_seconds=0.05, last_seconds=1.0)
+        while True:
+            try:
+                return await self._connect_anywhere()
+            except asyncpg.PostgresError as error:
+                seconds = patience.next_seconds()
+                if state_of(error) not in SOON or loop.time() + seconds > until:
+                    raise
+            await self._clock.sleep(seconds)
+
+    async def _connect_anywhere(self) -> Connection:
+        hosts = self._dsn.hosts or ((None, None),)
+        failures: list[Exception] = []
+        for place in itertools.islice(
+            itertools.cycle(range(len(hosts))), self._good, self._good + len(hosts)
+        ):
+            try:
+                connection = await self._connect(*hosts[place])
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not is_fault(error):
+                    raise
+                failures.append(error)
+            else:
+                self._good = place
+                return connection
+        raise next((failure for failure in failures if state_of(failure) in SOON), failures[0])
+
+    async def _connect(self, host: str | None, port: int | None) -> Connection:
+        """Session settings travel with the start of a connection. A pooler refuses them; then there are none."""
+        if not self._is_pooled:
+            try:
+                return await self._open(host, port, session_settings(self._dsn))
+            except asyncpg.ProtocolViolationError as error:
+                if "startup parameter" not in str(error):
+                    raise
+                self._is_pooled = True
+        return await self._open(host, port, {})
+
+    async def _open(self, host: str | None, port: int | None, settings: dict[str, str]) -> Connection:
+        is_prepared = not self._is_pooled if self._dsn.prepared is None else self._dsn.prepared
+        try:
+            driver = await asyncpg.connect(
+                self._dsn.driver_url,
+                host=host or None,
+                port=port,
+                timeout=self._dsn.connect_seconds,
+                statement_cache_size=100 if is_prepared else 0,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=LARGEST_STATEMENT_BYTES,
+                server_settings={**settings, "application_name": self._dsn.application_name or "longshore"},
+            )
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
+            raise SettingsError(f"{self._dsn.public} cannot be used: {error}") from error
+        except TimeoutError as error:
+            raise ConnectionError(
+                f"no connection to {host or 'the server'} within {self._dsn.connect_seconds:g} s"
+            ) from error
+        return Connection(driver, is_pooled=self._is_pooled, count=self._count)
+
+
+def session_settings(dsn: Dsn) -> dict[str, str]:
+    """What our sessions need of the server.
+
+    `enable_seqscan=off`: one wrong guess about a table that was empty a moment ago cost 30 times the time.
+    `jit=off`: compiling a claim took 355 ms. The time-outs end on the server what the client has given up.
+    """
+    milliseconds = round(dsn.deadline_seconds * 1000)
+    return {
+        "jit": "off",
+        "enable_seqscan": "off",
+        "default_transaction_isolation": "read committed",
+        "lock_timeout": str(max(1, milliseconds * 3 // 4)),
+        "statement_timeout": str(max(1, milliseconds * 9 // 10)),
+        "idle_in_transaction_session_timeout": str(milliseconds * 2),
+    }

@@ -1,0 +1,101 @@
+"""This module says what PostgreSQL's errors mean for whoever called, and what becomes of the connection."""
+
+import ssl
+
+import asyncpg
+
+from longshore.core.errors import StoreUnavailable
+
+_BY_STATE = {
+    "25006": "read-only",  # read_only_sql_transaction: a replica, or a primary that was demoted
+    "42501": "read-only",  # insufficient_privilege: the role may not do this
+    "53100": "full",  # disk_full
+    "53200": "busy",  # out_of_memory
+    "53300": "busy",  # too_many_connections
+    "53400": "busy",  # configuration_limit_exceeded
+    "55P03": "locked",  # lock_not_available, after lock_timeout
+    "57014": "busy",  # query_canceled, by statement_timeout
+    "42P01": "corrupt",  # undefined_table
+    "42703": "corrupt",  # undefined_column
+    "42883": "corrupt",  # undefined_function
+    "3F000": "corrupt",  # invalid_schema_name
+    "XX001": "corrupt",  # data_corrupted
+    "XX002": "corrupt",  # index_corrupted
+    "40001": "locked",  # serialization_failure, again after a retry
+    "40P01": "locked",  # deadlock_detected, again after a retry
+    "25P02": "unreachable",  # in_failed_sql_transaction: somebody before us left it so
+    "25P03": "unreachable",  # idle_in_transaction_session_timeout
+    "26000": "unreachable",  # a prepared statement is gone: a pooler gave us another session
+    "42P05": "unreachable",  # a prepared statement is there already: the same
+    "3D000": "unreachable",  # no such database
+}
+_BY_CLASS = {
+    "08": "unreachable",  # connection_exception
+    "28": "unreachable",  # invalid_authorization
+    "53": "busy",  # insufficient_resources
+    "57": "unreachable",  # operator_intervention: shut down, starting, crashed
+    "58": "unreachable",  # system_error
+}
+_ADVICE = {
+    "read-only": "it is a replica, or the role may not write",
+    "full": "make room on its disk",
+    "busy": "it has too few connections, or too much to do",
+    "locked": "another session holds a lock on Longshore's tables",
+    "corrupt": "Longshore's tables are not as this version makes them; see `longshore migrate --check`",
+}
+_POOLED = "a pooler gives each transaction another session: leave prepared=on out of the URL"
+
+AGAIN = frozenset({"40001", "40P01"})
+"""Errors after which nothing was done and the same call may do: a lost race between transactions."""
+SOON = frozenset({"53300", "57P03"})
+"""What a server says that is there and cannot take one more connection yet: full, or starting."""
+_KEEP = frozenset({"40001", "40P01", "42501", "53100", "53200", "55P03", "57014"})
+_ALL_OVER = frozenset({"25006", "57P01", "57P02", "57P03", "57P04"})
+
+
+def state_of(error: BaseException) -> str:
+    """The SQLSTATE of an error; empty where it is none of the server's."""
+    found = getattr(error, "sqlstate", None)
+    return found if isinstance(found, str) else ""
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether the error says something about the store, and not about one statement."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _reason(state_of(error)) is not None
+    return isinstance(
+        error, OSError | EOFError | asyncpg.InterfaceError | asyncpg.InternalClientError | ssl.SSLError
+    )
+
+
+def meaning(error: Exception, where: str) -> Exception:
+    """What to raise instead of the driver's error: StoreUnavailable, or itself where only one statement is wrong."""
+    if not is_fault(error):
+        return error
+    state = state_of(error)
+    reason = _reason(state) or "unreachable"
+    advice = _POOLED if state in {"26000", "42P05"} else _ADVICE.get(reason)
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return StoreUnavailable(reason, f"{where}: {said}" + (f"; {advice}" if advice else ""))
+
+
+def spoils_the_connection(error: BaseException) -> bool:
+    """Whether the connection must be opened anew before it is of use again."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = state_of(error)
+        return _reason(state) is not None and state not in _KEEP
+    return True
+
+
+def spoils_all_connections(error: BaseException) -> bool:
+    """Whether the others to this server, idle ones too, must not be trusted either: it stops, or is no primary now.
+
+    A pool that kept them was seen to send its writes to a demoted primary for three days (gpustack/gpustack#6105).
+    """
+    return state_of(error) in _ALL_OVER or (
+        not isinstance(error, asyncpg.PostgresError) and isinstance(error, OSError)
+    )
+
+
+def _reason(state: str) -> str | None:
+    return _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
