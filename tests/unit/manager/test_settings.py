@@ -200,7 +200,7 @@ def test_every_setting_says_what_it_is_and_every_alias_leads_to_one():
     assert {setting for setting, _ in ALIASES.values()} <= set(Settings.__struct_fields__)
 
 
-@pytest.mark.parametrize("url", ["sqlit:///jobs.db", "jobs.db", "postgresql://localhost/jobs"])
+@pytest.mark.parametrize("url", ["sqlit:///jobs.db", "jobs.db", "mongodb://localhost/jobs"])
 def test_a_url_that_no_store_speaks_is_refused_when_the_manager_is_made(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"Known: memory://, sqlite://"):
+    with pytest.raises(SettingsError, match=r"Known: memory://.*, sqlite://"):
         QueueManager(url)

@@ -1,0 +1,96 @@
+"""This module is one server, with a connection of its own for each lane, made when it is needed."""
+
+import asyncio
+from collections.abc import Sequence
+from enum import StrEnum
+
+from redis.exceptions import RedisError
+
+from longshore.backends.redis.url import Address, Host
+from longshore.backends.redis.wire import Reply, Wire, Word, dial
+
+
+class Lane(StrEnum):
+    """What must not wait behind what: a page of a thousand jobs on its way holds up whoever shares the connection."""
+
+    CALL = "call"
+    READ = "read"
+    LEASE = "lease"
+
+
+class Unsent(Exception):
+    """The server could not be reached, so nothing was sent."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+        """redis-py's error."""
+
+
+class Node:
+    """A server and the connections to it, for one event loop."""
+
+    def __init__(self, address: Address, host: Host) -> None:
+        self.host = host
+        self._address = address
+        self._wires: dict[Lane, Wire] = {}
+        self._dialing: dict[Lane, asyncio.Task[Wire]] = {}
+
+    async def ask(
+        self, lane: Lane, commands: Sequence[Sequence[Word]], due: float
+    ) -> list[Reply | Exception]:
+        """The answers, in one round trip; where a command was refused or its answer lost, redis-py's error.
+
+        Raises Unsent when the server cannot be reached.
+        """
+        wire = self._wires.get(lane)
+        if wire is None or wire.is_lost:
+            wire = await self._dialled(lane, due)
+        try:
+            answers = wire.ask(commands, due)
+        except (RedisError, OSError) as error:
+            raise Unsent(error) from error
+        if len(answers) == 1:
+            try:
+                return [await answers[0]]
+            except (RedisError, OSError) as error:
+                return [error]
+        return await asyncio.gather(*answers, return_exceptions=True)
+
+    def lose(self, reason: Exception) -> None:
+        """Drops every connection: the next call makes new ones."""
+        for wire in self._wires.values():
+            wire.lose(reason)
+
+    async def close(self, reason: Exception) -> None:
+        """Ends every connection; calls that wait get the reason."""
+        for dialing in self._dialing.values():
+            dialing.cancel()
+        if self._dialing:
+            await asyncio.wait(self._dialing.values())
+        for wire in self._wires.values():
+            await wire.close(reason)
+
+    async def _dialled(self, lane: Lane, due: float) -> Wire:
+        """A new connection, which all who need it at the same time share. Who is cancelled does not end the dialling:
+        others may wait for it."""
+        dialing = self._dialing.get(lane)
+        if dialing is None:
+            dialing = asyncio.get_running_loop().create_task(self._dial(due))
+            self._dialing[lane] = dialing
+            dialing.add_done_callback(lambda task: self._dialled_now(lane, task))
+        try:
+            return await asyncio.shield(dialing)
+        except (RedisError, OSError) as error:
+            raise Unsent(error) from error
+
+    async def _dial(self, due: float) -> Wire:
+        address = self._address
+        seconds = due - asyncio.get_running_loop().time()
+        login = (address.username, address.password)
+        return await dial(address, self.host, seconds=seconds, db=address.db, login=login)
+
+    def _dialled_now(self, lane: Lane, dialing: "asyncio.Task[Wire]") -> None:
+        del self._dialing[lane]
+        if not dialing.cancelled() and dialing.exception() is None:
+            self._wires[lane] = dialing.result()
