@@ -7,8 +7,10 @@ everybody else who came meanwhile, so that a store with a costly commit (SQLite:
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from longshore.core.clock import Clock
+from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import NewJob
 from longshore.store.contract import Store
@@ -17,7 +19,13 @@ from longshore.store.replies import Inserted
 CHUNK = 1000
 """Jobs in one insert, at most."""
 
-Entry = tuple[Sequence[NewJob], "asyncio.Future[list[Inserted]]"]
+
+class Entry(NamedTuple):
+    """Somebody who waits for the next insert."""
+
+    jobs: Sequence[NewJob]
+    durability: Durability | None
+    answer: "asyncio.Future[list[Inserted]]"
 
 
 class Adder:
@@ -30,20 +38,21 @@ class Adder:
         self._waiting: deque[Entry] = deque()
         self._rounds: asyncio.Task[None] | None = None
 
-    async def add(self, jobs: Sequence[NewJob]) -> list[Inserted]:
-        """Inserts them; in chunks, each of them all or nothing. Raises StoreUnavailable."""
+    async def add(self, jobs: Sequence[NewJob], durability: Durability | None = None) -> list[Inserted]:
+        """Inserts them; in chunks, each of them all or nothing. Who asks for a durability shares an insert only with
+        others who ask for the same, so nobody else waits for it. Raises StoreUnavailable, NotDurable, InvalidOption."""
         if not jobs:
             return []
         if not self._is_busy:
-            return await self._go_first(jobs)
+            return await self._go_first(jobs, durability)
         answer: asyncio.Future[list[Inserted]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((jobs, answer))
+        self._waiting.append(Entry(jobs, durability, answer))
         return await answer
 
-    async def _go_first(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+    async def _go_first(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Inserted]:
         self._is_busy = True
         try:
-            return await self._insert(jobs)
+            return await self._insert(jobs, durability)
         finally:
             if self._waiting:  # even when this caller was cancelled, those who wait are served
                 self._rounds = asyncio.get_running_loop().create_task(self._serve_waiting())
@@ -61,38 +70,46 @@ class Adder:
     def _next_group(self) -> list[Entry]:
         group: list[Entry] = []
         size = 0
-        while self._waiting and (not group or size + len(self._waiting[0][0]) <= CHUNK):
+        while self._waiting and (not group or self._joins(self._waiting[0], group[0], size)):
             entry = self._waiting.popleft()
-            if not entry[1].done():  # its caller may have been cancelled meanwhile
+            if not entry.answer.done():  # its caller may have been cancelled meanwhile
                 group.append(entry)
-                size += len(entry[0])
+                size += len(entry.jobs)
         return group
+
+    @staticmethod
+    def _joins(entry: Entry, first: Entry, size: int) -> bool:
+        return size + len(entry.jobs) <= CHUNK and entry.durability is first.durability
 
     async def _serve(self, group: list[Entry]) -> None:
         try:
-            replies = iter(await self._insert([job for jobs, _ in group for job in jobs]))
+            replies = iter(
+                await self._insert([job for entry in group for job in entry.jobs], group[0].durability)
+            )
         except Exception as error:  # noqa: BLE001 - handed to each who waits for it
-            for _, answer in group:
-                if not answer.done():
-                    answer.set_exception(error)
+            for entry in group:
+                if not entry.answer.done():
+                    entry.answer.set_exception(error)
             return
-        for jobs, answer in group:
-            own = [next(replies) for _ in jobs]
-            if not answer.done():
-                answer.set_result(own)
+        for entry in group:
+            own = [next(replies) for _ in entry.jobs]
+            if not entry.answer.done():
+                entry.answer.set_result(own)
 
-    async def _insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+    async def _insert(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Inserted]:
         if len(jobs) <= CHUNK:
-            return await self._insert_chunk(jobs)
+            return await self._insert_chunk(jobs, durability)
         replies: list[Inserted] = []
         for start in range(0, len(jobs), CHUNK):
-            replies += await self._insert_chunk(jobs[start : start + CHUNK])
+            replies += await self._insert_chunk(jobs[start : start + CHUNK], durability)
         return replies
 
-    async def _insert_chunk(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+    async def _insert_chunk(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Inserted]:
         try:
-            return await self._store.insert(jobs)
+            return await self._store.insert(jobs, durability=durability)
         except StoreUnavailable as error:
             if error.reason != "unreachable":  # then it is known that nothing was done
                 raise
-        return await self._store.insert(jobs)  # the same ids, so nothing is added twice
+        return await self._store.insert(
+            jobs, durability=durability
+        )  # the same ids, so nothing is added twice

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from longshore.core.clock import Clock
+from longshore.core.durability import Durability
 from longshore.core.events import Bus, Event
 from longshore.core.ids import format_id
 from longshore.core.job import NewJob
@@ -28,9 +29,9 @@ class Engine:
         self._adder = Adder(store, clock)
         self._due_watchers: list[Callable[[float], None]] = []
 
-    async def add(self, jobs: Sequence[NewJob]) -> list[Inserted]:
-        """Inserts new jobs. Raises StoreUnavailable; then the same call may be repeated."""
-        replies = await self._adder.add(jobs)
+    async def add(self, jobs: Sequence[NewJob], *, durability: Durability | None = None) -> list[Inserted]:
+        """Inserts new jobs. Raises StoreUnavailable and NotDurable; then the same call may be repeated."""
+        replies = await self._adder.add(jobs, durability)
         if self._due_watchers:
             self._announce(jobs)
         if self.bus.wants("enqueued"):

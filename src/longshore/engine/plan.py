@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from longshore.core.context import NOTHING, carried
+from longshore.core.durability import Durability
 from longshore.core.ids import JobId, new_id
 from longshore.core.job import Details, NewJob
 from longshore.core.payload import encode
@@ -24,7 +25,19 @@ class Plan:
     Raises PayloadNotEncodable when the details have no JSON form.
     """
 
-    __slots__ = ("_common", "details", "encoded", "job_id", "max_attempts", "name", "priority", "queue")
+    __slots__ = (
+        *(
+            "_common",
+            "details",
+            "durability",
+            "encoded",
+            "job_id",
+            "max_attempts",
+            "name",
+            "priority",
+            "queue",
+        ),
+    )
 
     def __init__(
         self,
@@ -37,6 +50,7 @@ class Plan:
         run_ms: int | None = None,
         job_id: JobId | None = None,
         details: Details = EMPTY,
+        durability: Durability | None = None,
     ) -> None:
         self.queue = queue
         self.name = name
@@ -44,6 +58,8 @@ class Plan:
         self.max_attempts = max_attempts
         self.job_id = job_id
         self.details = details
+        self.durability = durability
+        """What the jobs must outlive once they were added; None: what the store gives unasked."""
         self.encoded = self._encode(details)
         self._common = (priority, max_attempts, delay_ms, run_ms)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, Unpack, overload
 
+from longshore.core.durability import Durability, strongest
 from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.job import NewJob
 from longshore.core.names import check_name
@@ -40,23 +41,25 @@ class Adding(Part):
         plan = self._plan(queue, name, options)
         new = plan.one(self.runtime.payload(queue, name, data))
         engine = await self.runtime.engines.here()
-        [reply] = await engine.add((new,))
+        [reply] = await engine.add((new,), durability=plan.durability)
         if plan.job_id is not None and reply is Inserted.DUPLICATE:
             return AnyJob(self.runtime, await find(engine, new.id))
         return AnyJob(self.runtime, new)
 
     async def add_bulk(self, queue: str, jobs: Iterable[BulkItem]) -> list[AnyJob]:
         """Adds many jobs to a queue, in their order. All are checked before the first is stored; then they are
-        stored in chunks of 1,000, each all or nothing. Raises like `add_job`."""
+        stored in chunks of 1,000, each all or nothing, all with the strongest durability that one asks for. Raises
+        like `add_job`."""
         queue = check_name("queue", queue)
         plans: dict[str, Plan] = {}
+        asked: set[Durability] = set()
         added: list[NewJob] = []
         remaining = iter(jobs)
         while chunk := list(islice(remaining, CHUNK)):
-            added += [self._bulk_job(queue, item, plans) for item in chunk]
+            added += [self._bulk_job(queue, item, plans, asked) for item in chunk]
             await self.runtime.clock.sleep(0)
         engine = await self.runtime.engines.here()
-        await engine.add(added)
+        await engine.add(added, durability=strongest(asked))
         return [AnyJob(self.runtime, new) for new in added]
 
     add_job_sync: Final = blocking(add_job)
@@ -78,7 +81,7 @@ class Adding(Part):
             return Plan(queue, name)
         return plan_job(queue, name, {**defaults, **options})
 
-    def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan]) -> NewJob:
+    def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan], asked: set[Durability]) -> NewJob:
         if isinstance(item, NewJob):
             return item
         if isinstance(item, Mapping) and not item.keys() <= _ITEM:
@@ -92,6 +95,8 @@ class Adding(Part):
             plan = self._plan(queue, name, options or {})
             if not options:
                 plans[name] = plan
+        if plan.durability is not None:
+            asked.add(plan.durability)
         return plan.one(self.runtime.payload(queue, name, item.get("data")))
 
 

@@ -73,7 +73,7 @@ class Task(Generic[P, R]):
         plan = self._planned()
         new = plan.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
         engine = await runtime.engines.here()
-        [reply] = await engine.add((new,))
+        [reply] = await engine.add((new,), durability=plan.durability)
         if plan.job_id is not None and reply is Inserted.DUPLICATE:
             return Job(runtime, await find(engine, new.id))
         return Job(runtime, new)
@@ -94,7 +94,7 @@ class Task(Generic[P, R]):
         remaining = iter(calls)
         while chunk := list(islice(remaining, CHUNK)):
             added = plan.many(self._encode_all(chunk))
-            await engine.add(added)
+            await engine.add(added, durability=plan.durability)
             jobs += [Job(runtime, new) for new in added]
             await runtime.clock.sleep(0)
         return jobs

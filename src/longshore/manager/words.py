@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
+from longshore.core.durability import check_durability
 from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.ids import parse_id
 from longshore.core.job import Details
@@ -42,6 +43,8 @@ class JobWords(TypedDict, total=False):
     timeout: Seconds
     max_crashes: int
     dead_letter: str
+    durability: str
+    """What the job outlives as soon as it was added: "memory", "os", "fsync" or "replicated"."""
 
 
 SEED_WORDS: Mapping[str, str] = {
@@ -101,6 +104,7 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any]) -> Plan:
         run_ms=run_ms,
         job_id=parse_id(told["job_id"]) if "job_id" in told else None,
         details=details,
+        durability=check_durability(told["durability"]) if "durability" in told else None,
     )
 
 

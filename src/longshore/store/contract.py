@@ -5,8 +5,8 @@ Rules that hold for all verbs, each a test of `longshore.testing.conformance`:
 - A reply has the length and the order of its request; an empty list is answered without a round trip.
 - One bad item never spoils a batch: what a rule forbids comes back as a value. `StoreUnavailable` is raised when the
   store cannot be used; then nothing was done, or the caller cannot tell and may repeat the same call.
-- `insert`, `settle`, `change` and `put` may be repeated with the same arguments after a lost reply. The reply of a
-  `claim` that got lost is undone by the session's lease.
+- `insert`, `adopt`, `settle`, `change` and `put` may be repeated with the same arguments after a lost reply. The
+  reply of a `claim` that got lost is undone by the session's lease.
 - The number of round trips does not grow with the list. (An edit by query and a `promote` of thousands may go in
   steps.)
 - The store owns time. Only tests pass `now_ms`.
@@ -21,7 +21,8 @@ this contract with the features that need them.
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from longshore.core.job import NewJob
+from longshore.core.durability import Durability
+from longshore.core.job import JobRecord, NewJob
 from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
 from longshore.store.replies import (
     Changed,
@@ -58,6 +59,10 @@ class Store(Protocol):
     def url(self) -> str:
         """Where, without secrets: for people."""
 
+    @property
+    def durability(self) -> Durability:
+        """What a job outlives as soon as `insert` has answered, where nothing else was asked for."""
+
     async def open(self) -> None:
         """Connects, and brings an empty store to the newest schema. Again: does nothing.
 
@@ -78,11 +83,27 @@ class Store(Protocol):
         """What about the store's settings or place may lose jobs or time; with `contents`, also whether what is kept
         there is sound, which may mean to read all of it."""
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
+    ) -> list[Inserted]:
         """Stores new jobs, all in one atomic step, and wakes workers of the queues that were empty.
 
         A job whose time lies in the future is scheduled, any other pending. An id that is already there, or stands
         twice in the list, is a duplicate: only the first is created.
+
+        With `durability` it answers when the jobs, those that were there already too, are at least so safe. Raises
+        NotDurable when that was not confirmed in time: the jobs are stored, and the same call may be repeated; and
+        InvalidOption, with nothing stored, for what this store can never reach.
+        """
+
+    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+        """Stores jobs of another store as they are, all in one atomic step (one for each queue where queues lie
+        apart), and wakes like `insert`.
+
+        Every field is kept that `scan` with `full` tells; the search keys are read from `details`. Pending jobs go to
+        the tail in the order of the list. An id that is already there, or stands twice in the list, is a duplicate,
+        and nothing of it changes. No claim made elsewhere can be settled here, and no history counts them as added.
+        Raises InvalidOption, with nothing stored, for a job that is running (`store/adopting.py`).
         """
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:

@@ -132,6 +132,9 @@ class WakeKind(StrEnum):
     """A job ended."""
     CANCEL = "cancel"
     """A running job was asked to stop."""
+    SCHEDULED = "scheduled"
+    """A job waits for a time before that of every other that waits, in the store or at least in its queue: whoever
+    promotes has to look earlier than the last reply said."""
 
 
 class Wake(msgspec.Struct, frozen=True):

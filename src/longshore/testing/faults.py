@@ -8,8 +8,9 @@ from typing import TypeVar
 import msgspec
 
 from longshore.core.clock import Clock
+from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
-from longshore.core.job import NewJob
+from longshore.core.job import JobRecord, NewJob
 from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
 from longshore.store.contract import Listener, Store
 from longshore.store.replies import (
@@ -101,6 +102,11 @@ class FaultyStore:
         """Of the store behind."""
         return self._store.url
 
+    @property
+    def durability(self) -> Durability:
+        """Of the store behind."""
+        return self._store.durability
+
     async def open(self) -> None:
         """Opens the store behind."""
         await self._store.open()
@@ -125,9 +131,17 @@ class FaultyStore:
         """To the store behind."""
         return await self._store.listen(kinds, queues)
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
+    ) -> list[Inserted]:
         """Inserts, faults permitting; so all that follow."""
-        return await self._suffer("insert", lambda: self._store.insert(jobs, now_ms=now_ms))
+        return await self._suffer(
+            "insert", lambda: self._store.insert(jobs, durability=durability, now_ms=now_ms)
+        )
+
+    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+        """See `insert`."""
+        return await self._suffer("adopt", lambda: self._store.adopt(jobs))
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `insert`."""

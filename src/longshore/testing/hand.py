@@ -6,7 +6,7 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
-from longshore.core.states import LIVE, State
+from longshore.core.states import LIVE, TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import COMPLETED, RELEASED, Verdict, crashed
 from longshore.store.commands import (
     PAUSE,
@@ -65,6 +65,36 @@ class Hand:
             priority=priority,
             run_ms=self.time_in(delay_ms) if delay_ms else None,
         )
+
+    def foreign_job(self, member: int, state: State, fence: int) -> JobRecord:
+        """A member of the pool with a past in another store, to be adopted."""
+        is_over, now_ms = state in TERMINAL, self._side.now_ms
+        return JobRecord(
+            id=pool_id(member),
+            queue=pool_queue(member),
+            name=f"task{member % 2}",
+            payload=b"%d" % member,
+            state=state,
+            priority=3,
+            fence=fence,
+            failures=fence,
+            session="s1" if fence else None,
+            created_ms=now_ms - 9,
+            updated_ms=now_ms - 1,
+            started_ms=now_ms - 2 if fence else None,
+            finished_ms=now_ms - 1 if is_over else None,
+            run_ms=self.time_in(LONGEST_DELAY_MS) if state in WAITING_FOR_TIME else None,
+            details=b'{"tags":["new"],"reference":["r","1"]}' if fence else None,
+            errors=(b"1",) * fence,
+            error_text="Boom: it went boom" if fence else None,
+        )
+
+    def move_away_and_back(self, member: int) -> None:
+        """Takes a job out, as it is, and brings it back."""
+        where = JobQuery(ids=(pool_id(member),), full=True)
+        kept = [job for job in self._side.scan(where) if job.state is not State.RUNNING]
+        self._side.change(Delete(where=where))
+        self._side.adopt(kept)
 
     def time_in(self, delay_ms: int) -> int:
         """A time that no other job has: the order of equal times is nobody's promise."""

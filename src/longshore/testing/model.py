@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from longshore.core.ids import JobId
-from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
+from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, Details, JobRecord, NewJob
 from longshore.core.states import LIVE, ORDER, RETRIABLE, TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import Charge
 from longshore.store import commands, replies
@@ -32,6 +32,7 @@ class Model:
     kept: dict[JobId, Kept] = field(default_factory=dict)
     aside: Aside = field(default_factory=Aside)
     events: list[Event] = field(default_factory=list)
+    queues: set[str] = field(default_factory=set)
     last_place: int = 0
 
     # ------------------------------------------------------------------------------------------ insert, claim, settle
@@ -56,8 +57,28 @@ class Model:
             updated_ms=now_ms,
         )
         self.kept[new.id] = Kept(job, new)
+        self.queues.add(new.queue)
         self._happened(now_ms, new.queue, "added")
         self._wait_or_line_up(self.kept[new.id], State.SCHEDULED, due_ms(new, now_ms), now_ms)
+        return replies.Inserted.CREATED
+
+    def adopt(self, jobs: Iterable[JobRecord]) -> list[replies.Inserted]:
+        """New ids are jobs, with all that is known of them."""
+        return [self._adopt(job) for job in jobs]
+
+    def _adopt(self, job: JobRecord) -> replies.Inserted:
+        if job.id in self.kept:
+            return replies.Inserted.DUPLICATE
+        details = msgspec.json.decode(job.details or b"{}", type=Details)
+        words = {
+            name: getattr(job, name) for name in ("id", "queue", "name", "payload", "priority", "details")
+        }
+        reference = ":".join(details.reference) if details.reference else None
+        new = NewJob(**words, tags=details.tags, reference=reference, correlation_id=details.correlation_id)
+        kept = self.kept[job.id] = Kept(msgspec.structs.replace(job), new)
+        self.queues.add(job.queue)
+        if job.state is State.PENDING:
+            self._line_up(kept)
         return replies.Inserted.CREATED
 
     def claim(self, asks: Iterable[commands.ClaimAsk], now_ms: int) -> list[replies.Claimed]:
@@ -253,7 +274,7 @@ class Model:
 
     def count(self, queues: Sequence[str] | None, minutes: int, now_ms: int) -> list[replies.QueueCounts]:
         """A recount of everything."""
-        names = sorted({event.queue for event in self.events}) if queues is None else queues
+        names = sorted(self.queues) if queues is None else queues
         return [self._count(name, minutes, now_ms) for name in names]
 
     def _count(self, queue: str, minutes: int, now_ms: int) -> replies.QueueCounts:

@@ -64,6 +64,11 @@ class SideBySide:
         got = self._runner.run(self.store.insert(jobs, now_ms=self.now_ms))
         return self._same("insert", got, self.model.insert(jobs, self.now_ms))
 
+    def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+        """In both."""
+        got = self._runner.run(self.store.adopt(jobs))
+        return self._same("adopt", got, self.model.adopt(jobs))
+
     def claim(self, asks: Sequence[ClaimAsk]) -> list[Claimed]:
         """In both."""
         got = self._runner.run(self.store.claim(asks, now_ms=self.now_ms))
@@ -156,6 +161,8 @@ class SideBySide:
     def _check_moves(self, verb: str, jobs: list[JobRecord]) -> None:
         for job in jobs:
             before = self._seen.get(job.id)
+            if before is None and verb == "adopt":
+                continue
             if before is None:
                 assert is_legal(None, job.state), f"{verb} began a job as {job.state}"
                 continue

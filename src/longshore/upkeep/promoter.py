@@ -1,7 +1,7 @@
 """This module makes jobs pending when their time has come: at the exact time, as far as this process can know it.
 
-The store says when the next job is due; what this process adds or retries itself is announced by the engine. A job
-that another process adds with a delay, while nothing is due here, is seen by the next poll.
+The store says when the next job is due; what this process adds or retries itself is announced by the engine, and what
+others add before that by a wake-up. Where such a one gets lost, the next poll sees the job.
 """
 
 from random import Random
@@ -11,12 +11,14 @@ from longshore.core.events import Bus
 from longshore.core.service import Repeating
 from longshore.engine.engine import Engine
 from longshore.store.commands import SCAN_LIMIT
+from longshore.store.replies import WakeKind
+from longshore.upkeep.hearing import Hearing
 
 POLL_SECONDS = 2.5
 """Half of a worker's own poll: with that, the heartbeat and the rescuer an idle worker makes fewer than 60 calls a
 minute."""
 LEAST_PAUSE_SECONDS = 0.02
-"""Where the store's clock says that it is not time yet and ours thinks that it is."""
+"""Where the store's clock says that it is not time yet and ours thinks that it is; and between a wake-up and a look."""
 
 
 class Promoter(Repeating):
@@ -35,16 +37,26 @@ class Promoter(Repeating):
         self._engine = engine
         self._poll_seconds = poll_seconds
         self._random = random
+        self._hearing = Hearing(
+            engine.store, {WakeKind.SCHEDULED}, self._look_again, clock=clock, random=random
+        )
 
     async def start(self) -> None:
         """Promotes at once, and hears from now on what will be due."""
         self._engine.watch_due(self.hasten)
         await super().start()
+        await self._hearing.start()
 
     async def stop(self) -> None:
         """After the promotion that it is at."""
         self._engine.unwatch_due(self.hasten)
+        await self._hearing.stop()
         await super().stop()
+
+    def _look_again(self) -> None:
+        """Asks the store when the next job is due. In a moment: many wake-ups may come at once, this process's own
+        among them."""
+        self.hasten(LEAST_PAUSE_SECONDS)
 
     async def _promote(self) -> float:
         promoted = await self._engine.promote(SCAN_LIMIT)

@@ -7,7 +7,8 @@ import pytest
 
 from longshore.backends.memory.store import MemoryStore
 from longshore.core.clock import ManualClock
-from longshore.core.errors import StoreUnavailable
+from longshore.core.durability import Durability
+from longshore.core.errors import InvalidOption, StoreUnavailable
 from longshore.core.events import Bus
 from longshore.core.ids import new_id
 from longshore.core.job import NewJob
@@ -25,12 +26,12 @@ class GatedStore(MemoryStore):
         self.arrived = asyncio.Event()
         self.errors = []
 
-    async def insert(self, jobs, *, now_ms=None):
+    async def insert(self, jobs, *, durability=None, now_ms=None):
         self.sizes.append(len(jobs))
         self.arrived.set()
         await asyncio.sleep(0)  # as any store does that others could use meanwhile
         await self.gate.wait()
-        replies = await super().insert(jobs, now_ms=now_ms)
+        replies = await super().insert(jobs, durability=durability, now_ms=now_ms)
         if self.errors:
             raise self.errors.pop()
         return replies
@@ -43,6 +44,39 @@ def new_job(**options):
 async def engine_on(store, bus=None):
     await store.open()
     return Engine(store, bus=bus or Bus(), clock=ManualClock(), random=Random(1))
+
+
+class WatchedStore(GatedStore):
+    """Says how durable each insert was asked to be."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    async def insert(self, jobs, *, durability=None, now_ms=None):
+        self.asked.append((len(jobs), durability))
+        return await super().insert(jobs, durability=durability, now_ms=now_ms)
+
+
+async def test_only_those_who_ask_for_the_same_durability_share_an_insert():
+    store = WatchedStore()
+    engine = await engine_on(store)
+    asked = [None, None, Durability.MEMORY, Durability.MEMORY, None]
+    adds = [asyncio.create_task(engine.add([new_job()], durability=level)) for level in asked]
+    await asyncio.sleep(0)
+    store.gate.set()
+    await asyncio.gather(*adds)
+    assert store.asked == [(1, None), (1, None), (2, Durability.MEMORY), (1, None)]
+
+
+async def test_a_durability_that_the_store_cannot_reach_is_told_to_who_asked_and_to_nobody_else():
+    store = WatchedStore()
+    engine = await engine_on(store)
+    store.gate.set()
+    adds = [engine.add([new_job()], durability=level) for level in (None, Durability.FSYNC, None)]
+    first, second, third = await asyncio.gather(*adds, return_exceptions=True)
+    assert (first, third) == ([Inserted.CREATED], [Inserted.CREATED])
+    assert isinstance(second, InvalidOption)
 
 
 async def test_jobs_that_are_added_together_share_one_insert():

@@ -193,3 +193,29 @@ def _noop() -> None: ...
 
 
 def _other() -> None: ...
+
+
+async def test_a_durability_that_the_store_has_is_taken_and_one_that_it_cannot_have_stores_nothing(
+    manager, send
+):
+    best = (await manager.runtime.engines.here()).store.durability
+    await send.options(durability=best).enqueue("a@example.com")
+    await manager.add_job("emails", "other", {}, durability=best)
+    before = (await manager.get_stats()).total
+    assert before == 2
+    with pytest.raises(InvalidOption, match="durability"):
+        await send.options(durability="replicated").enqueue("a@example.com")
+    with pytest.raises(InvalidOption, match="durability"):
+        await manager.add_bulk(
+            "emails",
+            [
+                {"name": "other", "data": 1},
+                {"name": "other", "data": 2, "options": {"durability": "replicated"}},
+            ],
+        )
+    assert (await manager.get_stats()).total == before
+
+
+def test_a_durability_that_does_not_exist_is_refused_where_it_is_written(send):
+    with pytest.raises(InvalidOption, match="'fsync'"):
+        send.options(durability="forever")

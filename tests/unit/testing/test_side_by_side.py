@@ -10,7 +10,7 @@ from longshore.testing.side_by_side import SideBySide
 
 
 class ForgetfulStore(MemoryStore):
-    async def insert(self, jobs, *, now_ms=None):
+    async def insert(self, jobs, *, durability=None, now_ms=None):
         return (await super().insert(jobs, now_ms=now_ms))[::-1] if len(jobs) < 2 else []
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from longshore.backends.memory.store import MemoryStore
 from longshore.core.clock import ManualClock
+from longshore.core.errors import StoreUnavailable
 from longshore.core.events import EVENTS, Bus
 from longshore.core.ids import new_id
 from longshore.core.job import Details, NewJob
@@ -17,7 +18,8 @@ from longshore.core.verdict import BURIED, COMPLETED
 from longshore.engine.engine import Engine
 from longshore.engine.policy import Policy
 from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
-from longshore.upkeep.promoter import Promoter
+from longshore.testing.faults import Faults, FaultyStore
+from longshore.upkeep.promoter import LEAST_PAUSE_SECONDS, Promoter
 from longshore.upkeep.pruner import Pruner
 from longshore.upkeep.rescuer import Rescuer
 from longshore.worker.registry import Handler
@@ -91,6 +93,21 @@ class Yard:
         await turns()
 
 
+class LateStore(FaultyStore):
+    """Refuses the first listener."""
+
+    refused = 0
+
+    def __init__(self, store):
+        super().__init__(store, Faults(Random(1)), ManualClock())
+
+    async def listen(self, kinds, queues=None):
+        if not self.refused:
+            self.refused += 1
+            raise StoreUnavailable("unreachable", "not yet")
+        return await super().listen(kinds, queues)
+
+
 async def turns():
     for _ in range(20):
         await asyncio.sleep(0)
@@ -125,6 +142,30 @@ async def test_a_job_is_promoted_at_its_time_and_not_before(yard, started):
     assert (await yard.job(job_id)).state is State.SCHEDULED
     await yard.advance(0.02)
     assert (await yard.job(job_id)).state is State.PENDING
+
+
+async def test_what_another_process_adds_is_promoted_on_time_though_the_promoter_sleeps(yard, started):
+    await started(yard.promoter())
+    await yard.advance(0.1)
+    job = NewJob(id=new_id(), queue="q", name="t", payload=b"{}", delay_ms=500)
+    await yard.store.insert([job])
+    await yard.advance(LEAST_PAUSE_SECONDS)
+    await yard.advance(0.47)
+    assert (await yard.job(job.id)).state is State.SCHEDULED
+    await yard.advance(0.02)
+    assert (await yard.job(job.id)).state is State.PENDING
+
+
+async def test_a_promoter_that_lost_its_store_hears_again(yard, started):
+    store, yard.engine.store = yard.store, LateStore(yard.store)
+    await started(yard.promoter())
+    assert yard.engine.store.refused == 1
+    await yard.advance(0.1)
+    job = NewJob(id=new_id(), queue="q", name="t", payload=b"{}", delay_ms=500)
+    await store.insert([job])
+    await yard.advance(LEAST_PAUSE_SECONDS)
+    await yard.advance(0.48)
+    assert (await yard.job(job.id)).state is State.PENDING
 
 
 async def test_what_this_process_adds_is_promoted_on_time_though_the_promoter_sleeps(yard, started):

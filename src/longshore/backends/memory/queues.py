@@ -128,10 +128,13 @@ class Queue:
             taken += lane.take(count - len(taken))
         return taken
 
-    def wait(self, row: Row, run_ms: int) -> None:
-        """Notes when a job is due."""
+    def wait(self, row: Row, run_ms: int) -> bool:
+        """Notes when a job is due. Whether that is before everything noted so far: what was noted and came to
+        nothing stays at the head until somebody who promotes has seen it, and so looks again."""
         row.run_ms = run_ms
+        is_next = not self._due or run_ms < self._due[0][0]
         heapq.heappush(self._due, (run_ms, row.job.id))
+        return is_next
 
     def next_due(self, rows: Mapping[JobId, Row]) -> tuple[int, JobId] | None:
         """The job that is due first, and when. Notes that came to nothing are dropped on the way."""

@@ -64,7 +64,8 @@ class Shelves:
             due_ms = job.run_ms if job.run_ms is not None else now_ms + job.delay_ms
             if due_ms > now_ms:
                 row = Row(job, SCHEDULED, 0, now_ms, now_ms)
-                queue.wait(row, due_ms)
+                if queue.wait(row, due_ms):
+                    self.bell.ring(WakeKind.SCHEDULED, queue.name)
                 queue.counts[SCHEDULED] += 1
             else:
                 place += 1
@@ -79,12 +80,25 @@ class Shelves:
         self._places = place
         return replies
 
+    def join(self, row: Row) -> None:
+        """Takes in a job that has a history already, in the state that it has."""
+        queue = self.queue(row.job.queue)
+        if row.state == PENDING:
+            self._stand_in_line(row, queue)
+        elif row.state >= FIRST_TERMINAL:
+            self._file(row, queue)
+        elif row.run_ms is not None and queue.wait(row, row.run_ms):
+            self.bell.ring(WakeKind.SCHEDULED, queue.name)
+        queue.counts[row.state] += 1
+
     def line_up(self, row: Row, *, at_old_place: bool = False) -> None:
         """Makes a job pending, at the tail unless its old place is kept."""
-        queue = self.queues[row.job.queue]
+        self._stand_in_line(row, self.queues[row.job.queue], at_old_place=at_old_place)
+        self.move(row, PENDING)
+
+    def _stand_in_line(self, row: Row, queue: Queue, *, at_old_place: bool = False) -> None:
         if queue.is_empty:
             self.bell.ring(WakeKind.PENDING, queue.name)
-        self.move(row, PENDING)
         row.run_ms = None
         lane = queue.lanes[row.job.priority]
         if at_old_place:
@@ -111,7 +125,8 @@ class Shelves:
     def wait(self, row: Row, state: int, run_ms: int) -> None:
         """Lets a job wait for a time."""
         self.move(row, state)
-        self.queues[row.job.queue].wait(row, run_ms)
+        if self.queues[row.job.queue].wait(row, run_ms):
+            self.bell.ring(WakeKind.SCHEDULED, row.job.queue)
 
     def finish(self, row: Row, queue: Queue, state: int, now_ms: int) -> None:
         """Ends a job."""
@@ -120,6 +135,9 @@ class Shelves:
         row.state = state
         row.run_ms = None
         row.finished_ms = now_ms
+        self._file(row, queue)
+
+    def _file(self, row: Row, queue: Queue) -> None:
         self.by_finish.add(row.job.id)
         self.bell.ring(WakeKind.FINISHED, queue.name)
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from longshore.backends.memory import claiming, editing, promoting, searching
+from longshore.backends.memory import adopting, claiming, editing, promoting, searching
 from longshore.backends.memory.shelves import Shelves
 from longshore.backends.memory.wakes import MemoryListener
 from longshore.core.clock import Clock, SystemClock
+from longshore.core.durability import Durability, check_reachable
 from longshore.core.errors import StoreUnavailable
-from longshore.core.job import NewJob
+from longshore.core.job import JobRecord, NewJob
+from longshore.store.adopting import check_adoptable
 from longshore.store.commands import PAUSE, ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
 from longshore.store.replies import (
     Changed,
@@ -55,6 +57,11 @@ class MemoryStore:
         """`memory://` and the name, if it has one."""
         return f"memory://{self._name}"
 
+    @property
+    def durability(self) -> Durability:
+        """Memory forgets."""
+        return Durability.MEMORY
+
     async def open(self) -> None:
         """Nothing to connect to; calls are answered from now on."""
         self._is_open = True
@@ -89,12 +96,23 @@ class MemoryStore:
             )
         ]
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
+    ) -> list[Inserted]:
         """See `Store.insert`."""
+        check_reachable(durability, best=self.durability, url=self.url)
         if not jobs:
             return []
         with self._lock:
             return self._opened().insert(jobs, self._now_ms(now_ms))
+
+    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+        """See `Store.adopt`."""
+        check_adoptable(jobs)
+        if not jobs:
+            return []
+        with self._lock:
+            return adopting.adopt(self._opened(), jobs)
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""

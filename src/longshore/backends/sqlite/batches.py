@@ -6,7 +6,7 @@ from longshore.backends.sqlite.inserting import insert
 from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, Row, numbers
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import ERRORS_KEPT
-from longshore.core.states import CODES
+from longshore.core.states import CODES, WAITING_FOR_TIME
 from longshore.core.verdict import Charge, Verdict
 from longshore.store.commands import Settlement
 
@@ -67,6 +67,8 @@ class Batch:
             forget(tx, self._forgotten)
         for (queue, verdict), (count, run_ms) in self._ended.items():
             state = CODES[verdict.state]
+            if (due_ms := _due_ms(verdict, self._now_ms)) is not None:
+                tx.waits(queue, due_ms)
             tx.ended(queue, state, verdict.charge, self._now_ms, count=count, run_ms=run_ms)
         if self._belongings:
             self._add_belongings()
@@ -107,18 +109,22 @@ def _columns(
 ) -> Row:
     """The parameters that `settle_alike.sql` and `settle_one.sql` have in common."""
     state, charge = CODES[verdict.state], verdict.charge
-    run_ms = None
-    if state < FIRST_TERMINAL and state != PENDING:
-        run_ms = verdict.run_ms if verdict.run_ms is not None else now_ms + verdict.delay_ms
     return (
         state,
         place,
         charge == Charge.FAILURE,
         charge == Charge.CRASH,
         charge == Charge.RELEASE,
-        run_ms,
+        _due_ms(verdict, now_ms),
         now_ms if state >= FIRST_TERMINAL else None,
         result,
         error_text,
         now_ms,
     )
+
+
+def _due_ms(verdict: Verdict, now_ms: int) -> int | None:
+    """When a job that goes on so is due; None for one that does not wait for a time."""
+    if verdict.state not in WAITING_FOR_TIME:
+        return None
+    return verdict.run_ms if verdict.run_ms is not None else now_ms + verdict.delay_ms

@@ -160,6 +160,7 @@ def _update(tx: Transaction, row: Row, changes: Changes, now_ms: int) -> None:
     if due_ms is not msgspec.UNSET:
         if due_ms > now_ms:
             after, run_ms = RETRYING if state == RETRYING else SCHEDULED, due_ms
+            tx.waits(queue, due_ms)
         elif state != PENDING:
             after, run_ms, place = PENDING, None, tx.places(queue, 1)
     names = ("payload", "priority", "max_attempts", "details", "tags", "reference", "correlation_id")

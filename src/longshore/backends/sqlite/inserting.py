@@ -6,13 +6,13 @@ from itertools import count as count_up
 from operator import itemgetter
 from typing import TypeVar
 
-from longshore.backends.sqlite.rows import Row, blobs, row_of
+from longshore.backends.sqlite.rows import SCHEDULED, Row, blobs, row_of
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import NewJob
 from longshore.store.replies import Inserted
 
 Key = TypeVar("Key", bound=Hashable)
-ID, QUEUE, STATE = 0, 1, 2
+ID, QUEUE, STATE, RUN_MS = 0, 1, 2, 6
 """Columns of `insert.sql`."""
 _queue_and_state = itemgetter(QUEUE, STATE)
 
@@ -53,6 +53,8 @@ def _count(tx: Transaction, rows: list[Row], now_ms: int) -> None:
     for (queue, state), count in _counted([_queue_and_state(row) for row in rows]):
         tx.moved(queue, None, state, count)
         tx.added(queue, now_ms, count)
+        if state == SCHEDULED:
+            tx.waits(queue, min(row[RUN_MS] for row in rows if _queue_and_state(row) == (queue, state)))
 
 
 def _counted(keys: list[Key]) -> Iterable[tuple[Key, int]]:

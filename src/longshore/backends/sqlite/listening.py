@@ -11,7 +11,7 @@ from longshore.core.clock import Clock
 from longshore.store.replies import Wake, WakeKind
 
 LONGEST_MESSAGE = 65_536
-KINDS = {"p": WakeKind.PENDING, "f": WakeKind.FINISHED, "c": WakeKind.CANCEL}
+KINDS = {"p": WakeKind.PENDING, "f": WakeKind.FINISHED, "c": WakeKind.CANCEL, "s": WakeKind.SCHEDULED}
 
 
 class SqliteListener:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import apsw
 
 from longshore.backends.sqlite import (
+    adopting,
     claiming,
     counting,
     editing,
@@ -34,8 +35,10 @@ from longshore.backends.sqlite.schema import migrate
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.backends.sqlite.writer import CLAIM, EXTEND, OTHER, SETTLE, Command
 from longshore.core.clock import Clock, SystemClock
+from longshore.core.durability import Durability, check_reachable
 from longshore.core.errors import InvalidOption, StoreUnavailable
-from longshore.core.job import NewJob
+from longshore.core.job import JobRecord, NewJob
+from longshore.store.adopting import check_adoptable
 from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Note, Put, RecordAsk, Settlement
 from longshore.store.replies import (
     Changed,
@@ -89,6 +92,11 @@ class SqliteStore:
         return f"sqlite:///{self._path}"
 
     @property
+    def durability(self) -> Durability:
+        """By the way it writes: see the class."""
+        return Durability.FSYNC if self._settings.synchronous == "full" else Durability.OS
+
+    @property
     def round_trips(self) -> int:
         """Transactions and reads so far, of all handles that share this one's file in this process."""
         return 0 if self._core is None else self._core.writer.transactions + self._core.reads
@@ -123,10 +131,18 @@ class SqliteStore:
         synchronous = self._settings.synchronous
         return await self._read(partial(examine, path=self._path, synchronous=synchronous, contents=contents))
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
+    ) -> list[Inserted]:
         """See `Store.insert`."""
+        check_reachable(durability, best=self.durability, url=self.url)
         now = self._now_ms(now_ms)
         return await self._write(OTHER, lambda tx: inserting.insert(tx, jobs, now)) if jobs else []
+
+    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+        """See `Store.adopt`."""
+        check_adoptable(jobs)
+        return await self._write(OTHER, lambda tx: adopting.adopt(tx, jobs)) if jobs else []
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""

@@ -41,6 +41,7 @@ class Transaction:
         self._moves: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._minutes: dict[tuple[str, int], list[int]] = {}
         self._lines: dict[str, Line] = {}
+        self._dues: dict[str, int] = {}
 
     def rows(self, statement: str, parameters: Row | dict[str, object] = ()) -> list[Row]:
         """All rows of the statement in that file."""
@@ -78,6 +79,10 @@ class Transaction:
         this same transaction must wake it although the queue was not empty before."""
         self._line(queue).was_drained = True
 
+    def waits(self, queue: str, run_ms: int) -> None:
+        """Notes that a job of a queue waits for a time from now on."""
+        self._dues[queue] = min(run_ms, self._dues.get(queue, run_ms))
+
     def added(self, queue: str, now_ms: int, count: int) -> None:
         """Counts new jobs in the history."""
         self._minute(queue, now_ms)[ADDED] += count
@@ -100,6 +105,8 @@ class Transaction:
 
     def finish(self) -> None:
         """Writes the sums."""
+        if self._dues:
+            self._wake_who_promotes()
         rows = []
         for (queue, state), difference in self._moves.items():
             if state == PENDING and (line := self._lines.get(queue)) is not None:
@@ -113,6 +120,13 @@ class Transaction:
         minutes = [(*key, *sums) for key, sums in self._minutes.items() if any(sums)]
         if minutes:
             self.each("minute_add", minutes)
+
+    def _wake_who_promotes(self) -> None:
+        """Where something that began to wait is now the next that is due."""
+        next_due = self.row("next_due")
+        for queue, run_ms in self._dues.items():
+            if next_due is not None and run_ms <= next_due[0]:
+                self.wakes.add(Wake(WakeKind.SCHEDULED, queue))
 
     def _line(self, queue: str) -> Line:
         line = self._lines.get(queue)

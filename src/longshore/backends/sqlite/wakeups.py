@@ -23,7 +23,7 @@ from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
 from longshore.store.replies import Wake, WakeKind
 
-LETTERS = {WakeKind.PENDING: "p", WakeKind.FINISHED: "f", WakeKind.CANCEL: "c"}
+LETTERS = {WakeKind.PENDING: "p", WakeKind.FINISHED: "f", WakeKind.CANCEL: "c", WakeKind.SCHEDULED: "s"}
 LONGEST_ADDRESS = 100
 """Bytes of a socket's path; the limit is 104 to 108, by system."""
 LONGEST_NAME = 24
@@ -32,7 +32,7 @@ UNREADY = "+"
 """At the end of the name of a socket that does not hear yet; no name that anybody rings has it."""
 SETTLED_SECONDS = 0.1
 """A folder's time of change is only as fine as the kernel's tick (4 ms); a listing may be kept when it is older."""
-_NAME = re.compile(r"\d+-[0-9a-f]+-([pfc]+)")
+_NAME = re.compile(r"\d+-[0-9a-f]+-([pfcs]+)")
 
 
 def wake_folder(path: Path) -> Path:

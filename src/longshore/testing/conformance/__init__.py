@@ -26,6 +26,7 @@ __all__ = ["THEMES", "StoreUnderTest", "conform"]
 
 THEMES = (
     "insert",
+    "adopt",
     "claim",
     "settle",
     "fences",
@@ -41,6 +42,7 @@ THEMES = (
     "counting",
     "records",
     "wakeups",
+    "durable",
     "lifecycle",
     "races",
     "roundtrips",

@@ -1,9 +1,11 @@
 """This module makes the jobs, queries and settlements that the tests speak of. What a test does not say is ordinary."""
 
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from longshore.core.ids import JobId, new_id
 from longshore.core.job import JobRecord, NewJob
+from longshore.core.priority import Priority
+from longshore.core.states import TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import COMPLETED, Verdict
 from longshore.store.commands import JobQuery, Note, Settlement
 
@@ -43,6 +45,27 @@ def new_job(
 def new_jobs(count: int, queue: str = QUEUE, **fields: Unpack[JobFields]) -> list[NewJob]:
     """So many jobs that differ in nothing but their ids."""
     return [new_job(queue, **fields) for _ in range(count)]
+
+
+def foreign_job(state: State = State.PENDING, queue: str = QUEUE, **fields: Any) -> JobRecord:
+    """A job of another store in that state, with a past of three claims; `fields` are those of a `JobRecord`."""
+    waits, is_over = state in WAITING_FOR_TIME, state in TERMINAL
+    past = {
+        "fence": 3,
+        "failures": 1,
+        "crashes": 1,
+        "releases": 1,
+        "session": "long-gone",
+        "created_ms": NOW - 60 * MINUTE,
+        "updated_ms": NOW - MINUTE,
+        "started_ms": NOW - 2 * MINUTE,
+        "run_ms": NOW + MINUTE if waits else None,
+        "finished_ms": NOW - MINUTE if is_over else None,
+        "max_attempts": 7,
+        "error_text": "Boom: it went boom",
+    }
+    ordinary = {"name": "send", "payload": b"{}", "priority": Priority.NORMAL}
+    return JobRecord(**{"id": new_id(), "queue": queue, "state": state, **ordinary, **past, **fields})
 
 
 def settlement(

@@ -21,7 +21,17 @@ from longshore.store.commands import (
 )
 from longshore.store.contract import Store
 from longshore.testing.conformance.handles import StoreUnderTest
-from longshore.testing.conformance.jobs import NOW, QUEUE, SESSION, new_job, new_jobs, note, only, settlement
+from longshore.testing.conformance.jobs import (
+    NOW,
+    QUEUE,
+    SESSION,
+    foreign_job,
+    new_job,
+    new_jobs,
+    note,
+    only,
+    settlement,
+)
 from longshore.testing.conformance.steps import LEASE_MS, add, claim
 
 Call = Callable[[Store, list[JobRecord]], Awaitable[Any]]
@@ -31,6 +41,7 @@ LISTS: dict[str, Call] = {
     "insert into many queues": lambda store, jobs: store.insert(
         [new_job(f"queue-{number}") for number in range(len(jobs))], now_ms=NOW
     ),
+    "adopt": lambda store, jobs: store.adopt([foreign_job(errors=(b"e",), logs=(b"l",)) for _ in jobs]),
     "claim": lambda store, jobs: store.claim([ClaimAsk(QUEUE, len(jobs), SESSION)], now_ms=NOW),
     "claim by many asks": lambda store, jobs: store.claim(
         [ClaimAsk(QUEUE, 1, SESSION) for _ in jobs], now_ms=NOW
@@ -70,6 +81,7 @@ LISTS: dict[str, Call] = {
 
 EMPTY: dict[str, Callable[[Store], Awaitable[list[Any]]]] = {
     "insert": lambda store: store.insert([]),
+    "adopt": lambda store: store.adopt([]),
     "claim": lambda store: store.claim([]),
     "settle": lambda store: store.settle([]),
     "change": lambda store: store.change([]),

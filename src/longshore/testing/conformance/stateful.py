@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from longshore.core.states import TERMINAL, State
 from longshore.core.verdict import Verdict
 from longshore.store import commands
+from longshore.store.adopting import ADOPTABLE
 from longshore.store.commands import (
     PAUSE,
     Changes,
@@ -85,6 +86,18 @@ class Walk(RuleBasedStateMachine):
     @rule(wanted=st.lists(new_jobs, min_size=1, max_size=6))
     def insert(self, wanted: list[tuple[int, int, int]]) -> None:
         self.side.insert([self.hand.new_job(*one) for one in wanted])
+
+    @rule(
+        wanted=st.lists(
+            st.tuples(members, st.sampled_from(sorted(ADOPTABLE)), st.integers(0, 2)), min_size=1, max_size=3
+        )
+    )
+    def adopt(self, wanted: list[tuple[int, State, int]]) -> None:
+        self.side.adopt([self.hand.foreign_job(*one) for one in wanted])
+
+    @rule(member=members)
+    def move_away_and_back(self, member: int) -> None:
+        self.hand.move_away_and_back(member)
 
     @rule(queue=queues, session=sessions, count=st.integers(1, 4))
     def claim(self, queue: str, session: str, count: int) -> None:

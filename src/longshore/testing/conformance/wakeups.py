@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from longshore.core.errors import StoreUnavailable
+from longshore.core.states import State
 from longshore.core.verdict import BURIED, CANCELLED, COMPLETED, RELEASED, Verdict, crashed, retry_after
 from longshore.store.commands import PAUSE, Cancel, Changes, Put, Retry, Update
 from longshore.store.contract import Listener, Store
 from longshore.store.replies import Wake, WakeKind
 from longshore.testing.conformance.handles import StoreUnderTest, in_thread
-from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, new_job, only, settlement
+from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, foreign_job, new_job, only, settlement
 from longshore.testing.conformance.steps import add, claim, edit, finish, put, start
 
 PENDING, FINISHED, CANCEL = (
@@ -23,6 +24,7 @@ PENDING, FINISHED, CANCEL = (
     Wake(WakeKind.FINISHED, QUEUE),
     Wake(WakeKind.CANCEL, QUEUE),
 )
+SCHEDULED = Wake(WakeKind.SCHEDULED, QUEUE)
 PATIENCE = 10
 """Seconds in which a wake-up must come; all of them are spent only by a store that fails."""
 
@@ -132,6 +134,58 @@ async def test_the_wish_to_cancel_a_running_job_is_told(store: Store) -> None:
     async with listening(store, WakeKind.CANCEL) as listener:
         await edit(store, Cancel(where=only(job.id)))
         await heard_until(listener, CANCEL)
+
+
+async def test_the_first_job_that_waits_for_a_time_tells_who_promotes(store: Store) -> None:
+    async with listening(store, WakeKind.SCHEDULED) as listener:
+        await add(store, delay_ms=SECOND)
+        await heard_until(listener, SCHEDULED)
+
+
+async def test_a_job_that_is_due_before_all_others_tells_who_promotes(store: Store) -> None:
+    await add(store, delay_ms=60 * SECOND)
+    async with listening(store, WakeKind.SCHEDULED) as listener:
+        for delay_ms in (30 * SECOND, SECOND):
+            await add(store, delay_ms=delay_ms)
+            await heard_until(listener, SCHEDULED)
+
+
+async def test_a_job_that_is_due_after_another_of_its_queue_tells_nobody(store: Store) -> None:
+    async with listening(store, WakeKind.SCHEDULED, WakeKind.PENDING) as listener:
+        await add(store, delay_ms=SECOND)
+        await heard_until(listener, SCHEDULED)
+        await add(store, delay_ms=60 * SECOND)
+        await add(store)
+        assert await heard_until(listener, PENDING) == [PENDING]
+
+
+async def test_a_job_that_will_be_tried_again_tells_who_promotes(store: Store) -> None:
+    jobs = await start(store)
+    async with listening(store, WakeKind.SCHEDULED) as listener:
+        await finish(store, jobs, retry_after(SECOND))
+        await heard_until(listener, SCHEDULED)
+
+
+async def test_a_job_that_is_moved_to_an_earlier_time_tells_who_promotes(store: Store) -> None:
+    [job_id] = await add(store, delay_ms=60 * SECOND)
+    async with listening(store, WakeKind.SCHEDULED) as listener:
+        await edit(store, Update(where=only(job_id), changes=Changes(run_ms=NOW + SECOND)))
+        await heard_until(listener, SCHEDULED)
+
+
+async def test_an_adopted_job_wakes_like_a_new_one(store: Store) -> None:
+    async with listening(store, WakeKind.PENDING, WakeKind.SCHEDULED) as listener:
+        await store.adopt([foreign_job()])
+        await heard_until(listener, PENDING)
+        await store.adopt([foreign_job(State.RETRYING)])
+        await heard_until(listener, SCHEDULED)
+
+
+async def test_a_time_set_in_another_handle_tells_who_promotes(kit: StoreUnderTest) -> None:
+    other = await kit.another()
+    async with listening(other, WakeKind.SCHEDULED) as listener:
+        await add(kit.store, delay_ms=SECOND)
+        await heard_until(listener, SCHEDULED)
 
 
 async def test_only_the_kinds_that_were_asked_for_are_told(store: Store) -> None:

@@ -18,6 +18,7 @@ INDEXES = {
 WALKS = {"tally_all", "sweep_sessions", "sweep_records", "schema_create", "schema_tables", "schema_read"}
 """Statements that read the whole of something small; their header says so."""
 PLAIN_INSERTS = {
+    "adopt",
     "insert",
     "log_add",
     "record_write",

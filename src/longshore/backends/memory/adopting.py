@@ -1,0 +1,49 @@
+"""This module takes jobs of another store into the memory store, as they are."""
+
+from collections.abc import Iterable
+
+from longshore.backends.memory.rows import Extras, Row
+from longshore.backends.memory.shelves import Shelves
+from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
+from longshore.core.states import CODES
+from longshore.store.adopting import search_keys
+from longshore.store.replies import Inserted
+
+
+def adopt(shelves: Shelves, jobs: Iterable[JobRecord]) -> list[Inserted]:
+    """Takes in those whose ids are not there yet."""
+    return [_adopt(shelves, job) for job in jobs]
+
+
+def _adopt(shelves: Shelves, job: JobRecord) -> Inserted:
+    if job.id in shelves.rows:
+        return Inserted.DUPLICATE
+    row = _row_of(job)
+    shelves.rows[job.id] = row
+    shelves.by_id.add(job.id)
+    shelves.join(row)
+    return Inserted.CREATED
+
+
+def _row_of(job: JobRecord) -> Row:
+    keys = search_keys(job.details)
+    new = NewJob(
+        id=job.id,
+        queue=job.queue,
+        name=job.name,
+        payload=job.payload,
+        priority=job.priority,
+        max_attempts=job.max_attempts,
+        details=job.details,
+        **keys._asdict(),
+    )
+    row = Row(new, CODES[job.state], 0, job.created_ms, job.updated_ms)
+    row.run_ms = job.run_ms
+    row.fence, row.failures, row.crashes, row.releases = job.fence, job.failures, job.crashes, job.releases
+    row.session, row.started_ms, row.finished_ms = job.session, job.started_ms, job.finished_ms
+    row.result = job.result
+    extras = Extras(
+        job.error_text, job.progress, job.progress_note, job.errors[-ERRORS_KEPT:], job.logs[-LOGS_KEPT:]
+    )
+    row.extras = None if extras == Extras() else extras
+    return row

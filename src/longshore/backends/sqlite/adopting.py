@@ -1,0 +1,70 @@
+"""This module stores jobs of another store as they are."""
+
+from collections.abc import Sequence
+
+from longshore.backends.sqlite.rows import PENDING, Row, blobs, joined_tags
+from longshore.backends.sqlite.transaction import Transaction
+from longshore.core.ids import JobId
+from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord
+from longshore.core.states import CODES
+from longshore.store.adopting import search_keys
+from longshore.store.replies import Inserted
+
+
+def adopt(tx: Transaction, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    """Stores the jobs whose ids are not there yet."""
+    known = set(_numbers(tx, jobs))
+    new: list[JobRecord] = []
+    replies = []
+    for job in jobs:
+        replies.append(Inserted.DUPLICATE if job.id in known else Inserted.CREATED)
+        if job.id not in known:
+            new.append(job)
+            known.add(job.id)
+    if new:
+        tx.each("adopt", [_row(tx, job) for job in new])
+        _add_belongings(tx, new)
+    return replies
+
+
+def _numbers(tx: Transaction, jobs: Sequence[JobRecord]) -> dict[JobId, int]:
+    """The number in the table of each job that is there."""
+    return dict(tx.rows("adopt_read", (blobs([job.id for job in jobs]),)))
+
+
+def _row(tx: Transaction, job: JobRecord) -> Row:
+    state = CODES[job.state]
+    keys = search_keys(job.details)
+    place = tx.places(job.queue, 1) if state == PENDING else 0
+    tx.moved(job.queue, None, state)
+    if job.run_ms is not None:
+        tx.waits(job.queue, job.run_ms)
+    return (
+        *(
+            job.id,
+            job.queue,
+            state,
+            int(job.priority),
+            place,
+            job.fence,
+            job.failures,
+            job.crashes,
+            job.releases,
+        ),
+        *(job.max_attempts, job.run_ms, job.created_ms, job.updated_ms, job.started_ms, job.finished_ms),
+        *(job.session, job.name, joined_tags(keys.tags), keys.reference, keys.correlation_id),
+        *(job.progress, job.progress_note, job.error_text, job.result, job.details, job.payload),
+    )
+
+
+def _add_belongings(tx: Transaction, jobs: Sequence[JobRecord]) -> None:
+    """Errors and logs. Which claim an error was of is not told, only that there were no more claims than `fence`."""
+    owners = [job for job in jobs if job.errors or job.logs]
+    if not owners:
+        return
+    numbers = _numbers(tx, owners)
+    for job in owners:
+        seq, errors, logs = numbers[job.id], job.errors[-ERRORS_KEPT:], job.logs[-LOGS_KEPT:]
+        first = job.fence - len(errors) + 1
+        tx.each("failure_add", [(seq, fence, body) for fence, body in enumerate(errors, first)])
+        tx.each("log_add", [(seq, number, body) for number, body in enumerate(logs, 1)])
