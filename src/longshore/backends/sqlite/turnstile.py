@@ -16,7 +16,7 @@ from longshore.core.clock import Clock
 
 
 class Turnstile:
-    """One writer's place in the queue. Used by its thread only, but for `waiting_since`."""
+    """One writer's place in the queue. Used by the thread that writes, but for `waiting_since`."""
 
     def __init__(self, path: Path, clock: Clock, tell_waiting: Callable[[], None]) -> None:
         self.waiting_since: float | None = None
@@ -28,13 +28,19 @@ class Turnstile:
 
     def enter(self) -> None:
         """Waits for its turn."""
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self.enter_at_once():
             self.waiting_since = self._clock.monotonic()
             self._tell_waiting()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             self.waiting_since = None
+
+    def enter_at_once(self) -> bool:
+        """Takes its turn if nobody is inside; whether it has."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def leave(self) -> None:
         """Lets the next one in."""

@@ -1,252 +1,217 @@
-"""This module is the one thread that writes: it takes everything that waits into one transaction.
+"""This module decides who writes: a thread that takes everything that waits into one transaction, or a lone caller.
 
 The commit is the cost (100 µs where the job is 5), so whatever comes while one is under way shares the next: signs of
 life first, then settlements, then claims (which may get what was just released), then the rest. A lone caller is
 served at once; nothing waits for a timer. A transaction takes in new commands for `HOLD_SECONDS` at most.
 
-Commands only touch the database, so one that fails is told, and the others simply run again without it: no savepoint
-is paid for on the way.
+A small command that finds nobody writing, and commits quick, is done in its caller's thread (ADR 12): the two changes
+of thread cost as much as the commit.
 """
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import apsw
 
-from longshore.backends.sqlite.checkpoints import Checkpoints
-from longshore.backends.sqlite.connecting import Place, Settings, connect, place_of
-from longshore.backends.sqlite.faults import Fault, fault, spoils_the_connection
-from longshore.backends.sqlite.transaction import Transaction
-from longshore.backends.sqlite.turnstile import Turnstile
-from longshore.core.clock import SystemClock
+from longshore.backends.sqlite.commands import Command, Waiting, deliver
+from longshore.backends.sqlite.connecting import Settings
+from longshore.backends.sqlite.faults import Fault
+from longshore.backends.sqlite.pen import Pen
 from longshore.store.replies import Wake
 
-HOLD_SECONDS = 0.015
-"""With the commit and the last command that makes 20 ms during which other processes wait."""
+REST_SECONDS = 0.005
+"""Without a transaction for so long, this process has little to do."""
 IDLE_SECONDS = 1.0
 """After so long without a command the write-ahead log is emptied."""
 
-EXTEND, SETTLE, CLAIM, OTHER = range(4)
-"""The order within a transaction."""
 
+class Word(Enum):
+    """What else the thread can be told."""
 
-class Command:
-    """Something to be done in a transaction, and who waits for it."""
-
-    __slots__ = ("error", "future", "is_answered", "loop", "rank", "reply", "work")
-
-    def __init__(
-        self, rank: int, work: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self.rank, self.work, self.loop = rank, work, loop
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.reply: Any = None
-        self.error: BaseException | None = None
-        self.is_answered = False
+    END = auto()
+    LOOK = auto()
+    """The log has grown without you."""
 
 
 class Writer:
-    """Owns the connection that writes. `submit` may be called from any thread."""
+    """Owns the connection that writes. `submit` and `serve_here` may be called from any thread."""
 
     def __init__(self, path: Path, settings: Settings, ring: Callable[[set[Wake]], None]) -> None:
         self._path, self._settings, self._ring = path, settings, ring
-        self._clock = SystemClock()  # what this thread measures is real, whatever time the jobs live in
-        self._inbox: SimpleQueue[Command | None] = SimpleQueue()
-        self._left: list[Command] = []
-        self._group: list[Command] = []
+        self._inbox: SimpleQueue[Waiting | Word] = SimpleQueue()
+        self._left: list[Waiting] = []
+        self._group: list[Waiting] = []
+        self._is_serving = False
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self._has_ended = threading.Event()
         self._watch: threading.Thread | None = None
-        self._turnstile = Turnstile(
-            path.with_name(path.name + ".lock"), self._clock, self._watch_over_patience
-        )
-        self._checkpoints = Checkpoints(self._clock, settings.patience_seconds)
-        self._connection: apsw.Connection | None = None
-        self._place: Place | None = None
-        self.transactions = 0
-        """Committed so far."""
+        self._pen = Pen(path, settings, self._watch_over_patience)
         self._thread = threading.Thread(target=self._run, name="longshore-sqlite-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, command: Command) -> None:
+    @property
+    def transactions(self) -> int:
+        """Committed so far."""
+        return self._pen.transactions
+
+    def submit(self, command: Waiting) -> None:
         """Hands a command over; its future is resolved in its event loop."""
         self._inbox.put(command)
         if self._has_ended.is_set():  # closed by another thread since the caller has looked
             self._refuse_the_rest()
 
+    @property
+    def may_serve_here(self) -> bool:
+        """Whether nobody seems to write, and transactions are quick."""
+        return not self._is_serving and self._pen.is_quick and self._inbox.empty()
+
+    @property
+    def is_rested(self) -> bool:
+        """Whether this process has not written for a while."""
+        return self._pen.clock.monotonic() - self._pen.ended_at > REST_SECONDS
+
+    def serve_here(self, command: Command) -> bool:
+        """Does a small command in the caller's thread, without waiting for anybody. False: not now, nothing was
+        done."""
+        if not self.may_serve_here or not self._pen.seat.acquire(blocking=False):
+            return False
+        try:
+            if not self._pen.enter_at_once():
+                return False
+            return self._transact_here(command)
+        finally:
+            self._pen.seat.release()
+
     def close(self) -> None:
         """Ends the thread when its transaction is done; whoever still waits is told that the store is closed."""
         self._closing.set()
-        self._inbox.put(None)
+        self._inbox.put(Word.END)
         reason = Fault("closed", f"{self._path} was closed while it waited for another process")
-        if self._turnstile.waiting_since is not None:
+        if self._pen.turnstile.waiting_since is not None:
             self._give_up(reason)
         self._thread.join(self._settings.patience_seconds)
         if self._thread.is_alive():  # has begun to wait since, with nobody left to watch over patience
             self._give_up(reason)
 
+    # ------------------------------------------------------------------------------------------ in the caller's thread
+
+    def _transact_here(self, command: Command) -> bool:
+        """The pen has its turn, which ends here."""
+        pen, log_was_empty = self._pen, not self._pen.checkpoints.are_due_when_idle
+        try:
+            try:
+                _, _, wakes = pen.transact([command])
+            finally:
+                pen.leave_at_once()
+        except apsw.BusyError as error:  # a program that knows of no turns is inside
+            pen.recover(error)
+            return False
+        except apsw.Error as error:
+            command.error = pen.recover(error).error()
+            return True
+        if wakes:
+            self._ring(wakes)
+        if log_was_empty or pen.checkpoints.are_due:
+            self._inbox.put(Word.LOOK)
+        return True
+
+    # ------------------------------------------------------------------------------------------ in the writer's thread
+
     def _run(self) -> None:
         try:
             while (group := self._next_group()) is not None:
-                self._serve(group)
+                with self._pen.seat:
+                    if group:
+                        self._serve(group)
+                    if self._pen.is_connected and self._pen.checkpoints.are_due:
+                        self._pen.checkpoint(idle=False)
         finally:
             self._has_ended.set()
             self._refuse_the_rest()
-            self._disconnect()
-            self._turnstile.close()
+            with self._pen.seat:
+                self._pen.disconnect()
+                self._pen.turnstile.close()
 
-    def _next_group(self) -> list[Command] | None:
+    def _next_group(self) -> list[Waiting] | None:
         """Everything that waits, in order; what the last transaction had no time for comes first."""
+        self._is_serving = bool(self._left)
         new = [] if self._left else [self._first()]
+        self._is_serving = True
         while True:
             try:
                 new.append(self._inbox.get_nowait())
             except Empty:
                 break
-        if None in new:
-            self._left += [command for command in new if command is not None]
+        group = [command for command in new if isinstance(command, Waiting)]
+        if Word.END in new:
+            self._left += group
             return None
-        group = [command for command in new if command is not None]
         if len(group) > 1:
             group.sort(key=lambda command: command.rank)
         group, self._left = self._left + group, []
         return group
 
-    def _first(self) -> Command | None:
-        if self._connection is not None and self._checkpoints.are_due_when_idle:
+    def _first(self) -> Waiting | Word:
+        pen = self._pen
+        while pen.is_connected and pen.checkpoints.are_due_when_idle:
+            before = pen.transactions
             try:
                 return self._inbox.get(timeout=IDLE_SECONDS)
             except Empty:
-                self._checkpoint(idle=True)
+                if pen.transactions == before:
+                    with pen.seat:
+                        pen.checkpoint(idle=True)
+                    break
         return self._inbox.get()
 
-    def _serve(self, group: list[Command]) -> None:
+    def _serve(self, group: list[Waiting]) -> None:
         """One transaction, its replies, and the wake-ups."""
-        wakes: set[Wake] = set()
         try:
             group = self._enter(group)
             try:
-                done, wakes = self._transact(group)
+                done, self._left, wakes = self._pen.transact(group)
             finally:
-                self._turnstile.leave()
+                self._pen.leave()
         except apsw.Error as error:
-            self._recover(error)
-            self._refuse(
-                group, fault(error, str(self._path)) or Fault("unreachable", f"{self._path}: {error}")
-            )
+            self._refuse(group, self._pen.recover(error))
             return
         except Exception as error:  # noqa: BLE001 - if this thread died, everybody would wait for ever
-            self._disconnect()
+            self._pen.disconnect()
             self._refuse(group, Fault("unreachable", f"{self._path}: {error!r}"))
             return
         deliver(done)
         if wakes:
             self._ring(wakes)
-        if self._checkpoints.are_due:
-            self._checkpoint(idle=False)
 
-    def _enter(self, group: list[Command]) -> list[Command]:
-        """Connects if needed and takes its turn; gives those that still wait afterwards."""
+    def _enter(self, group: list[Waiting]) -> list[Waiting]:
+        """Takes its turn; gives those that still wait afterwards."""
         self._group = group
-        if self._connection is not None and place_of(self._path) != self._place:
-            self._disconnect()  # deleted or replaced: whatever was written now would be lost with the old file
-        if self._connection is None:
-            self._place = place_of(self._path)
-            self._connection = connect(self._path, self._settings, self._clock)
-            self._checkpoints.watch(self._connection)
-        self._turnstile.enter()
+        self._pen.enter()
         with self._guard:
             self._group = []
             return [each for each in group if not each.is_answered and not each.future.cancelled()]
 
-    def _transact(self, group: list[Command]) -> tuple[list[Command], set[Wake]]:
-        """Runs as many commands as there is time for, and commits; gives those that are done."""
-        connection = self._connection
-        assert connection is not None
-        while group:
-            transaction = Transaction(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            count = self._run_commands(transaction, group)
-            if count >= 0:
-                transaction.finish()
-                connection.execute("COMMIT")
-                self.transactions += 1
-                self._left = group[count:]
-                return group[:count], transaction.wakes
-            connection.execute("ROLLBACK")
-            deliver([group.pop(~count)])
-        return [], set()
-
-    def _run_commands(self, transaction: Transaction, group: list[Command]) -> int:
-        """How many have run; where one failed, the complement of its number."""
-        now = self._clock.monotonic
-        until = now() + HOLD_SECONDS
-        for number, command in enumerate(group):
-            try:
-                command.reply = command.work(transaction)
-            except apsw.Error as error:
-                if fault(error, "") is not None:
-                    raise
-                command.error = error
-                return ~number
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's and nobody else's
-                command.error = error
-                return ~number
-            if now() > until:
-                return number + 1
-        return len(group)
-
-    def _recover(self, error: apsw.Error) -> None:
-        """Leaves a connection that the next transaction can use, or none."""
-        connection = self._connection
-        is_usable = not spoils_the_connection(error)
-        if connection is not None and is_usable and connection.in_transaction:
-            try:
-                connection.execute("ROLLBACK")
-            except apsw.Error:
-                is_usable = False
-        if not is_usable:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close(force=True)
-
-    def _checkpoint(self, *, idle: bool) -> None:
-        """Moves the write-ahead log into the file; who cannot now will later."""
-        assert self._connection is not None
-        try:
-            self._turnstile.enter()
-            try:
-                self._checkpoints.run(self._connection, idle=idle)
-            finally:
-                self._turnstile.leave()
-        except apsw.Error as error:
-            self._recover(error)
-
     def _refuse_the_rest(self) -> None:
         self._refuse(self._waiting(), Fault("closed", f"{self._path} was closed"))
 
-    def _waiting(self) -> list[Command]:
+    def _waiting(self) -> list[Waiting]:
         waiting, self._left = self._left, []
         while True:
             try:
                 command = self._inbox.get_nowait()
             except Empty:
                 return waiting
-            if command is not None:
+            if isinstance(command, Waiting):
                 waiting.append(command)
 
-    def _refuse(self, commands: Iterable[Command], reason: Fault) -> None:
+    def _refuse(self, commands: Iterable[Waiting], reason: Fault) -> None:
         refused = [command for command in commands if not command.is_answered]
         for command in refused:
-            command.error = reason.error()
+            command.error = command.error or reason.error()
         deliver(refused)
 
     def _watch_over_patience(self) -> None:
@@ -260,9 +225,9 @@ class Writer:
     def _keep_watch(self) -> None:
         quiet = 0
         while quiet < 5 and not self._closing.wait(min(1.0, self._settings.patience_seconds / 4)):
-            since = self._turnstile.waiting_since
+            since = self._pen.turnstile.waiting_since
             quiet = 0 if since is not None else quiet + 1
-            if since is not None and self._clock.monotonic() - since > self._settings.patience_seconds:
+            if since is not None and self._pen.clock.monotonic() - since > self._settings.patience_seconds:
                 self._give_up(Fault("locked", f"another process has been writing {self._path} for too long"))
 
     def _give_up(self, reason: Fault) -> None:
@@ -273,26 +238,4 @@ class Writer:
             for command in commands:
                 command.is_answered = True
             if self._closing.is_set():
-                self._inbox.put(None)  # the first may have gone with those that waited
-
-
-def deliver(commands: Iterable[Command]) -> None:
-    """Resolves the futures, with one call into each event loop."""
-    loops: dict[asyncio.AbstractEventLoop, list[Command]] = {}
-    for command in commands:
-        loops.setdefault(command.loop, []).append(command)
-    for loop, theirs in loops.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, theirs)
-        except RuntimeError:
-            continue  # the loop is closed: nobody waits there any more
-
-
-def _resolve(commands: list[Command]) -> None:
-    for command in commands:
-        if command.future.done():
-            continue
-        if command.error is not None:
-            command.future.set_exception(command.error)
-        else:
-            command.future.set_result(command.reply)
+                self._inbox.put(Word.END)  # the first may have gone with those that waited

@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from longshore.backends.sqlite import SqliteStore
-from longshore.backends.sqlite.writer import OTHER
+from longshore.backends.sqlite.commands import OTHER
 from longshore.core.errors import StoreUnavailable
 
 

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from longshore.backends.sqlite import SqliteStore
-from longshore.backends.sqlite.writer import OTHER
+from longshore.backends.sqlite.checkpoints import DUE_COMMITS, KEPT_PAGES
+from longshore.backends.sqlite.commands import OTHER
 from longshore.core.errors import StoreUnavailable
 from longshore.core.states import State
 from longshore.core.verdict import COMPLETED
@@ -146,21 +147,43 @@ async def test_a_closed_twin_leaves_the_original_open(store, jobs):
     assert len(page.jobs) == 2
 
 
-async def test_the_write_ahead_log_is_emptied_when_nothing_happens(store, path, jobs):
-    await store.insert(jobs(1000))
-    log = path.with_name("jobs.db-wal")
-    assert log.stat().st_size > 0
-    writer = store._core.writer
-    emptied = threading.Event()
-    run = writer._checkpoints.run
+async def come_to_rest(store) -> None:
+    """Until the log has been moved because nothing happens."""
+    checkpoints = store._core.writer._pen.checkpoints
+    run, moved = checkpoints.run, threading.Event()
 
     def watched(connection, *, idle):
         run(connection, idle=idle)
-        emptied.set()
+        if idle:
+            moved.set()
 
-    writer._checkpoints.run = watched
-    await asyncio.to_thread(emptied.wait, 10)
+    checkpoints.run = watched
+    await asyncio.to_thread(moved.wait, 10)
+    assert not checkpoints.are_due_when_idle
+
+
+async def test_a_large_write_ahead_log_is_emptied_when_nothing_happens(store, path, jobs):
+    for _ in range(4):
+        await store.insert(jobs(1000, payload=b"x" * 1000))
+    log = path.with_name("jobs.db-wal")
+    assert log.stat().st_size > KEPT_PAGES * 4096
+    await come_to_rest(store)
     assert log.stat().st_size == 0
+
+
+async def test_a_small_one_keeps_its_blocks(store, path, jobs):
+    await store.insert(jobs(1000))
+    log = path.with_name("jobs.db-wal")
+    size_bytes = log.stat().st_size
+    await come_to_rest(store)
+    await store.insert(jobs(10))
+    assert log.stat().st_size == size_bytes
+
+
+async def test_a_log_of_small_commits_begins_anew_before_it_is_long(store, path, jobs):
+    for job in jobs(2 * DUE_COMMITS):
+        await store.insert([job])
+    assert path.with_name("jobs.db-wal").stat().st_size < 1.5 * DUE_COMMITS * 6 * 4096
 
 
 async def test_the_log_is_moved_into_the_file_while_work_goes_on(store, path, jobs):
