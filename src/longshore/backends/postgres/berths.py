@@ -151,14 +151,14 @@ class Berths:
                 for berth in self._berths:
                     berth.cut_if_idle()
 
-    def abandon(self) -> None:
+    def end_with_store(self) -> None:
         """Begins to end every connection; in its loop."""
         for berth in self._berths:
             berth.abandon()
 
     async def close(self) -> None:
         """Ends every connection."""
-        self.abandon()
+        self.end_with_store()
         await asyncio.gather(*(berth.close() for berth in self._berths))
         await self._end.aclose()
 
@@ -167,7 +167,7 @@ class Berths:
         try:
             yield
         finally:
-            self.abandon()
+            self.end_with_store()
 
 
 async def _take_leave(connection: Connection) -> None:

@@ -63,6 +63,11 @@ class Connection:
         self.count()
 
     @property
+    def role(self) -> str:
+        """Who we are to the server."""
+        return str(self.driver.get_settings().session_authorization)
+
+    @property
     def is_usable(self) -> bool:
         """Whether it is open and nobody left a transaction behind."""
         return not self.driver.is_closed() and not self.driver.is_in_transaction()

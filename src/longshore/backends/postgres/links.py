@@ -3,20 +3,26 @@
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
 from longshore.backends.postgres.berths import Berths, Lane, Tide
 from longshore.backends.postgres.connecting import Connection, Connector
 from longshore.backends.postgres.faults import meaning
-from longshore.backends.postgres.url import Dsn
+from longshore.backends.postgres.hearing import Ear
+from longshore.backends.postgres.listening import PostgresListener
+from longshore.backends.postgres.migrating import migrate, prepare
+from longshore.backends.postgres.statements import statements
+from longshore.backends.postgres.url import Dsn, elsewhere
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
+from longshore.store.replies import Migration, WakeKind
 
 __all__ = ["Connection", "Lane", "Links"]
 
 Reply = TypeVar("Reply")
+OfLoop = TypeVar("OfLoop")
 
 
 class Links:
@@ -27,6 +33,10 @@ class Links:
         self.journeys = 0
         """Round trips so far."""
         self._connector = Connector(dsn, clock, self._count)
+        self._statements = statements(dsn.names)
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._ears: dict[asyncio.AbstractEventLoop, Ear] = {}
         self._tide = Tide()
         self._of_loops: dict[asyncio.AbstractEventLoop, Berths] = {}
         self._lock = threading.Lock()
@@ -38,8 +48,18 @@ class Links:
         return self._process != 0
 
     async def open(self) -> None:
-        """Takes calls from now on; connects with the first."""
-        self._process = os.getpid()
+        """Takes calls from now on. Makes the schema where there is none yet.
+
+        Raises StoreUnavailable, and SchemaMismatch where the schema is not the one that this version needs.
+        """
+        async with self._opening:
+            if not self.is_open:
+                await self._alone(lambda connection: prepare(connection, self.dsn))
+                self._process = os.getpid()
+
+    async def migrate(self, *, apply: bool) -> Migration:
+        """See `Store.migrate`. Takes as long as it takes."""
+        return await self._alone(lambda connection: migrate(connection, self.dsn, apply=apply))
 
     async def run(self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
         """What `work` returns, given a connection that nobody else uses meanwhile.
@@ -53,28 +73,44 @@ class Links:
                 self.dsn.deadline_seconds
             ):  # real time: no test's clock moves a server
                 return await berths.run(lane, work)
-        except TimeoutError as error:
-            raise self._closed() or StoreUnavailable(
-                "unreachable", f"{self.dsn.public}: no answer within {self.dsn.deadline_seconds:g} s"
-            ) from error
         except Exception as error:
-            meant = self._closed() or meaning(error, self.dsn.public)
+            meant = self._closed() or self._meaning(error)
             if meant is error:
                 raise
             raise meant from error
+
+    async def listen(self, kinds: Collection[WakeKind], queues: Collection[str] | None) -> PostgresListener:
+        """See `Store.listen`."""
+        if closed := self._closed():
+            raise closed
+        loop = asyncio.get_running_loop()
+        if loop not in self._ears:
+            with self._lock:
+                self._ears = _of_living(self._ears)
+                self._ears[loop] = self._new_ear()
+        try:
+            return await self._ears[loop].join(kinds, queues)
+        except Exception as error:
+            raise self._meaning(error) from error
 
     async def close(self) -> None:
         """Ends every connection; calls under way end with StoreUnavailable("closed"). Again: does nothing."""
         with self._lock:
             self._process = 0
             of_loops, self._of_loops = self._of_loops, {}
+            ears, self._ears = self._ears, {}
         here = asyncio.get_running_loop()
-        for loop, berths in of_loops.items():
-            if loop is not here and not loop.is_closed():
-                with suppress(RuntimeError):  # it was closed just now, and its connections with it
-                    loop.call_soon_threadsafe(berths.abandon)
+        ending = ears[here].end_with_store() if here in ears else []
         if here in of_loops:
             await of_loops[here].close()
+        await asyncio.gather(*ending, return_exceptions=True)
+        for loop, ending_there in [
+            *((loop, ear.end_with_store) for loop, ear in ears.items()),
+            *((loop, berths.end_with_store) for loop, berths in of_loops.items()),
+        ]:
+            if loop is not here:
+                with suppress(RuntimeError):  # it has ended, and its connections with it
+                    loop.call_soon_threadsafe(ending_there)
 
     async def _berths(self) -> Berths:
         """Those of the running loop."""
@@ -85,10 +121,55 @@ class Links:
         if found is None:
             found = Berths(self.dsn.pool, self._connector, self._tide)
             with self._lock:
-                self._of_loops = {loop: of for loop, of in self._of_loops.items() if not loop.is_closed()}
+                self._of_loops = _of_living(self._of_loops)
                 self._of_loops[loop] = found
             await found.moor()
         return found
+
+    async def _alone(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+        """What `work` returns, given a connection of its own that is no longer needed afterwards. Has no deadline but
+        that of connecting."""
+        try:
+            async with asyncio.timeout(self.dsn.deadline_seconds):
+                connection = await self._connector.connect()
+        except Exception as error:
+            raise self._meaning(error) from error
+        try:
+            return await work(connection)
+        except Exception as error:
+            meant = self._meaning(error)
+            if meant is error:
+                raise
+            raise meant from error
+        finally:
+            connection.terminate()
+
+    def _new_ear(self) -> Ear:
+        way = (
+            self._connector
+            if self.dsn.notify is None
+            else Connector(elsewhere(self.dsn), self._clock, self._count)
+        )
+        notify, announce = self._statements["notify"], self._statements["announce"]
+        return Ear(
+            way.connect,
+            ring=lambda channel: self.run(Lane.OTHER, lambda c: c.fetch(notify, channel)),
+            announce=lambda kind, seconds: self.run(
+                Lane.OTHER, lambda c: c.execute(announce, kind.value, round(seconds * 1000))
+            ),
+            channel=self.dsn.names.channel,
+            clock=self._clock,
+            deadline_seconds=self.dsn.deadline_seconds,
+            ping=self._statements["ping"],
+            is_another_way=self.dsn.notify is not None,
+        )
+
+    def _meaning(self, error: Exception) -> Exception:
+        """What to raise for it."""
+        if type(error) is TimeoutError:
+            detail = f"{self.dsn.public}: no answer within {self.dsn.deadline_seconds:g} s"
+            return StoreUnavailable("unreachable", detail)
+        return meaning(error, self.dsn.public)
 
     def _closed(self) -> StoreUnavailable | None:
         if self._process == os.getpid():
@@ -102,3 +183,10 @@ class Links:
 
     def _count(self) -> None:
         self.journeys += 1
+
+
+def _of_living(
+    of_loops: Mapping[asyncio.AbstractEventLoop, OfLoop],
+) -> dict[asyncio.AbstractEventLoop, OfLoop]:
+    """Those whose loop has not ended."""
+    return {loop: of for loop, of in of_loops.items() if not loop.is_closed()}

@@ -34,12 +34,12 @@ class Names:
 
     @property
     def channel(self) -> str:
-        """The channel of LISTEN and NOTIFY. Stores of one database whose names differ never wake each other."""
+        """Of LISTEN and NOTIFY; other stores of the same database have others. A payload is `kind:queue`."""
         plain = f"longshore:{self.schema}:{self.prefix}"
         if len(plain) <= LONGEST_NAME:
             return plain
         return "longshore:" + hashlib.sha256(plain.encode()).hexdigest()[:32]
 
     def fill(self, statement: str) -> str:
-        """The statement with `{schema}` and `{prefix}` filled in. The schema comes with its quotes."""
+        """The statement with `{schema}`, which comes with its quotes, and `{prefix}` filled in."""
         return statement.replace("{schema}", f'"{self.schema}"').replace("{prefix}", self.prefix)
