@@ -42,10 +42,10 @@ PASSING = (BusyLoadingError, MasterDownError, ClusterDownError, TryAgainError, R
 
 def meaning(error: BaseException, place: str) -> Exception:
     """What to raise instead of redis-py's error: StoreUnavailable, or itself where only one command is wrong."""
+    text = str(error).rstrip(".")
     for kind, reason, advice in _REASONS:
         if isinstance(error, kind):
-            return StoreUnavailable(reason, f"{place}: {error}; {advice}")
-    text = str(error)
+            return StoreUnavailable(reason, f"{place}: {text}; {advice}")
     for prefix, reason, advice in _BY_PREFIX:
         if text.startswith(prefix):
             return StoreUnavailable(reason, f"{place}: {text}; {advice}")

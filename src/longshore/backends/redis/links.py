@@ -4,39 +4,38 @@ A store handle has one `Links`; it keeps connections per event loop, because a s
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import RedisError
 
-from longshore.backends.redis.faults import is_loss, meaning
-from longshore.backends.redis.nodes import Lane, Node, Unsent
+from longshore.backends.redis.errands import Call, Errand
+from longshore.backends.redis.faults import meaning
+from longshore.backends.redis.mending import Mender, Trip
+from longshore.backends.redis.nodes import Lane, Node
+from longshore.backends.redis.routes import Route, route_of
 from longshore.backends.redis.script import Script
-from longshore.backends.redis.url import Address
-from longshore.backends.redis.wire import Reply, Word
-from longshore.core.clock import Clock
+from longshore.backends.redis.url import Address, Host
+from longshore.backends.redis.wire import Driver, Reply, Word
+from longshore.core.clock import Clock, system_random
 from longshore.core.errors import StoreUnavailable
 
 __all__ = ["Call", "Lane", "Links", "Reply", "Script", "Word"]
 
 
-class Call(NamedTuple):
-    """One run of a script. All keys lie in one slot."""
-
-    script: Script
-    keys: Sequence[bytes]
-    arguments: Sequence[Word]
-
-
 class Links:
-    """The connections of one store handle."""
+    """The connections of one store handle, for any event loop that uses it."""
 
-    def __init__(self, address: Address, clock: Clock) -> None:
+    def __init__(self, address: Address, clock: Clock, chance: random.Random | None = None) -> None:
         self.address = address
         self.journeys = 0
         """Round trips so far."""
-        self._clock = clock
-        self._nodes: dict[asyncio.AbstractEventLoop, Node] = {}
+        self.clock = clock
+        self.chance = chance or system_random()
+        self._mender = Mender(self.clock, self.chance)
+        self._closing: dict[object, Callable[[], None]] = {}
+        self._routes: dict[asyncio.AbstractEventLoop, Route] = {}
         self._is_closed = False
 
     async def open(self) -> None:
@@ -45,11 +44,18 @@ class Links:
         await self.command("PING")
 
     async def close(self) -> None:
-        """Ends every connection; calls that wait raise StoreUnavailable("closed"). Again: does nothing."""
+        """Ends every connection, of all event loops; calls that wait raise StoreUnavailable("closed"). Again: does
+        nothing."""
         self._is_closed = True
-        nodes, self._nodes = self._nodes, {}
-        for node in nodes.values():
-            await node.close(StoreUnavailable("closed", "its connections were closed"))
+        for close in list(self._closing.values()):
+            close()
+        routes, self._routes = self._routes, {}
+        reason = StoreUnavailable("closed", "it was closed")
+        for loop, route in routes.items():
+            if loop is asyncio.get_running_loop():
+                await route.close(reason)
+            elif not loop.is_closed():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(route.close(reason), loop))
 
     async def call(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[Word], *, lane: Lane = Lane.CALL
@@ -60,55 +66,87 @@ class Links:
 
     async def call_each(self, calls: Sequence[Call], *, lane: Lane = Lane.CALL) -> list[Reply]:
         """Runs scripts, each for itself: in one round trip on one server, at the same time on a Cluster."""
-        if not calls:
-            return []
-        node = self._node()
-        due = asyncio.get_running_loop().time() + self.address.deadline_seconds
-        commands = [_evalsha(call) for call in calls]
-        replies = await self._ask(node, lane, commands, due)
-        return [await self._mended(node, lane, *each, due) for each in zip(calls, replies, strict=True)]
+        return await self._run([Errand.of(call) for call in calls], lane)
 
-    async def command(self, *words: Word, lane: Lane = Lane.READ) -> Reply:
-        """Asks one command. Raises as `call` does."""
-        node = self._node()
-        due = asyncio.get_running_loop().time() + self.address.deadline_seconds
-        [reply] = await self._ask(node, lane, [words], due)
-        return _good(node, reply)
+    async def command(self, *words: Word, key: bytes | None = None, lane: Lane = Lane.READ) -> Reply:
+        """Asks a command that may be asked twice, of the server that has the key. Raises as `call` does."""
+        [reply] = await self._run([Errand(words, key, is_repeatable=True)], lane)
+        return reply
 
-    def _node(self) -> Node:
+    async def command_each(self, *words: Word, lane: Lane = Lane.READ) -> list[tuple[Host, Reply]]:
+        """Asks every server that takes writes the same command."""
+        trip = self._trip(lane)
+        nodes = await trip.route.all_nodes(trip.due)
+        self.journeys += 1
+        answers = await asyncio.gather(*(node.ask(lane, [words], trip.due) for node in nodes))
+        return [
+            (node.host, self._mender.good(node, reply)) for node, (reply,) in zip(nodes, answers, strict=True)
+        ]
+
+    async def line(self) -> Driver:
+        """A connection for the caller alone, who closes it. Raises StoreUnavailable."""
+        trip = self._trip(Lane.CALL)
+        node = await trip.route.node(None, trip.due)
+        try:
+            return await node.connected(trip.due)
+        except (RedisError, OSError) as error:
+            trip.route.doubt()
+            raise meaning(error, str(node.host)) from error
+
+    def when_closed(self, who: object, close: Callable[[], None]) -> None:
+        """Has `close` called when these links are closed, unless `who` is forgotten before."""
+        self._closing[who] = close
+
+    def forget(self, who: object) -> None:
+        """Whoever was to be told of the closing has gone."""
+        self._closing.pop(who, None)
+
+    def _route(self) -> Route:
+        """The way to the servers in this event loop."""
         if self._is_closed:
             raise StoreUnavailable("closed", "it was closed")
         loop = asyncio.get_running_loop()
-        if loop not in self._nodes:
-            self._nodes[loop] = Node(self.address, self.address.hosts[0])
-        return self._nodes[loop]
+        route = self._routes.get(loop)
+        if route is None:
+            self._routes = {each: kept for each, kept in self._routes.items() if not each.is_closed()}
+            route = self._routes[loop] = route_of(self.address)
+        return route
 
-    async def _ask(
-        self, node: Node, lane: Lane, commands: Sequence[Sequence[Word]], due: float
-    ) -> list[Reply | Exception]:
+    def _trip(self, lane: Lane) -> Trip:
+        due = asyncio.get_running_loop().time() + self.address.deadline_seconds
+        return Trip(self._route(), lane, due)
+
+    async def _run(self, errands: Sequence[Errand], lane: Lane) -> list[Reply]:
+        if not errands:
+            return []
+        trip = self._trip(lane)
         self.journeys += 1
-        try:
-            return await node.ask(lane, commands, due)
-        except Unsent as unsent:
-            raise meaning(unsent.reason, str(node.host)) from unsent.reason
+        if len(errands) == 1 or not trip.route.has_others:
+            return await self._run_at(await trip.route.node(errands[0].key, trip.due), trip, errands)
+        places: defaultdict[Node, list[int]] = defaultdict(list)
+        for number, errand in enumerate(errands):
+            places[await trip.route.node(errand.key, trip.due)].append(number)
+        groups = await asyncio.gather(
+            *(
+                self._run_at(node, trip, [errands[number] for number in numbers])
+                for node, numbers in places.items()
+            ),
+            return_exceptions=True,
+        )
+        return _in_order(places.values(), groups)
 
-    async def _mended(
-        self, node: Node, lane: Lane, call: Call, reply: Reply | Exception, due: float
-    ) -> Reply:
-        if isinstance(reply, NoScriptError):
-            _, reply = await self._ask(
-                node, lane, [("SCRIPT", "LOAD", call.script.text), _evalsha(call)], due
-            )
-        elif isinstance(reply, Exception) and is_loss(reply) and call.script.is_repeatable:
-            [reply] = await self._ask(node, lane, [_evalsha(call)], due)
-        return _good(node, reply)
+    async def _run_at(self, node: Node, trip: Trip, errands: Sequence[Errand]) -> list[Reply]:
+        replies = await node.ask(trip.lane, [errand.words for errand in errands], trip.due)
+        return [
+            await self._mender.mended(trip, node, errand, reply) if isinstance(reply, Exception) else reply
+            for errand, reply in zip(errands, replies, strict=True)
+        ]
 
 
-def _evalsha(call: Call) -> tuple[Word, ...]:
-    return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments)
-
-
-def _good(node: Node, reply: Reply | Exception) -> Reply:
-    if isinstance(reply, Exception):
-        raise meaning(reply, str(node.host)) from reply
-    return reply
+def _in_order(places: Iterable[list[int]], groups: Iterable[list[Reply] | BaseException]) -> list[Reply]:
+    replies: dict[int, Reply] = {}
+    for numbers, group in zip(places, groups, strict=True):
+        if isinstance(group, BaseException):
+            raise group
+        replies.update(zip(numbers, group, strict=True))
+    return [replies[number] for number in sorted(replies)]

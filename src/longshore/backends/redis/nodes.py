@@ -7,7 +7,7 @@ from enum import StrEnum
 from redis.exceptions import RedisError
 
 from longshore.backends.redis.url import Address, Host
-from longshore.backends.redis.wire import Reply, Wire, Word, dial
+from longshore.backends.redis.wire import Driver, Login, Reply, Wire, Word, connected
 
 
 class Lane(StrEnum):
@@ -16,6 +16,7 @@ class Lane(StrEnum):
     CALL = "call"
     READ = "read"
     LEASE = "lease"
+    CONFIRM = "confirm"
 
 
 class Unsent(Exception):
@@ -35,37 +36,37 @@ class Node:
         self._address = address
         self._wires: dict[Lane, Wire] = {}
         self._dialing: dict[Lane, asyncio.Task[Wire]] = {}
+        self._reason: Exception = ConnectionResetError("given up")
 
     async def ask(
         self, lane: Lane, commands: Sequence[Sequence[Word]], due: float
-    ) -> list[Reply | Exception]:
-        """The answers, in one round trip; where a command was refused or its answer lost, redis-py's error.
-
-        Raises Unsent when the server cannot be reached.
-        """
+    ) -> Sequence[Reply | Exception]:
+        """The answers, in one round trip. Where there is none, redis-py's error stands in its place, or Unsent."""
         wire = self._wires.get(lane)
-        if wire is None or wire.is_lost:
-            wire = await self._dialled(lane, due)
         try:
+            if wire is None or wire.is_lost:
+                wire = await self._dialled(lane, due)
             answers = wire.ask(commands, due)
         except (RedisError, OSError) as error:
-            raise Unsent(error) from error
-        if len(answers) == 1:
-            try:
-                return [await answers[0]]
-            except (RedisError, OSError) as error:
-                return [error]
-        return await asyncio.gather(*answers, return_exceptions=True)
+            return [Unsent(error)] * len(commands)
+        if len(answers) > 1:
+            return await asyncio.gather(*answers, return_exceptions=True)
+        try:
+            return [await answers[0]]
+        except (RedisError, OSError) as error:
+            return [error]
 
     def lose(self, reason: Exception) -> None:
-        """Drops every connection: the next call makes new ones."""
+        """Drops every connection: the next call makes new ones. Calls that wait get the reason."""
+        self._reason = reason
+        for dialing in self._dialing.values():
+            dialing.cancel()
         for wire in self._wires.values():
             wire.lose(reason)
 
     async def close(self, reason: Exception) -> None:
-        """Ends every connection; calls that wait get the reason."""
-        for dialing in self._dialing.values():
-            dialing.cancel()
+        """Drops every connection and waits until their sockets are closed."""
+        self.lose(reason)
         if self._dialing:
             await asyncio.wait(self._dialing.values())
         for wire in self._wires.values():
@@ -78,19 +79,24 @@ class Node:
         if dialing is None:
             dialing = asyncio.get_running_loop().create_task(self._dial(due))
             self._dialing[lane] = dialing
-            dialing.add_done_callback(lambda task: self._dialled_now(lane, task))
-        try:
-            return await asyncio.shield(dialing)
-        except (RedisError, OSError) as error:
-            raise Unsent(error) from error
+            dialing.add_done_callback(lambda task: self._keep(lane, task))
+        await asyncio.wait({dialing})
+        if dialing.cancelled():
+            raise self._reason
+        return dialing.result()
 
-    async def _dial(self, due: float) -> Wire:
+    async def connected(self, due: float) -> Driver:
+        """A connection for the caller alone. Raises redis-py's errors."""
         address = self._address
         seconds = due - asyncio.get_running_loop().time()
-        login = (address.username, address.password)
-        return await dial(address, self.host, seconds=seconds, db=address.db, login=login)
+        return await connected(
+            address, self.host, Login(address.username, address.password, address.db), seconds=seconds
+        )
 
-    def _dialled_now(self, lane: Lane, dialing: "asyncio.Task[Wire]") -> None:
+    async def _dial(self, due: float) -> Wire:
+        return Wire(await self.connected(due), self.host)
+
+    def _keep(self, lane: Lane, dialing: "asyncio.Task[Wire]") -> None:
         del self._dialing[lane]
         if not dialing.cancelled() and dialing.exception() is None:
             self._wires[lane] = dialing.result()

@@ -28,7 +28,7 @@ Reply = Any
 """What a server answers: bytes, numbers, None, lists of them, and a ResponseError where it refused."""
 
 
-class _Driver(Protocol):
+class Driver(Protocol):
     """What is used of a redis-py connection."""
 
     async def connect(self) -> None: ...
@@ -71,7 +71,7 @@ class _Question(NamedTuple):
 class Wire:
     """A live connection, until `is_lost`."""
 
-    def __init__(self, driver: _Driver, host: Host) -> None:
+    def __init__(self, driver: Driver, host: Host) -> None:
         self._driver = driver
         self._loop = asyncio.get_running_loop()
         self._open: deque[_Question] = deque()
@@ -153,35 +153,43 @@ class Wire:
             self._watch_until(due)
 
 
-async def dial(
-    address: Address, host: Host, *, seconds: float, db: int, login: tuple[str | None, str | None]
-) -> Wire:
-    """A new connection, logged in and in its database.
+class Login(NamedTuple):
+    """Who connects, and to which database."""
+
+    username: str | None
+    password: str | None
+    db: int = 0
+
+
+async def dial(address: Address, host: Host, login: Login, *, seconds: float) -> Wire:
+    """A new connection, logged in and in its database, in at most so many seconds and LONGEST_DIAL_SECONDS.
 
     Raises redis-py's errors; a refused login is its AuthenticationError.
     """
+    return Wire(await connected(address, host, login, seconds=seconds), host)
+
+
+async def connected(address: Address, host: Host, login: Login, *, seconds: float) -> Driver:
+    """As `dial`, for who wants to talk in another way than by questions and answers."""
     seconds = min(max(seconds, 0.01), LONGEST_DIAL_SECONDS)
-    driver = _driver(address, host, seconds, db, login)
+    driver = _driver(address, host, login, seconds)
     try:
         async with asyncio.timeout(seconds):
             await driver.connect()
     except TimeoutError:
+        driver.abort()
         raise LateAnswer(f"{host} did not answer within {seconds:g} s") from None
     except BaseException:
         driver.abort()
         raise
-    return Wire(driver, host)
+    return driver
 
 
-def _driver(
-    address: Address, host: Host, seconds: float, db: int, login: tuple[str | None, str | None]
-) -> _Driver:
+def _driver(address: Address, host: Host, login: Login, seconds: float) -> Driver:
     options: dict[str, Any] = {
         "host": host.name,
         "port": host.port,
-        "db": db,
-        "username": login[0],
-        "password": login[1],
+        **login._asdict(),
         "client_name": "longshore",
         "driver_info": None,
         "protocol": 2,  # the same shape of answers from every version of every server
@@ -189,10 +197,10 @@ def _driver(
         "socket_connect_timeout": seconds,
     }
     if not address.is_tls:
-        return cast("_Driver", _Plain(**options))
+        return cast("Driver", _Plain(**options))
     options |= {
         "ssl_ca_certs": address.ca_file,
         "ssl_certfile": address.cert_file,
         "ssl_keyfile": address.key_file,
     }
-    return cast("_Driver", _Secure(**options))
+    return cast("Driver", _Secure(**options))

@@ -1,0 +1,32 @@
+"""This module is what the links are sent out with: the words of a command, and what may be done when it fails."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from longshore.backends.redis.script import Script
+from longshore.backends.redis.wire import Word
+
+
+class Call(NamedTuple):
+    """One run of a script. All keys lie in one slot."""
+
+    script: Script
+    keys: Sequence[bytes]
+    arguments: Sequence[Word]
+
+
+class Errand(NamedTuple):
+    """A command on its way."""
+
+    words: Sequence[Word]
+    key: bytes | None
+    """Says which server; None: any."""
+    is_repeatable: bool
+    script: Script | None = None
+
+    @classmethod
+    def of(cls, call: Call) -> "Errand":
+        """The errand that runs a script."""
+        script, keys, arguments = call
+        words = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return cls(words, keys[0] if keys else None, script.is_repeatable, script)
