@@ -6,6 +6,7 @@ message that names the thing and the way out.
     │   ├── InvalidOption        InvalidName · InvalidId · UnknownOption
     │   ├── InvalidTask          a function that cannot be a task
     │   ├── UnknownQueue · UnknownTask
+    │   ├── UnusableConnection   what was given as connection= cannot carry jobs
     │   └── SettingsError
     ├── PayloadError
     │   ├── PayloadNotEncodable · PayloadTooLarge · PayloadMismatch     raised by enqueue; nothing is stored
@@ -14,12 +15,14 @@ message that names the thing and the way out.
     │   ├── StoreUnavailable     unreachable, busy, locked, read-only, full, closed: `reason` says
     │   ├── NotDurable           stored, but not confirmed to be as safe as was asked
     │   ├── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
+    │   ├── TransactionOver      `manager.transaction()` was rolled back, mostly because it took too long
     │   └── UnsafeStore          it may lose jobs by the way it is set up
     ├── JobError
     │   ├── JobNotFound · JobConflict       no such job; not in a state for what was asked
     │   └── JobFailed · JobCancelled        raised by `await job.result()`
     ├── AttemptError             why an attempt ended other than by its task's own exception
-    │   └── AttemptTimeout · ResultNotEncodable · WorkerCrashed · TaskRaised
+    │   ├── AttemptTimeout · ResultNotEncodable · WorkerCrashed · TaskRaised
+    │   └── ClaimLost · NotCommitted        about `ctx.complete_in`
     ├── DrainTimeout             the queue was not empty in time; nothing is lost
     └── TaskSignal               raised by a task to say how the attempt ended
         └── Snooze · RetryAt · Cancel · Discard
@@ -119,6 +122,12 @@ class SettingsError(UsageError):
     code = "settings"
 
 
+class UnusableConnection(UsageError):
+    """What was given as `connection=` cannot carry jobs; nothing was stored."""
+
+    code = "unusable-connection"
+
+
 class PayloadError(LongshoreError):
     """Something about a job's data."""
 
@@ -209,6 +218,12 @@ class SchemaMismatch(StoreError):
     code = "schema-mismatch"
 
 
+class TransactionOver(StoreError):
+    """The transaction of `manager.transaction()` was rolled back by the store, with all that was done in it."""
+
+    code = "transaction-over"
+
+
 class UnsafeStore(StoreError):
     """The store may lose jobs by the way it is set up, so no worker starts."""
 
@@ -289,6 +304,28 @@ class WorkerCrashed(AttemptError):
     """The worker, or its child process, died or lost its lease while it held the job."""
 
     code = "crashed"
+
+
+class ClaimLost(AttemptError):
+    """The attempt wanted to complete its job, and the job is not its own any more: it was rescued, or has ended."""
+
+    code = "claim-lost"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"Job {job_id} is not this attempt's any more, so nothing may be done in its name: roll back."
+        )
+
+
+class NotCommitted(AttemptError):
+    """The task returned, and the transaction that was to complete its job had not been committed."""
+
+    code = "not-committed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The transaction given to ctx.complete_in was not committed by the time the task returned."
+        )
 
 
 class TaskRaised(AttemptError):

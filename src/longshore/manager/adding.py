@@ -9,8 +9,7 @@ from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.job import NewJob
 from longshore.core.names import check_name
 from longshore.engine.plan import Plan
-from longshore.manager.blocking import blocking
-from longshore.manager.editing import find
+from longshore.manager.intake import blocking_intake, insert, older, without_connection
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
 from longshore.manager.words import JobWords, plan_job
@@ -35,21 +34,24 @@ class Adding(Part):
         queue of that name.
 
         `data` is one JSON value; for a task it is the object of its arguments, and is checked where the task is known.
-        Raises UnknownOption, InvalidOption, InvalidName, the errors of payloads, and StoreUnavailable.
+        With `connection`, the job is there when the caller's transaction commits. Raises UnknownOption, InvalidOption,
+        InvalidName, the errors of payloads, StoreUnavailable and UnusableConnection.
         """
         queue, name, data = self._addressed(words)
-        plan = self._plan(queue, name, options)
+        words_of_job, connection = without_connection(options)
+        plan = self._plan(queue, name, words_of_job)
         new = plan.one(self.runtime.payload(queue, name, data))
-        engine = await self.runtime.engines.here()
-        [reply] = await engine.add((new,), durability=plan.durability)
+        [reply] = await insert(self.runtime, (new,), connection, plan.durability)
         if plan.job_id is not None and reply is Inserted.DUPLICATE:
-            return AnyJob(self.runtime, await find(engine, new.id))
+            return AnyJob(self.runtime, await older(self.runtime, new))
         return AnyJob(self.runtime, new)
 
-    async def add_bulk(self, queue: str, jobs: Iterable[BulkItem]) -> list[AnyJob]:
+    async def add_bulk(
+        self, queue: str, jobs: Iterable[BulkItem], *, connection: object | None = None
+    ) -> list[AnyJob]:
         """Adds many jobs to a queue, in their order. All are checked before the first is stored; then they are
-        stored in chunks of 1,000, each all or nothing, all with the strongest durability that one asks for. Raises
-        like `add_job`."""
+        stored in chunks of 1,000, each all or nothing, all with the strongest durability that one asks for; with a
+        `connection`, all are there when the caller's transaction commits. Raises like `add_job`."""
         queue = check_name("queue", queue)
         plans: dict[str, Plan] = {}
         asked: set[Durability] = set()
@@ -58,12 +60,11 @@ class Adding(Part):
         while chunk := list(islice(remaining, CHUNK)):
             added += [self._bulk_job(queue, item, plans, asked) for item in chunk]
             await self.runtime.clock.sleep(0)
-        engine = await self.runtime.engines.here()
-        await engine.add(added, durability=strongest(asked))
+        await insert(self.runtime, added, connection, strongest(asked))
         return [AnyJob(self.runtime, new) for new in added]
 
-    add_job_sync: Final = blocking(add_job)
-    add_bulk_sync: Final = blocking(add_bulk)
+    add_job_sync: Final = blocking_intake(add_job)
+    add_bulk_sync: Final = blocking_intake(add_bulk)
 
     def _addressed(self, words: Sequence[Any]) -> tuple[str, str, Any]:
         if len(words) == 3:

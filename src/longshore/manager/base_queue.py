@@ -12,8 +12,8 @@ from longshore.core.errors import UnknownOption, UsageError
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
 from longshore.dlq.policy import DeadLetterPolicy
-from longshore.manager.blocking import blocking
 from longshore.manager.desk import Desk
+from longshore.manager.intake import blocking_intake
 from longshore.manager.job import AnyJob
 from longshore.manager.options import QueueWords
 from longshore.manager.queue import Queue
@@ -58,7 +58,7 @@ class BaseQueue(Queue):
         """Adds a job to this queue. Raises like `QueueManager.add_job`."""
         return await self.add(data, name=name, **options)
 
-    add_job_sync: Final = blocking(add_job)
+    add_job_sync: Final = blocking_intake(add_job)
 
     def connect(self, desk: Desk) -> None:
         """Called by `manager.register`."""

@@ -1,9 +1,13 @@
 """This module is what a task sees of its own job while it runs."""
 
+from typing import Any
+
 from longshore.core.ids import new_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
+from longshore.manager.completing import complete
 from longshore.manager.desk import Desk
+from longshore.manager.intake import on_the_spot
 from longshore.manager.job import AnyJob
 from longshore.worker.control import Control
 
@@ -41,6 +45,21 @@ class JobContext:
         looks at this from time to time; a coroutine is cancelled anyway."""
         return self._control.cancelled or self._control.timed_out
 
+    async def complete_in(self, connection: object, *, result: Any = None) -> None:
+        """Completes the job in a transaction of the task's own: the job is completed, with this result, when that is
+        committed, and not at all when it is not. Best as the last step before the commit.
+
+        `connection` is what `options(connection=…)` takes. A task that returns without a commit has failed
+        (NotCommitted); one that raises after the commit has completed all the same; what it returns is not kept.
+        Raises ClaimLost when the job is not this attempt's any more: let it roll the transaction back. Also raises
+        ResultNotEncodable, UnusableConnection, and what the connection's driver raises.
+        """
+        await complete(self._desk.runtime, self._control, connection, result)
+
+    def complete_in_sync(self, connection: object, *, result: Any = None) -> None:
+        """`complete_in` for tasks in threads, with a connection that blocks."""
+        on_the_spot(self.complete_in(connection, result=result))
+
     async def progress(self, value: float, note: str = "") -> None:
         """How far the attempt is, from 0 to 1. Does not wait for the store."""
         await self._control.progress(value, note)
@@ -65,6 +84,9 @@ class NoScribe:
         """Says it to nobody."""
 
     def log(self, job: JobRecord, text: str) -> None:
+        """Says it to nobody."""
+
+    def completing(self, job: JobRecord, result: bytes | None) -> None:
         """Says it to nobody."""
 
 

@@ -6,9 +6,10 @@ from longshore.manager.jobs import Jobs
 from longshore.manager.letters import DeadLetters
 from longshore.manager.reports import Reports
 from longshore.manager.runtime import Runtime
+from longshore.manager.transacting import Transacting
 
 
-class Desk(Adding, Jobs, Controls, Reports):
+class Desk(Adding, Transacting, Jobs, Controls, Reports):
     """Adding, finding and changing jobs; queues and their figures; dead letters.
 
     A running task sees the manager as this (`ctx.manager`); `QueueManager` adds what defines tasks and runs workers.

@@ -45,8 +45,15 @@ class Engines:
         self._clock = clock
         self._lock = threading.Lock()
         self._origin: Future[Store] | None = None
+        self._unopened: Store | None = None
         self._opening: dict[Loop, asyncio.Task[Bench]] = {}
         self._open: dict[Loop, Bench] = {}
+
+    def unopened(self) -> Store:
+        """A store that stays closed: it knows its names, and works on connections of others."""
+        if self._unopened is None:
+            self._unopened = self._make_store()
+        return self._unopened
 
     async def here(self) -> Engine:
         """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""

@@ -190,7 +190,7 @@ _IN_DETAILS = {
     "backoff",
     "max_crashes",
 }
-_UPDATABLE = sorted(JobWords.__annotations__.keys() - {"job_id", "durability"})
+_UPDATABLE = sorted(JobWords.__annotations__.keys() - {"job_id", "durability", "connection"})
 
 
 def _merged(record: JobRecord, new: Details, told: Mapping[str, Any]) -> dict[str, Any]:

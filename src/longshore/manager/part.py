@@ -1,5 +1,8 @@
 """This module is what the parts of the manager have in common; each part is one subject of its public methods."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from longshore.manager.portal import Portal
 from longshore.manager.runtime import Runtime
 
@@ -9,6 +12,10 @@ class Part:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+
+    def connection_in(self, options: Mapping[str, Any]) -> object | None:
+        """The connection that the caller gave."""
+        return options.get("connection")
 
     @property
     def portal(self) -> Portal:

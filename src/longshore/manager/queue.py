@@ -1,6 +1,6 @@
 """This module is a queue as users hold it: its tasks are defined on it, and it can be acted on without its name."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Unpack
 
 from longshore.core.retry import Seconds
@@ -10,6 +10,7 @@ from longshore.manager.controls import DAY
 from longshore.manager.decorating import TaskDecorator
 from longshore.manager.desk import Desk
 from longshore.manager.figures import QueueMetrics
+from longshore.manager.intake import blocking_intake
 from longshore.manager.job import AnyJob
 from longshore.manager.options import QueueOptions
 from longshore.manager.portal import Portal
@@ -53,9 +54,9 @@ class Queue:
         """Adds a job; without a name it has the queue's. Raises like `QueueManager.add_job`."""
         return await self._desk.add_job(self.name, name or self.name, data, **options)
 
-    async def add_bulk(self, jobs: Iterable[BulkItem]) -> list[AnyJob]:
+    async def add_bulk(self, jobs: Iterable[BulkItem], *, connection: object | None = None) -> list[AnyJob]:
         """Adds many jobs; see `QueueManager.add_bulk`."""
-        return await self._desk.add_bulk(self.name, jobs)
+        return await self._desk.add_bulk(self.name, jobs, connection=connection)
 
     async def pause(self) -> None:
         """Nobody starts jobs of this queue any more."""
@@ -73,8 +74,12 @@ class Queue:
         """The queue's figures, with what happened in the last `minutes`."""
         return await self._desk.get_queue_metrics(self.name, minutes)
 
-    add_sync: Final = blocking(add)
-    add_bulk_sync: Final = blocking(add_bulk)
+    def connection_in(self, options: Mapping[str, Any]) -> object | None:
+        """The connection that the caller gave."""
+        return options.get("connection")
+
+    add_sync: Final = blocking_intake(add)
+    add_bulk_sync: Final = blocking_intake(add_bulk)
     pause_sync: Final = blocking(pause)
     resume_sync: Final = blocking(resume)
     clean_sync: Final = blocking(clean)

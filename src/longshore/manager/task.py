@@ -15,10 +15,9 @@ from longshore.core.errors import InvalidOption, PayloadMismatch
 from longshore.core.ids import format_id
 from longshore.core.signature import Signature
 from longshore.engine.plan import Plan
-from longshore.manager.blocking import blocking
 from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
-from longshore.manager.editing import find
+from longshore.manager.intake import blocking_intake, insert, older, without_connection
 from longshore.manager.job import Job
 from longshore.manager.portal import Portal
 from longshore.manager.words import JobWords, plan_job, translate
@@ -48,6 +47,7 @@ class Task(Generic[P, R]):
     ) -> None:
         self._desk = desk
         self._words = words
+        self._connection: object | None = None
         self._plan: Plan | None = None
         self._planned_with: Mapping[str, Any] | None = None
         self.function = function
@@ -68,14 +68,15 @@ class Task(Generic[P, R]):
         """Adds a job that calls the function with these arguments.
 
         Raises PayloadMismatch, PayloadNotEncodable, PayloadTooLarge and StoreUnavailable; nothing is stored then.
+        With a connection (`options(connection=…)`) the job is there when the caller's transaction commits; raises
+        UnusableConnection, and what the connection's driver raises.
         """
         runtime = self._desk.runtime
         plan = self._planned()
         new = plan.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
-        engine = await runtime.engines.here()
-        [reply] = await engine.add((new,), durability=plan.durability)
+        [reply] = await insert(runtime, (new,), self._connection, plan.durability)
         if plan.job_id is not None and reply is Inserted.DUPLICATE:
-            return Job(runtime, await find(engine, new.id))
+            return Job(runtime, await older(runtime, new))
         return Job(runtime, new)
 
     async def enqueue_many(self, calls: Iterable[Call]) -> list[Job[R]]:
@@ -89,12 +90,11 @@ class Task(Generic[P, R]):
                 "job_id", format_id(plan.job_id), "nothing for enqueue_many: one id cannot name many jobs"
             )
         runtime = self._desk.runtime
-        engine = await runtime.engines.here()
         jobs: list[Job[R]] = []
         remaining = iter(calls)
         while chunk := list(islice(remaining, CHUNK)):
             added = plan.many(self._encode_all(chunk))
-            await engine.add(added, durability=plan.durability)
+            await insert(runtime, added, self._connection, plan.durability)
             jobs += [Job(runtime, new) for new in added]
             await runtime.clock.sleep(0)
         return jobs
@@ -103,8 +103,9 @@ class Task(Generic[P, R]):
         """The same task whose jobs get these options. Raises UnknownOption and InvalidOption here, not when
         enqueuing."""
         bound = copy.copy(self)
-        own = translate(words, JobWords.__annotations__, of="a job")
+        own, connection = without_connection(translate(words, JobWords.__annotations__, of="a job"))
         bound._words = {**self._words, **own}  # noqa: SLF001 - a copy of itself
+        bound._connection = self._connection if connection is None else connection  # noqa: SLF001
         bound._plan = None  # noqa: SLF001
         bound._planned()  # noqa: SLF001
         return bound
@@ -118,8 +119,12 @@ class Task(Generic[P, R]):
         handler = self._desk.runtime.registry.find(self.queue, self.name)
         return handler is None or handler.policy.retry.wants(error)
 
-    enqueue_sync: Final = blocking(enqueue)
-    enqueue_many_sync: Final = blocking(enqueue_many)
+    def connection_in(self, options: Mapping[str, Any]) -> object | None:  # noqa: ARG002 - the task's arguments
+        """The connection that `options` was given."""
+        return self._connection
+
+    enqueue_sync: Final = blocking_intake(enqueue)
+    enqueue_many_sync: Final = blocking_intake(enqueue_many)
 
     def _planned(self) -> Plan:
         defaults = self._desk.runtime.options_of(self.queue).defaults

@@ -45,6 +45,8 @@ class JobWords(TypedDict, total=False):
     dead_letter: str
     durability: str
     """What the job outlives as soon as it was added: "memory", "os", "fsync" or "replicated"."""
+    connection: object
+    """Of the caller's own: the job is there when its transaction commits, and not before."""
 
 
 SEED_WORDS: Mapping[str, str] = {
@@ -75,7 +77,7 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any]) -> Plan:
 
     Raises UnknownOption, InvalidOption, InvalidId, InvalidName, PayloadNotEncodable (metadata).
     """
-    told = translate(words, JobWords.__annotations__, of="a job")
+    told = translate(words, _PLANNED, of="a job")
     metadata = _metadata(told.get("metadata", {}))
     retry, max_attempts = _retry(told)
     run_ms = read_time("at", told["at"] if "at" in told else told["run_at"]) if _AT & told.keys() else None
@@ -108,6 +110,8 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any]) -> Plan:
     )
 
 
+_PLANNED = tuple(word for word in JobWords.__annotations__ if word != "connection")
+"""What can be said ahead; a connection is given with the call."""
 _AT = {"at", "run_at"}
 
 

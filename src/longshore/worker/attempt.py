@@ -5,7 +5,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
+
 from longshore.core.job import JobRecord
+from longshore.core.verdict import COMPLETED
+from longshore.engine.herald import News
 from longshore.engine.policy import Policy
 from longshore.worker.control import Control, Scribe
 from longshore.worker.registry import Handler
@@ -94,6 +98,19 @@ class Attempt:
         except AttributeError:
             control = self.control = Control(self.record, scribe)
             return control
+
+    @property
+    def is_completing(self) -> bool:
+        """Whether the task has completed its job in a transaction of its own, which may have been committed or not."""
+        control: Control | None = getattr(self, "control", None)
+        return control is not None and control.is_completing
+
+    def completion(self) -> News | None:
+        """What to tell if that was committed; None where there was no such transaction."""
+        if not self.is_completing:
+            return None
+        record = msgspec.structs.replace(self.record, result=self.control.result)
+        return News(record, COMPLETED, self.handler)
 
     def follow(self) -> "Attempt | None":
         """See `Errand.follow`."""

@@ -20,6 +20,7 @@ from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, News
 from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Settled
+from longshore.worker.doubts import Doubts, completed
 from longshore.worker.notebook import FLUSH_SECONDS, Notebook
 from longshore.worker.stats import Stats
 
@@ -46,6 +47,7 @@ class Completer:
         self._patience = Patience(random)
         self._verdicts: list[Settlement] = []
         self._news: list[tuple[int, News]] = []
+        self._doubts = Doubts()
         self._notes: list[Note] = []
         self._in_flight: list[Settlement] = []
         self._ended = 0
@@ -72,8 +74,13 @@ class Completer:
         self._is_full = backlog > (LOW_MARK if self._is_full else HIGH_MARK)
         return self._is_full
 
-    def submit(self, settlement: Settlement, news: News | None = None) -> None:
-        """Takes a verdict; `news` is told when the store has applied it."""
+    def submit(
+        self, settlement: Settlement, news: News | None = None, *, if_completed: News | None = None
+    ) -> None:
+        """Takes a verdict; `news` is told when the store has applied it. `if_completed` is told instead where it turns
+        out that the attempt has completed its job by itself."""
+        if if_completed is not None:
+            self._doubts.note(if_completed)
         if news is not None:
             self._news.append((len(self._verdicts), news))
         self._verdicts.append(settlement)
@@ -124,6 +131,10 @@ class Completer:
         verdicts, news = self._take()
         self._in_flight = verdicts
         replies = await self._insist(verdicts)
+        if doubtful := self._doubts.taken_stale(verdicts, replies):
+            done = await self._completed(doubtful)
+            news = [(place, item) for place, item in news if place not in done] + list(done.items())
+            replies = [Settled.APPLIED if place in done else reply for place, reply in enumerate(replies)]
         self._in_flight = []
         self._ended += len(verdicts)
         self._call_those_who_wait()
@@ -169,6 +180,17 @@ class Completer:
                 self._patience.reset()
                 return replies
             await self._clock.sleep(self._patience.next_seconds())
+
+    async def _completed(self, stale: dict[int, News]) -> dict[int, News]:
+        """Those of the stale verdicts whose attempts have completed their jobs by themselves."""
+        while True:
+            try:
+                done = await completed(self._engine.store, stale)
+            except StoreUnavailable:
+                await self._clock.sleep(self._patience.next_seconds())
+            else:
+                self._patience.reset()
+                return done
 
     async def _one_by_one(self, verdicts: Sequence[Settlement]) -> list[Settled]:
         """One verdict that the store chokes on must not keep all others from it."""

@@ -15,6 +15,9 @@ class Scribe(Protocol):
     def log(self, job: JobRecord, text: str) -> None:
         """One line, in order."""
 
+    def completing(self, job: JobRecord, result: bytes | None) -> None:
+        """The task is about to complete its job in a transaction of its own."""
+
 
 class Control:
     """The worker's side of one attempt; the manager wraps it into the `JobContext` that user code sees.
@@ -22,12 +25,16 @@ class Control:
     `cancelled` and `timed_out` become true from outside; a function in a thread looks at them when it can stop.
     """
 
-    __slots__ = ("_scribe", "cancelled", "record", "timed_out")
+    __slots__ = ("_scribe", "cancelled", "is_completing", "record", "result", "timed_out")
 
     def __init__(self, record: JobRecord, scribe: Scribe) -> None:
         self.record: JobRecord = record
         self.cancelled: bool = False
         self.timed_out: bool = False
+        self.is_completing: bool = False
+        """The task has completed its job in a transaction of its own; whether that was committed is in the store."""
+        self.result: bytes | None = None
+        """What it completed its job with."""
         self._scribe = scribe
 
     async def progress(self, value: float, note: str = "") -> None:
@@ -37,6 +44,11 @@ class Control:
     async def log(self, text: str) -> None:
         """A line for the job's log. Stored within half a second, and always before the attempt's end."""
         self.log_sync(text)
+
+    def completing(self, result: bytes | None) -> None:
+        """Said before the job is completed in a transaction of the task's own, so that nobody forgets to look."""
+        self.is_completing, self.result = True, result
+        self._scribe.completing(self.record, result)
 
     def progress_sync(self, value: float, note: str = "") -> None:
         """`progress` for threads; does not wait for the store."""

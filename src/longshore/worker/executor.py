@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout, ResultNotEncodable
+from longshore.core.errors import AttemptTimeout, NotCommitted, ResultNotEncodable
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.core.verdict import CANCELLED, COMPLETED, RELEASED, Charge, Verdict
@@ -219,6 +219,9 @@ class Executor:
             self._raised(attempt, unreadable(outcome if error is None else error, second))
 
     def _returned(self, attempt: Attempt, outcome: Any) -> None:
+        if attempt.is_completing:
+            self._raised(attempt, NotCommitted())
+            return
         try:
             result = encoded(attempt, outcome)
         except ResultNotEncodable as error:
@@ -291,7 +294,9 @@ class Executor:
             follow=follow,
             keep=policy.keep_failed if verdict.state is State.FAILED else policy.keep_completed,
         )
-        self._completer.submit(settlement, News(record, verdict, attempt.handler, error))
+        self._completer.submit(
+            settlement, News(record, verdict, attempt.handler, error), if_completed=attempt.completion()
+        )
 
     def give_up(self, attempt: Attempt) -> None:
         """Settles an attempt that does not end, and drops whatever it may come to later."""

@@ -73,6 +73,9 @@ class Notebook:
         with self._lock:
             self._page(job).lines.append(_encode(line))
 
+    def completing(self, job: JobRecord, result: bytes | None) -> None:
+        """See `Scribe`: the attempt's `Control` knows."""
+
     def tear_off(self) -> list[Note]:
         """Everything noted since the last call."""
         with self._lock:

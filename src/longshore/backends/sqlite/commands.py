@@ -13,10 +13,12 @@ EXTEND, SETTLE, CLAIM, OTHER = range(4)
 class Command:
     """Something to be done in a transaction; it has a reply or an error afterwards."""
 
-    __slots__ = ("error", "reply", "work")
+    __slots__ = ("error", "is_visit", "reply", "work")
 
-    def __init__(self, work: Callable[[Transaction], Any]) -> None:
+    def __init__(self, work: Callable[[Transaction], Any], *, is_visit: bool = False) -> None:
         self.work = work
+        self.is_visit = is_visit
+        """It is a transaction to itself, and takes as long as its visitor wants."""
         self.reply: Any = None
         self.error: BaseException | None = None
 
@@ -27,9 +29,14 @@ class Waiting(Command):
     __slots__ = ("future", "is_answered", "loop", "rank")
 
     def __init__(
-        self, rank: int, work: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop
+        self,
+        rank: int,
+        work: Callable[[Transaction], Any],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        is_visit: bool = False,
     ) -> None:
-        super().__init__(work)
+        super().__init__(work, is_visit=is_visit)
         self.rank, self.loop = rank, loop
         self.future: asyncio.Future[Any] = loop.create_future()
         self.is_answered = False

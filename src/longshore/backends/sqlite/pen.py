@@ -105,9 +105,11 @@ class Pen:
                 connection.execute("COMMIT")
                 self.transactions += 1
                 self.ended_at = self.clock.monotonic()
-                self._mean_seconds = MEMORY * self._mean_seconds + (1 - MEMORY) * (self.ended_at - began)
+                if not group[0].is_visit:
+                    self._mean_seconds = MEMORY * self._mean_seconds + (1 - MEMORY) * (self.ended_at - began)
                 return [*failed, *group[:count]], group[count:], transaction.wakes
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # else SQLite has done it
+                connection.execute("ROLLBACK")
             failed.append(group.pop(~count))
         return failed, [], set()
 

@@ -6,7 +6,8 @@ there it overlaps with the next commit, which waits for the disk without the GIL
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +35,7 @@ from longshore.backends.sqlite.listening import SqliteListener
 from longshore.backends.sqlite.rows import claimed_jobs
 from longshore.backends.sqlite.schema import migrate
 from longshore.backends.sqlite.transaction import Transaction
+from longshore.backends.sqlite.within import SqliteTransaction, SqliteWithin, visit, within
 from longshore.core.clock import Clock, SystemClock
 from longshore.core.durability import Durability, check_reachable
 from longshore.core.errors import InvalidOption, StoreUnavailable
@@ -242,6 +244,16 @@ class SqliteStore:
         if self._core is not core:  # closed meanwhile by another thread, which may not have seen the listener
             listener.end_with_store()
         return listener
+
+    def within(self, connection: object) -> SqliteWithin:
+        """See `WorksWithin`: only for transactions of this store's own."""
+        return within(connection, str(self._path), self._clock)
+
+    @asynccontextmanager
+    async def transaction(self, seconds: float) -> AsyncIterator[SqliteTransaction]:
+        """See `Transacts`."""
+        async with visit(self._opened().writer, str(self._path), seconds) as lent:
+            yield lent
 
     async def _write(
         self, rank: int, work: Callable[[Transaction], Reply], *, is_small: bool = False

@@ -20,6 +20,7 @@ from longshore.backends.sqlite.commands import Command, Waiting, deliver
 from longshore.backends.sqlite.connecting import Settings
 from longshore.backends.sqlite.faults import Fault
 from longshore.backends.sqlite.pen import Pen
+from longshore.backends.sqlite.visiting import Turns
 from longshore.store.replies import Wake
 
 REST_SECONDS = 0.005
@@ -44,6 +45,7 @@ class Writer:
         self._inbox: SimpleQueue[Waiting | Word] = SimpleQueue()
         self._left: list[Waiting] = []
         self._group: list[Waiting] = []
+        self._turns = Turns()
         self._is_serving = False
         self._guard = threading.Lock()
         self._closing = threading.Event()
@@ -152,7 +154,7 @@ class Writer:
             return None
         if len(group) > 1:
             group.sort(key=lambda command: command.rank)
-        group, self._left = self._left + group, []
+        group, self._left = self._turns.choose(self._left + group)
         return group
 
     def _first(self) -> Waiting | Word:
@@ -173,7 +175,7 @@ class Writer:
         try:
             group = self._enter(group)
             try:
-                done, self._left, wakes = self._pen.transact(group)
+                done, left, wakes = self._pen.transact(group)
             finally:
                 self._pen.leave()
         except apsw.Error as error:
@@ -183,6 +185,7 @@ class Writer:
             self._pen.disconnect()
             self._refuse(group, Fault("unreachable", f"{self._path}: {error!r}"))
             return
+        self._left = left + self._left
         deliver(done)
         if wakes:
             self._ring(wakes)

@@ -22,6 +22,7 @@ from longshore.worker.runners.channel import LoopEnd
 from longshore.worker.runners.messages import (
     Begin,
     Begun,
+    Completing,
     Ended,
     Logged,
     Progressed,
@@ -178,6 +179,8 @@ class Child:
                 errand.control.progress_sync(value, note)
             case Logged(text=text) if errand is not None:
                 errand.control.log_sync(text)
+            case Completing(result=result) if errand is not None:
+                errand.control.completing(result)
             case Ended(outcome=outcome, size_bytes=size_bytes):
                 self.errand = None
                 self.errands_done += 1

@@ -25,6 +25,7 @@ from longshore.worker.runners.importing import importing
 from longshore.worker.runners.messages import (
     Begin,
     Begun,
+    Completing,
     Downward,
     Ended,
     Logged,
@@ -89,6 +90,10 @@ class Line:
     def log(self, job: JobRecord, text: str) -> None:  # noqa: ARG002
         """Passes a line on."""
         self.say(Logged(text))
+
+    def completing(self, job: JobRecord, result: bytes | None) -> None:  # noqa: ARG002
+        """Lets the worker know first, should we die in between."""
+        self.say(Completing(result))
 
     def _listen(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """This module holds what a worker and its child processes say to each other, as msgpack; never pickle.
 
 Down goes `Begin` once and then a `Run` per errand. Up come `Ready` once, and for each `Run` a `Begun`, any number of
-`Progressed` and `Logged`, and one outcome inside an `Ended`.
+`Progressed`, `Logged` and `Completing`, and one outcome inside an `Ended`.
 """
 
 from typing import Any
@@ -56,6 +56,12 @@ class Logged(Message, frozen=True):
     text: str
 
 
+class Completing(Message, frozen=True):
+    """The task is about to complete its job, with this result, in a transaction of its own."""
+
+    result: bytes | None
+
+
 class Returned(Message, frozen=True):
     """The task returned; its result as JSON, None for None."""
 
@@ -106,7 +112,7 @@ class Ended(Message, frozen=True):
 
 
 Downward = Begin | Run
-Upward = Ready | Begun | Progressed | Logged | Ended
+Upward = Ready | Begun | Progressed | Logged | Completing | Ended
 
 _encoder = msgspec.msgpack.Encoder()
 _downward: "msgspec.msgpack.Decoder[Downward]" = msgspec.msgpack.Decoder(Downward)

@@ -1,0 +1,148 @@
+"""This module is how new jobs get into the store: on the manager's own way, or in a transaction of the caller's.
+
+A caller's transaction is worked in where it is: an async connection in the caller's event loop, a blocking one in the
+caller's thread, never in another. So the blocking twin of a method that was given a connection does not go through
+the portal: its coroutine is run on the spot, which it can be because nothing in it waits.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from longshore.core.durability import Durability
+from longshore.core.errors import InvalidOption, UnusableConnection
+from longshore.core.ids import JobId
+from longshore.core.job import JobRecord, NewJob
+from longshore.manager import editing
+from longshore.manager.portal import Portal
+from longshore.manager.runtime import Runtime
+from longshore.store.commands import Settlement
+from longshore.store.replies import Inserted, Settled
+from longshore.store.within import Within, WorksWithin
+
+CHUNK = 1000
+"""Jobs in one insert on a caller's connection, at most."""
+
+
+async def insert(
+    runtime: Runtime, jobs: Sequence[NewJob], connection: object | None, durability: Durability | None
+) -> list[Inserted]:
+    """Stores new jobs. Raises what `Engine.add` raises, or with a connection UnusableConnection, InvalidOption and what
+    its driver raises."""
+    if connection is None:
+        return await (await runtime.engines.here()).add(jobs, durability=durability)
+    if durability is not None:
+        raise InvalidOption(
+            "durability", durability, "nothing beside connection=, whose commit decides about it"
+        )
+    within = join(runtime, connection)
+    replies: list[Inserted] = []
+    for start in range(0, len(jobs), CHUNK):
+        replies += await within.insert(jobs[start : start + CHUNK])
+    return replies
+
+
+async def settle(
+    runtime: Runtime, settlement: Settlement, connection: object, tell: Callable[[], None]
+) -> Settled:
+    """Ends a claim in the caller's transaction; `tell` is called when nothing but the store can refuse it any more.
+    Raises like `insert` with a connection."""
+    within = join(runtime, connection)
+    tell()
+    [settled] = await within.settle([settlement])
+    return settled
+
+
+async def older(runtime: Runtime, new: NewJob) -> JobRecord | NewJob:
+    """The job that has this id already; the new one where that is in a transaction that only the caller sees."""
+    if _on_the_spot.get():
+        return runtime.portal.call(_read(runtime, new.id)) or new
+    return await _read(runtime, new.id) or new
+
+
+def join(runtime: Runtime, connection: object) -> Within:
+    """The caller's transaction as a place for jobs. Raises UnusableConnection."""
+    store = runtime.engines.unopened()
+    if not isinstance(store, WorksWithin):
+        raise UnusableConnection(
+            f"connection= needs jobs and data in one database, and the jobs are in {runtime.url}. Add the job after "
+            "the commit, or write it into an outbox table of your own in the transaction and let a job move it: see "
+            "'Add and complete jobs in your own transaction' in the docs."
+        )
+    within = store.within(connection)
+    if within.is_async and _on_the_spot.get():
+        raise UnusableConnection(
+            f"The {_kind(connection)} belongs to an event loop: use the method without _sync there, and await it."
+        )
+    if not within.is_async and not _on_the_spot.get():
+        raise UnusableConnection(
+            f"The {_kind(connection)} blocks its thread: use the method with _sync at the end (enqueue_sync, "
+            "add_job_sync, complete_in_sync), in the thread that has the transaction."
+        )
+    return within
+
+
+class MayBeGiven(Protocol):
+    """Whatever has async methods whose jobs may go into a caller's transaction."""
+
+    @property
+    def portal(self) -> Portal:
+        """Where its coroutines are run for callers without a loop."""
+
+    def connection_in(self, options: Mapping[str, Any]) -> object | None:
+        """The connection that the caller gave, here or before."""
+
+
+S = TypeVar("S", bound=MayBeGiven)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def blocking_intake(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[S, P], R]:
+    """`blocking` for a method that may be given a connection: it is then used in the caller's own thread."""
+
+    @functools.wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        work = method(self, *args, **kwargs)
+        return self.portal.call(work) if self.connection_in(kwargs) is None else on_the_spot(work)
+
+    call.__name__ = f"{method.__name__}_sync"
+    call.__qualname__ = f"{method.__qualname__}_sync"
+    call.__doc__ = f"`{method.__name__}` for code without an event loop: waits for the outcome."
+    return call
+
+
+def on_the_spot(work: Coroutine[Any, Any, R]) -> R:
+    """What the coroutine returns or raises, run here and now: it may let others run, and must not wait for them."""
+    before = _on_the_spot.set(True)
+    try:
+        while work.send(None) is None:
+            """It let others run."""
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+    finally:
+        work.close()
+        _on_the_spot.reset(before)
+    raise AssertionError("something that waits got into the way of a blocking connection")
+
+
+def without_connection(options: Mapping[str, Any]) -> tuple[dict[str, Any], object | None]:
+    """Options of a job, and the connection among them."""
+    rest = dict(options)
+    return rest, rest.pop("connection", None)
+
+
+async def _read(runtime: Runtime, job_id: JobId) -> JobRecord | None:
+    [record] = await editing.read(await runtime.engines.here(), [job_id])
+    return record
+
+
+def _kind(connection: object) -> str:
+    return f"{type(connection).__module__}.{type(connection).__qualname__}"
+
+
+_on_the_spot: ContextVar[bool] = ContextVar("longshore_on_the_spot", default=False)
