@@ -12,6 +12,7 @@ from longshore.backends.postgres.faults import (
     spoils_the_connection,
     state_of,
 )
+from longshore.core.errors import StoreUnavailable
 
 Reply = TypeVar("Reply")
 PARTING_SECONDS = 2.0
@@ -50,6 +51,7 @@ class Berth:
         self._since = 0
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
+        self._is_closed = False
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def run(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
@@ -89,9 +91,12 @@ class Berth:
             self._since != self._tide.turns or not self._connection.is_usable
         ):
             self.cut()
-        if self._connection is None:
+        if self._connection is None and not self._is_closed:
             self._since = self._tide.turns
             self._connection = await self._connect()
+        if self._is_closed or self._connection is None:  # while we waited for our turn, or for the server
+            self.cut()
+            raise StoreUnavailable("closed", "it was closed while the call was under way")
         return self._connection
 
     def cut(self) -> None:
@@ -120,6 +125,7 @@ class Berth:
 
     def abandon(self) -> list[asyncio.Task[None]]:
         """Begins to end everything; gives what is still under way."""
+        self._is_closed = True
         self.cut()
         leaving = list(self._leaving)
         for task in leaving:

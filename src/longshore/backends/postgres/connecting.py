@@ -1,7 +1,6 @@
 """This module makes connections: which host, with which settings, and whether a pooler stands in between."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -9,6 +8,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from longshore.backends.postgres.faults import SOON, is_fault, state_of
+from longshore.backends.postgres.statements import statements
 from longshore.backends.postgres.url import Dsn
 from longshore.core.clock import Clock, system_random
 from longshore.core.errors import SettingsError
@@ -87,7 +87,9 @@ class Connector:
         self._count = count
         self._random = system_random()
         self._good = 0
-        self._is_pooled = False
+        self._pooled: dict[int, bool] = {}
+        """Of each host, once it is known."""
+        self._ask_pid = statements(dsn.names)["session_pid"]
 
     async def connect(self) -> Connection:
         """A new connection. Waits for a server that is full or just starting, longer each time, for most of the
@@ -105,14 +107,13 @@ class Connector:
             await self._clock.sleep(seconds)
 
     async def _connect_anywhere(self) -> Connection:
-        hosts = self._dsn.hosts or ((None, None),)
+        """To the first host that will have us; raises the most hopeful of their refusals."""
+        count = max(1, len(self._dsn.hosts))
         failures: list[Exception] = []
-        for place in itertools.islice(
-            itertools.cycle(range(len(hosts))), self._good, self._good + len(hosts)
-        ):
+        for place in [(self._good + step) % count for step in range(count)]:
             try:
-                connection = await self._connect(*hosts[place])
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                connection = await self._connect(place)
+            except Exception as error:
                 if not is_fault(error):
                     raise
                 failures.append(error)
@@ -121,19 +122,40 @@ class Connector:
                 return connection
         raise next((failure for failure in failures if state_of(failure) in SOON), failures[0])
 
-    async def _connect(self, host: str | None, port: int | None) -> Connection:
-        """Session settings travel with the start of a connection. A pooler refuses them; then there are none."""
-        if not self._is_pooled:
-            try:
-                return await self._open(host, port, session_settings(self._dsn))
-            except asyncpg.ProtocolViolationError as error:
-                if "startup parameter" not in str(error):
-                    raise
-                self._is_pooled = True
-        return await self._open(host, port, {})
+    async def _connect(self, place: int) -> Connection:
+        """A session with one host; what kind of session it is, is found out once."""
+        if place in self._pooled:
+            return await self._open(place, is_pooled=self._pooled[place])
+        try:
+            connection = await self._open(place, is_pooled=False)
+        except asyncpg.ProtocolViolationError as error:
+            if "startup parameter" not in str(error):
+                raise
+        else:
+            if await self._is_a_session(connection):
+                self._pooled[place] = False
+                return connection
+            connection.terminate()
+        connection = await self._open(place, is_pooled=True)
+        self._pooled[place] = True
+        return connection
 
-    async def _open(self, host: str | None, port: int | None, settings: dict[str, str]) -> Connection:
-        is_prepared = not self._is_pooled if self._dsn.prepared is None else self._dsn.prepared
+    async def _is_a_session(self, connection: Connection) -> bool:
+        """Whether the server's process that we talk to is the one that greeted us. A pooler greets in its own name."""
+        try:
+            pid = await connection.driver.fetchval(self._ask_pid)
+        except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError):
+            return False
+        except BaseException:
+            connection.terminate()
+            raise
+        return bool(pid == connection.driver.get_server_pid())
+
+    async def _open(self, place: int, *, is_pooled: bool) -> Connection:
+        """Session settings travel with the greeting; a pooler would refuse them, and they would not last there."""
+        host, port = self._dsn.hosts[place] if self._dsn.hosts else (None, None)
+        settings = {} if is_pooled else session_settings(self._dsn)
+        is_prepared = not is_pooled if self._dsn.prepared is None else self._dsn.prepared
         try:
             driver = await asyncpg.connect(
                 self._dsn.driver_url,
@@ -145,13 +167,14 @@ class Connector:
                 max_cacheable_statement_size=LARGEST_STATEMENT_BYTES,
                 server_settings={**settings, "application_name": self._dsn.application_name or "longshore"},
             )
+        except TimeoutError as error:
+            where = host or "the server"
+            raise ConnectionError(
+                f"no connection to {where} within {self._dsn.connect_seconds:g} s"
+            ) from error
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise SettingsError(f"{self._dsn.public} cannot be used: {error}") from error
-        except TimeoutError as error:
-            raise ConnectionError(
-                f"no connection to {host or 'the server'} within {self._dsn.connect_seconds:g} s"
-            ) from error
-        return Connection(driver, is_pooled=self._is_pooled, count=self._count)
+        return Connection(driver, is_pooled=is_pooled, count=self._count)
 
 
 def session_settings(dsn: Dsn) -> dict[str, str]:

@@ -63,9 +63,9 @@ def is_fault(error: BaseException) -> bool:
     """Whether the error says something about the store, and not about one statement."""
     if isinstance(error, asyncpg.PostgresError):
         return _reason(state_of(error)) is not None
-    return isinstance(
-        error, OSError | EOFError | asyncpg.InterfaceError | asyncpg.InternalClientError | ssl.SSLError
-    )
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # a value that PostgreSQL's type cannot take
+    return isinstance(error, OSError | EOFError | asyncpg.InternalClientError | ssl.SSLError)
 
 
 def meaning(error: Exception, where: str) -> Exception:
@@ -74,6 +74,8 @@ def meaning(error: Exception, where: str) -> Exception:
         return error
     state = state_of(error)
     reason = _reason(state) or "unreachable"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):  # none of several hosts takes writes
+        reason = "read-only"
     advice = _POOLED if state in {"26000", "42P05"} else _ADVICE.get(reason)
     said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return StoreUnavailable(reason, f"{where}: {said}" + (f"; {advice}" if advice else ""))
@@ -81,10 +83,7 @@ def meaning(error: Exception, where: str) -> Exception:
 
 def spoils_the_connection(error: BaseException) -> bool:
     """Whether the connection must be opened anew before it is of use again."""
-    if isinstance(error, asyncpg.PostgresError):
-        state = state_of(error)
-        return _reason(state) is not None and state not in _KEEP
-    return True
+    return is_fault(error) and state_of(error) not in _KEEP
 
 
 def spoils_all_connections(error: BaseException) -> bool:
@@ -92,9 +91,8 @@ def spoils_all_connections(error: BaseException) -> bool:
 
     A pool that kept them was seen to send its writes to a demoted primary for three days (gpustack/gpustack#6105).
     """
-    return state_of(error) in _ALL_OVER or (
-        not isinstance(error, asyncpg.PostgresError) and isinstance(error, OSError)
-    )
+    state = state_of(error)
+    return state in _ALL_OVER or state.startswith("08") or isinstance(error, OSError)
 
 
 def _reason(state: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -93,7 +93,7 @@ def parse(url: str, *, schema: str | None = None, prefix: str | None = None) -> 
         theirs.setdefault("target_session_attrs", "read-write")
     deadline_seconds = _seconds(query, "deadline", 10.0)
     return Dsn(
-        driver_url=urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(theirs), "")),
+        driver_url=_joined(parts.netloc, parts.path, urlencode(theirs)),
         public=_public(parts.netloc, parts.path, query),
         hosts=hosts,
         notify=query.get("notify") or None,
@@ -136,7 +136,11 @@ def _public(netloc: str, path: str, query: Mapping[str, str]) -> str:
     if query.get("notify"):
         shown["notify"] = _without_password(query["notify"])
     words = urlencode(shown, safe="/:,@*", quote_via=quote)
-    return urlunsplit(("postgresql", who.partition(":")[0] + at + where, path, words, ""))
+    return _joined(who.partition(":")[0] + at + where, path, words)
+
+
+def _joined(netloc: str, path: str, words: str) -> str:
+    return f"postgresql://{netloc}{path.rstrip('/')}" + (f"?{words}" if words else "")
 
 
 def _without_password(url: str) -> str:
