@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from _places import Place, place
+
 from longshore import QueueManager
 from longshore.core.ids import parse_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.store.commands import JobQuery, Order
+from longshore.store.contract import Store
 
 HERE = Path(__file__).resolve().parent
 
@@ -52,11 +55,14 @@ class Worker:
 class Arena:
     """A folder with a store, a file of marks and a log; workers that still run at the end are killed."""
 
-    def __init__(self, folder: Path, *, lease_seconds: float, slots: int, grace_seconds: float = 5) -> None:
-        self.folder, self.lease_seconds, self.slots = folder, lease_seconds, slots
+    def __init__(
+        self, folder: Path, place: Place, *, lease_seconds: float, slots: int, grace_seconds: float = 5
+    ) -> None:
+        self.folder, self.place, self.lease_seconds, self.slots = folder, place, lease_seconds, slots
         self.marks_file = folder / "marks"
         self.marks_file.touch()
-        self.url = os.environ.get("PROOF_URL", f"sqlite:///{folder / 'proof.db'}")
+        self._read = self._counted = 0
+        self.url = place.url
         self.log = (folder / "workers.log").open("ab")
         self.workers: list[Worker] = []
         self.environment = os.environ | {
@@ -67,6 +73,10 @@ class Arena:
             "PROOF_MARKS": str(self.marks_file),
         }
 
+    def go_through(self, url: str) -> None:
+        """Workers that start from now on find the store at this URL, such as a proxy's."""
+        self.environment["LONGSHORE_URL"] = url
+
     def start(self, *arguments: str) -> Worker:
         """A new worker."""
         worker = Worker(self, *arguments)
@@ -76,6 +86,15 @@ class Arena:
     def manager(self) -> QueueManager:
         """A producer on the same store, without the tasks' code."""
         return QueueManager(self.url)
+
+    def count_marks(self) -> int:
+        """How many starts there were, without reading what was read before."""
+        with self.marks_file.open("rb") as file:
+            file.seek(self._read)
+            news = file.read()
+        self._read += len(news)
+        self._counted += news.count(b"\n")
+        return self._counted
 
     def marks(self) -> list[Mark]:
         """Every start so far."""
@@ -97,20 +116,27 @@ class Arena:
 
 
 @contextlib.contextmanager
-def arena(*, lease_seconds: float = 2, slots: int = 10, grace_seconds: float = 5) -> Iterator[Arena]:
-    """An arena in a folder that is removed afterwards, unless PROOF_KEEP names one."""
+def arena(
+    store: str = "sqlite", *, lease_seconds: float = 2, slots: int = 10, grace_seconds: float = 5
+) -> Iterator[Arena]:
+    """An arena on a store of its own, in a folder that is removed afterwards, unless PROOF_KEEP names one."""
     with contextlib.ExitStack() as stack:
         keep = os.environ.get("PROOF_KEEP")
         folder = Path(keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="longshore-proof-")))
         folder.mkdir(parents=True, exist_ok=True)
-        place = Arena(folder, lease_seconds=lease_seconds, slots=slots, grace_seconds=grace_seconds)
-        stack.callback(place.close)
-        yield place
+        where = stack.enter_context(place(store, folder))
+        built = Arena(folder, where, lease_seconds=lease_seconds, slots=slots, grace_seconds=grace_seconds)
+        stack.callback(built.close)
+        yield built
 
 
 async def every_job(manager: QueueManager, ids: list[str]) -> dict[str, JobRecord]:
     """The records of these jobs as the store has them."""
-    store = await manager.store()
+    return await every_job_of(await manager.store(), ids)
+
+
+async def every_job_of(store: Store, ids: list[str]) -> dict[str, JobRecord]:
+    """The same, of a store without a manager."""
     found: dict[str, JobRecord] = {}
     for begin in range(0, len(ids), 500):
         chunk = tuple(parse_id(each) for each in ids[begin : begin + 500])
@@ -152,6 +178,10 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, str, str, bool]] = []
+
+    def at_least(self, what: str, found: float, limit: float) -> None:
+        """The found number must not be below the limit."""
+        self._rows.append((what, f"{found:g}", f"at least {limit:g}", found >= limit))
 
     def check(self, what: str, found: float, limit: float) -> None:
         """The found number must not be above the limit."""

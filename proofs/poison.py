@@ -1,10 +1,12 @@
 """This proof runs jobs that take their worker down among healthy ones: only the first end as dead letters.
 
-    python3 dev.py proof poison [--jobs 1000] [--processes 2] [--slots 10] [--lease 2] [--memory 300]
+    python3 dev.py proof poison [--store sqlite] [--jobs 1000] [--processes 2] [--slots 10] [--lease 2]
+        [--memory 300]
 
 Each of os._exit, a segmentation fault and endless memory, from a coroutine and from a thread, in processes of one
 supervisor. No kernel is asked to run out of memory: this proof kills a worker that holds more than --memory MB, as
-the kernel does with a container's. PROOF_URL runs it on another store than a fresh SQLite file.
+the kernel does with a container's. --store postgres or
+redis gives it a server of its own; PROOF_URL names another.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import sys
 from pathlib import Path
 
 from _arena import Arena, Verdicts, Worker, all_over, arena, ended, every_job, tell
+from _places import add_store
 
 from longshore import QueueManager
 from longshore.core.job import JobRecord
@@ -31,7 +34,7 @@ async def main(options: argparse.Namespace) -> int:
         f"poison: {len(POISONS)} jobs that take their worker down among {options.jobs:,} healthy ones, "
         f"{options.processes} processes of {options.slots} slots, lease {options.lease:g} s"
     )
-    with arena(lease_seconds=options.lease, slots=options.slots) as place:
+    with arena(options.store, lease_seconds=options.lease, slots=options.slots) as place:
         async with place.manager() as manager:
             healthy, poison = await _add(manager, options.jobs)
             supervisor = place.start("--processes", str(options.processes))
@@ -118,6 +121,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_store(parser)
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--slots", type=int, default=10)

@@ -1,10 +1,10 @@
 """This proof sends SIGTERM to workers at random ages: each ends in time, and no job is lost or charged anything.
 
-    python3 dev.py proof sigterm [--rounds 100] [--grace 2] [--lease 5] [--processes 1] [--seed N]
+    python3 dev.py proof sigterm [--store sqlite] [--rounds 100] [--grace 2] [--lease 5] [--processes 1] [--seed N]
 
 A round starts a worker, or with --processes a supervisor of several, and lets it be idle, or busy with jobs of 0.05 s,
-or with jobs of 60 s, coroutines or threads that nothing can stop. The signal comes 0 to 2 seconds later. PROOF_URL
-runs it on another store than a fresh SQLite file.
+or with jobs of 60 s, coroutines or threads that nothing can stop. The signal comes 0 to 2 seconds later. --store
+postgres or redis gives it a server of its own; PROOF_URL names another.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 from typing import NamedTuple
 
 from _arena import Arena, Verdicts, arena, every_job, tell
+from _places import add_store
 
 from longshore import QueueManager
 from longshore.core.job import JobRecord
@@ -51,7 +52,7 @@ async def main(options: argparse.Namespace) -> int:
     )
     chance = random.Random(seed)
     rounds = []
-    with arena(lease_seconds=options.lease, slots=10, grace_seconds=options.grace) as place:
+    with arena(options.store, lease_seconds=options.lease, slots=10, grace_seconds=options.grace) as place:
         async with place.manager() as manager:
             for number in range(options.rounds):
                 work = list(WORK)[number % len(WORK)]
@@ -121,6 +122,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_store(parser)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--grace", type=float, default=2)
     parser.add_argument("--lease", type=float, default=5)

@@ -1,8 +1,9 @@
 """This proof kills workers: jobs that append to a file, SIGKILLs at random, nothing lost, nothing run after its end.
 
-    python3 dev.py proof storm [--jobs 5000] [--kills 40] [--workers 2] [--slots 10] [--lease 2] [--seed N]
+    python3 dev.py proof storm [--store sqlite] [--jobs 5000] [--kills 40] [--workers 2] [--slots 10] [--lease 2]
+        [--seed N]
 
-PROOF_URL runs it on another store than a fresh SQLite file.
+--store postgres or redis gives it a server of its own; PROOF_URL names another.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 import time
 
 from _arena import Arena, Verdicts, Worker, all_over, arena, every_job, tell
+from _places import add_store
 
 from longshore import QueueManager
 
@@ -25,7 +27,7 @@ async def main(options: argparse.Namespace) -> int:
         f"storm: {options.jobs:,} jobs, {options.workers} workers of {options.slots} slots, "
         f"{options.kills} SIGKILLs, seed {seed}"
     )
-    with arena(lease_seconds=options.lease, slots=options.slots) as place:
+    with arena(options.store, lease_seconds=options.lease, slots=options.slots) as place:
         async with place.manager() as manager:
             for _ in range(options.workers):
                 place.start()
@@ -103,6 +105,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_store(parser)
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)

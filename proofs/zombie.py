@@ -1,6 +1,6 @@
 """This proof freezes workers: SIGSTOP for three leases, the work is done elsewhere, SIGCONT: late writes are refused.
 
-    python3 dev.py proof zombie [--rounds 50] [--lease 2] [--together 10]
+    python3 dev.py proof zombie [--store sqlite] [--rounds 50] [--lease 2] [--together 10]
 
 Rounds run side by side: each has a job and a worker of its own that is frozen while it holds the job.
 """
@@ -11,6 +11,7 @@ import signal
 import sys
 
 from _arena import Arena, Verdicts, Worker, all_over, arena, every_job, tell
+from _places import add_store
 
 from longshore import QueueManager
 
@@ -32,7 +33,7 @@ async def main(options: argparse.Namespace) -> int:
 
 async def _group(options: argparse.Namespace, together: int) -> tuple[int, int]:
     queues = [f"zombie-{number}" for number in range(together)]
-    with arena(lease_seconds=options.lease, slots=1) as place:
+    with arena(options.store, lease_seconds=options.lease, slots=1) as place:
         async with place.manager() as manager:
             data = {"seconds": 2 * options.lease}
             ids = [(await manager.add_job(queue, "sleep", data)).id for queue in queues]
@@ -89,6 +90,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_store(parser)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--lease", type=float, default=2)
     parser.add_argument("--together", type=int, default=10)
