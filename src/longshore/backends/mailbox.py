@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
+from longshore.core.service import Alarm
 from longshore.store.replies import Wake
 
 
@@ -14,10 +15,9 @@ class Mailbox:
 
     def __init__(self, clock: Clock, *, on_gone: Callable[[], None] = lambda: None) -> None:
         """`on_gone` is called, in whatever thread, when the event loop turns out to be closed."""
-        self._clock = clock
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Event()
+        self._arrived = Alarm(clock)  # one turn of the loop; an Event beside a timer takes three
         self._lock = threading.Lock()
         self._box: dict[Wake, None] = {}
         self._store_is_closed = False
@@ -33,11 +33,10 @@ class Mailbox:
 
     async def wait(self, seconds: float) -> list[Wake]:
         """Those since the last call. Raises StoreUnavailable("closed") when the store was closed."""
-        if not self._box and not self.is_over:
-            await self._arrival(seconds)
+        while not self._box and not self.is_over and await self._arrived.wait(seconds):
+            continue  # rung for what was taken out before
         if self._store_is_closed:
             raise StoreUnavailable("closed", "nobody will ring any more")
-        self._arrived.clear()
         with self._lock:
             box, self._box = self._box, {}
         return list(box)
@@ -45,7 +44,7 @@ class Mailbox:
     def end(self) -> None:
         """Lets who waits go; only in its event loop."""
         self.is_over = True
-        self._arrived.set()
+        self._arrived.ring()
 
     def end_with_store(self, end: Callable[[], None]) -> None:
         """The store was closed, in whatever thread; `end` is called in the event loop."""
@@ -54,16 +53,7 @@ class Mailbox:
 
     def _notice(self) -> None:
         if self._box:  # somebody may have emptied it before the loop came to this
-            self._arrived.set()
-
-    async def _arrival(self, seconds: float) -> None:
-        arrived = asyncio.ensure_future(self._arrived.wait())
-        asleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait({arrived, asleep}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            arrived.cancel()
-            asleep.cancel()
+            self._arrived.ring()
 
     def _call(self, callback: Callable[[], None]) -> None:
         if _running_loop() is self._loop:

@@ -7,7 +7,15 @@ import asyncio
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that is to come."""
+
+    def cancel(self) -> object:
+        """It comes no more. Again, or when it has come: does nothing."""
 
 
 class Clock(Protocol):
@@ -22,6 +30,9 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Waits; 0 lets others run."""
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Calls back in the running event loop: a tenth of what a task that sleeps costs."""
+
 
 class SystemClock:
     """The machine's clock."""
@@ -34,6 +45,9 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        return asyncio.get_running_loop().call_later(seconds, callback)
 
 
 class ManualClock:
@@ -55,11 +69,21 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)
-            return
+        else:
+            await self._awakening(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        if seconds <= 0:
+            return asyncio.get_running_loop().call_soon(callback)
+        woken = self._awakening(seconds)
+        woken.add_done_callback(lambda woken: None if woken.cancelled() else callback())
+        return woken
+
+    def _awakening(self, seconds: float) -> "asyncio.Future[None]":
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._lock:
             self._sleepers.append((self._monotonic + seconds, woken, threading.get_ident()))
-        await woken
+        return woken
 
     def advance(self, seconds: float) -> None:
         """Moves time on and wakes whoever slept until then."""

@@ -56,8 +56,7 @@ class Alarm:
     def ring(self) -> None:
         """Ends the wait, or the next one. Only on the event loop of who waits."""
         self._rung = True
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        self._end_rest()
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Whether it was rung; False when the time passed first. None: however long it takes."""
@@ -69,15 +68,17 @@ class Alarm:
     async def _rest(self, seconds: float | None) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting = waiting
-        timer = None if seconds is None else asyncio.ensure_future(self._clock.sleep(seconds))
-        if timer is not None:
-            timer.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(None))
+        timer = None if seconds is None else self._clock.call_later(seconds, self._end_rest)
         try:
             await waiting
         finally:
             self._waiting = None
             if timer is not None:
                 timer.cancel()
+
+    def _end_rest(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class Repeating:

@@ -27,6 +27,23 @@ async def test_sleepers_of_a_manual_clock_wake_in_the_order_of_their_times() -> 
     assert clock.now_ms() == 1_700_000_030_000
 
 
+@pytest.mark.parametrize("seconds", [0, 10])
+async def test_a_manual_clock_calls_back_when_its_time_has_come_unless_cancelled(seconds) -> None:
+    clock, called = ManualClock(), []
+    clock.call_later(seconds, lambda: called.append("kept"))
+    clock.call_later(seconds, lambda: called.append("cancelled")).cancel()
+    clock.advance(seconds)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert called == ["kept"]
+
+
+async def test_the_machines_clock_calls_back() -> None:
+    called = asyncio.Event()
+    SystemClock().call_later(0.0, called.set)
+    await asyncio.wait_for(called.wait(), 5)
+
+
 async def test_the_machines_clock_tells_milliseconds() -> None:
     clock = SystemClock()
     before = clock.now_ms()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.core.clock import ManualClock
+from longshore.core.clock import ManualClock, Timer
 from longshore.scaling.supervisor import Supervisor
 from tests.unit.scaling.processes import Words, command
 
@@ -25,6 +25,11 @@ class WatchedClock(ManualClock):
     async def sleep(self, seconds: float) -> None:
         self._fell_asleep.set()
         await super().sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        timer = super().call_later(seconds, callback)
+        self._fell_asleep.set()
+        return timer
 
     async def until_asleep(self, count: int = 1, *, for_at_most: float = inf) -> None:
         """Until so many sleep who wake within that time."""
