@@ -55,7 +55,10 @@ class Links:
             if loop is asyncio.get_running_loop():
                 await route.close(reason)
             elif not loop.is_closed():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(route.close(reason), loop))
+                closing = asyncio.run_coroutine_threadsafe(route.close(reason), loop)
+                await asyncio.wait(
+                    {asyncio.wrap_future(closing)}, timeout=1
+                )  # that loop may be ending itself
 
     async def call(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[Word], *, lane: Lane = Lane.CALL
