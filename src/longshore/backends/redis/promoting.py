@@ -1,0 +1,90 @@
+"""This module makes due jobs pending, over all queues in the order of their times, and sweeps what is over."""
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from longshore.backends.redis.calling import Caller
+from longshore.backends.redis.keys import HOME
+from longshore.store.replies import Promoted
+
+CHUNK = 1000
+"""Jobs that one script makes pending, at most: 2 ms."""
+
+
+class _Due(msgspec.Struct):
+    """What waits for its time in one queue."""
+
+    next_due_ms: int | None
+    is_over: bool
+    times: list[float] = []
+
+
+async def promote(caller: Caller, limit: int, now_ms: int | None) -> Promoted:
+    """Up to `limit` jobs, the earliest first. Works in chunks, between which others have their turn."""
+    dues = await _sweep_and_look(caller, min(CHUNK, limit), now_ms)
+    promoted: Counter[str] = Counter()
+    while True:
+        shares = _shares(dues, min(CHUNK, limit - promoted.total()))
+        promoted.update(await _promote_shares(caller, shares, dues, now_ms))
+        more = any(due.is_over for due in dues.values())
+        next_dues = [due.next_due_ms for due in dues.values() if due.next_due_ms is not None]
+        if not more or not shares or promoted.total() >= limit:
+            return Promoted(
+                count=promoted.total(),
+                queues=tuple(sorted(queue for queue, count in promoted.items() if count)),
+                next_due_ms=min(next_dues, default=None),
+                more=more,
+            )
+        dues = await _look(caller, list(dues), min(CHUNK, limit - promoted.total()), now_ms)
+
+
+async def sweep_minutes(caller: Caller, now_ms: int | None) -> None:
+    """Drops the history that is older than a day."""
+    names = await caller.registry.names()
+    await caller.each([caller.prepared("sweep_minutes", [queue], [], now_ms) for queue in names])
+
+
+async def _sweep_and_look(caller: Caller, limit: int, now_ms: int | None) -> dict[str, _Due]:
+    """What is due in every queue. One round trip, as long as no other process adds a queue: the sweep tells their
+    names, and meanwhile those are looked at that were known."""
+    known = caller.registry.known
+    looks = [caller.prepared("look_due", [queue], [max(limit, 0)], now_ms) for queue in known]
+    names, *replies = await caller.each([caller.prepared_shared("sweep", HOME, [], now_ms), *looks])
+    dues = {queue: _read(reply) for queue, reply in zip(known, replies, strict=True)}
+    new = await caller.registry.learn(names)
+    return dues | await _look(caller, new, limit, now_ms) if new else dues
+
+
+async def _look(caller: Caller, queues: Sequence[str], limit: int, now_ms: int | None) -> dict[str, _Due]:
+    calls = [caller.prepared("look_due", [queue], [max(limit, 0)], now_ms) for queue in queues]
+    return {queue: _read(reply) for queue, reply in zip(queues, await caller.each(calls), strict=True)}
+
+
+def _read(reply: list[bytes]) -> _Due:
+    next_due, is_over, *times = reply
+    return _Due(_time(next_due), bool(is_over), [float(time) for time in times])
+
+
+def _shares(dues: dict[str, _Due], limit: int) -> Counter[str]:
+    """How many jobs of each queue are among the earliest."""
+    times = heapq.merge(*([(time, queue) for time in due.times] for queue, due in dues.items()))
+    return Counter(queue for _, (_, queue) in zip(range(max(limit, 0)), times, strict=False))
+
+
+async def _promote_shares(
+    caller: Caller, shares: Counter[str], dues: dict[str, _Due], now_ms: int | None
+) -> dict[str, int]:
+    """Makes them pending; `dues` then says what is left."""
+    calls = [caller.prepared("promote", [queue], [queue, count], now_ms) for queue, count in shares.items()]
+    counts = {}
+    for queue, (count, next_due, is_over) in zip(shares, await caller.each(calls), strict=True):
+        counts[queue] = count
+        dues[queue] = _Due(_time(next_due), bool(is_over))
+    return counts
+
+
+def _time(text: bytes) -> int | None:
+    return int(float(text)) if text else None

@@ -1,0 +1,45 @@
+-- verb: adopt
+-- keys: | jobs states ids due back finished extras errors logs counts minutes ready
+-- arguments: now, channel, number of queues, their names, then for each job five: number of its queue 2 · id 16 · body
+--   (created, place and all), record, extras, errors, logs
+-- reply: for each job 1 (created) or 0 (a duplicate)
+-- include: time records queues lives
+
+local size = tonumber(ARGV[3])
+local queues, replies = {}, {}
+for n = 1, size do queues[n] = open_queue(n - 1, ARGV[3 + n]) end
+
+local function take_in(q, id, body, record)
+  local row = read_record(record)
+  move(q, nil, row.state)
+  if row.state == PENDING then
+    row.place = next_place(q)
+    join_tail(q, id, row.priority, row.place)
+  elseif row.state < FIRST_TERMINAL then
+    wait_until(q, id, row.run_ms)
+  else
+    append(q.ended, row.finished, id)
+    q.has_ended = true
+  end
+  append(q.bodies, id, body)
+  keep(q, id, row)
+  redis.call('ZADD', q.ids, 0, id)
+end
+
+for i = 4 + size, #ARGV, 5 do
+  local q = queues[unpack_bytes('<I2', ARGV[i]) + 1]
+  local id, body = sub(ARGV[i], 3, 18), sub(ARGV[i], 19)
+  q.known = q.known or {}
+  if q.known[id] or redis.call('HEXISTS', q.jobs, id) == 1 then
+    replies[#replies + 1] = 0
+  else
+    q.known[id] = true
+    take_in(q, id, body, ARGV[i + 1])
+    for k, key in ipairs({ q.extras, q.errors, q.logs }) do
+      if ARGV[i + 1 + k] ~= '' then redis.call('HSET', key, id, ARGV[i + 1 + k]) end
+    end
+    replies[#replies + 1] = 1
+  end
+end
+for _, q in ipairs(queues) do close_queue(q) end
+return replies

@@ -1,0 +1,36 @@
+-- verb: extend
+-- keys: sessions cancels |
+-- arguments: now, channel, then for each lease: flags 1 (1 opens, 2 came from home) · milliseconds 8 · session
+-- reply: for each lease: 1 (held) or 0, and behind it the ids of its jobs that are to stop, 16 bytes each
+-- include: time sessions
+
+local OPENS = 1
+local replies, wishes = {}, nil
+
+-- The jobs that somebody wants stopped, by session; read once, if there are any.
+local function wishes_for(session)
+  if not wishes then
+    wishes = {}
+    local all = redis.call('HGETALL', shared.cancels)
+    for i = 1, #all, 2 do
+      wishes[all[i + 1]] = (wishes[all[i + 1]] or '') .. all[i]
+    end
+  end
+  return wishes[session] or ''
+end
+
+for i = 3, #ARGV do
+  local flags, lease_ms = struct.unpack('<Bd', ARGV[i])
+  local session = string.sub(ARGV[i], 10)
+  if lease_ms <= 0 then
+    end_session(session)
+    replies[#replies + 1] = '0'
+  elseif flags ~= OPENS and not lease_end(session) then
+    replies[#replies + 1] = '0'
+  else
+    redis.call('HSET', shared.sessions, session, now + lease_ms)
+    leases[session] = now + lease_ms
+    replies[#replies + 1] = '1' .. wishes_for(session)
+  end
+end
+return replies

@@ -1,0 +1,108 @@
+-- part: a queue whose jobs this call touches: what is to be written, gathered, and written in a few commands at its end.
+--
+-- A command costs 0.3 to 0.5 µs however much it carries, so none is sent for a single job where a list will do.
+
+local CHUNK = 4000 -- values in one command; Lua's stack holds 8,000
+
+local function call_with(command, key, values)
+  for first = 1, #values, CHUNK do
+    redis.call(command, key, unpack(values, first, math.min(first + CHUNK - 1, #values)))
+  end
+end
+
+local function open_queue(number, name)
+  local q = queue_keys(number)
+  q.name, q.moves, q.tally = name, {}, {}
+  q.gone, q.bodies, q.written, q.unwritten = {}, {}, {}, {}
+  q.due_added, q.due_dropped, q.ended, q.not_ended = {}, {}, {}, {}
+  q.lines, q.put_back, q.taken_back = {}, {}, {}
+  return q
+end
+
+local function append(list, first, second)
+  local size = #list
+  list[size + 1] = first
+  if second ~= nil then list[size + 2] = second end
+end
+
+-- Counts a job in another state; nil: it comes from nowhere or goes there.
+local function move(q, from, to)
+  local moves = q.moves
+  if from then moves[from] = (moves[from] or 0) - 1 end
+  if to then moves[to] = (moves[to] or 0) + 1 end
+end
+
+local function count_minute(q, what, amount)
+  q.tally[what] = (q.tally[what] or 0) + amount
+end
+
+local function next_place(q)
+  return place_bytes(redis.call('HINCRBY', q.counts, 'place', 1))
+end
+
+-- Lets a job that is pending now stand at the tail of its line.
+local function join_tail(q, id, priority, place)
+  local line = q.lines[priority]
+  if not line then
+    line = {}
+    q.lines[priority] = line
+  end
+  line[#line + 1] = id .. place
+  q.has_new = true
+end
+
+-- Lets a job wait for a time, and notes whether it is the next one.
+local function wait_until(q, id, run_ms)
+  if q.next_due == nil then
+    q.next_due = tonumber(redis.call('ZRANGE', q.due, 0, 0, 'WITHSCORES')[2]) or math.huge
+  end
+  if run_ms < q.next_due then
+    q.next_due, q.is_nearer = run_ms, true
+  end
+  append(q.due_added, run_ms, id)
+end
+
+-- The second argument is what every channel begins with.
+local function ring(kind, name) redis.call('PUBLISH', ARGV[2] .. name .. '}:wake:' .. kind, '') end
+
+local function write_counts(q)
+  local pending = 0
+  for state, amount in pairs(q.moves) do
+    if amount ~= 0 or state == PENDING then
+      local count = redis.call('HINCRBY', q.counts, state, amount)
+      if state == PENDING then pending = count - amount end
+    end
+  end
+  local minute = math.floor(now / 60000)
+  for what, amount in pairs(q.tally) do
+    redis.call('HINCRBY', q.minutes, minute .. what, amount)
+  end
+  return pending
+end
+
+local function write_gone(q)
+  if #q.gone == 0 then return end
+  call_with('HDEL', q.jobs, q.gone)
+  call_with('HDEL', q.states, q.gone)
+  call_with('ZREM', q.ids, q.gone)
+  q.gone = {}
+end
+
+local function close_queue(q)
+  write_gone(q)
+  if #q.unwritten > 0 then call_with('HDEL', q.states, q.unwritten) end
+  if #q.bodies > 0 then call_with('HSET', q.jobs, q.bodies) end
+  if #q.written > 0 then call_with('HSET', q.states, q.written) end
+  if #q.due_dropped > 0 then call_with('ZREM', q.due, q.due_dropped) end
+  if #q.due_added > 0 then call_with('ZADD', q.due, q.due_added) end
+  if #q.not_ended > 0 then call_with('ZREM', q.finished, q.not_ended) end
+  if #q.ended > 0 then call_with('ZADD', q.finished, q.ended) end
+  if #q.taken_back > 0 then call_with('ZREM', q.back, q.taken_back) end
+  if #q.put_back > 0 then call_with('ZADD', q.back, q.put_back) end
+  for priority, line in pairs(q.lines) do call_with('RPUSH', q[priority], line) end
+  local pending_before = write_counts(q)
+  if q.has_new and (pending_before <= 0 or q.has_left) then ring('pending', q.name) end
+  if q.has_ended then ring('finished', q.name) end
+  if q.is_stopping then ring('cancel', q.name) end
+  if q.is_nearer then ring('scheduled', q.name) end
+end

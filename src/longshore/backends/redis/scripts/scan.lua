@@ -1,0 +1,179 @@
+-- verb: scan
+-- keys: sessions held | jobs states running ids due finished extras errors logs
+-- arguments: now, channel, query (a map; see `queries.py`)
+-- reply: 1 if this was all; the key of the last job looked at: its id, and for the order FINISHED its end before that;
+--   how many of `spare` are left; then for each job found, as many as the limit: id, body, record ('' of a new job),
+--   time when it is due ('' for none), extras, and if `full` errors and logs
+-- include: time records sessions matching notes
+
+local q = queue_keys(0)
+local query = cmsgpack.unpack(ARGV[3])
+local FINISHED, NEWEST = 2, 1
+local BATCH = 500
+local order, limit, spare = query.order, query.limit, query.spare or 0
+local reply, found, examined = { 0, '', spare }, 0, 0
+local last = query.after or ''
+
+local function is_behind(id) return query.after == nil or (order == NEWEST and id < query.after) or (order ~= NEWEST and id > query.after) end
+
+-- Ids that were named, or are those of all running jobs: sorted here, from the cursor on.
+local function few(ids)
+  local wanted, seen = {}, {}
+  for _, id in ipairs(ids) do
+    if not seen[id] and is_behind(id) then wanted[#wanted + 1] = id end
+    seen[id] = true
+  end
+  table.sort(wanted, order == NEWEST and function(a, b) return a > b end or nil)
+  local at = 0
+  return function(count)
+    local batch = {}
+    for i = at + 1, math.min(at + count, #wanted) do batch[#batch + 1] = wanted[i] end
+    at = at + #batch
+    return batch
+  end
+end
+
+local function all_ids()
+  local cursor = query.after and '(' .. query.after
+  return function(count)
+    local batch
+    if order == NEWEST then
+      batch = redis.call('ZREVRANGEBYLEX', q.ids, cursor or '+', '-', 'LIMIT', 0, count)
+    else
+      batch = redis.call('ZRANGEBYLEX', q.ids, cursor or '-', '+', 'LIMIT', 0, count)
+    end
+    if #batch > 0 then cursor = '(' .. batch[#batch] end
+    return batch
+  end
+end
+
+-- By the time of their end: `after` is that time and the id. A member that has gone meanwhile is looked for by hand.
+local function by_end()
+  local start = 0
+  if query.after then
+    local ended, id = query.after_ms, query.after
+    start = redis.call('ZCOUNT', q.finished, '(' .. string.format('%.17g', ended), '+inf')
+    local score, rank = redis.call('ZSCORE', q.finished, id), redis.call('ZREVRANK', q.finished, id)
+    if score and tonumber(score) == ended then
+      start = rank + 1
+    else
+      repeat
+        local ties = redis.call('ZREVRANGE', q.finished, start, start + 99, 'WITHSCORES')
+        local i = 1
+        while ties[i] and tonumber(ties[i + 1]) == ended and ties[i] >= id do i = i + 2 end
+        start = start + (i - 1) / 2
+      until i <= #ties or #ties == 0
+    end
+  end
+  if query.before then
+    start = math.max(start, redis.call('ZCOUNT', q.finished, string.format('%.17g', query.before), '+inf'))
+  end
+  if spare > 0 and query.only_ended then
+    local skipped = math.min(spare, math.max(redis.call('ZCARD', q.finished) - start, 0))
+    start, spare = start + skipped, spare - skipped
+  end
+  return function(count)
+    local batch = redis.call('ZREVRANGE', q.finished, start, start + count - 1)
+    start = start + #batch
+    return batch
+  end
+end
+
+local function few_by_end(ids)
+  local ended = {}
+  for _, id in ipairs(ids) do
+    local score = redis.call('ZSCORE', q.finished, id)
+    if score then
+      local is_next = query.after == nil or tonumber(score) < query.after_ms
+        or (tonumber(score) == query.after_ms and id < query.after)
+      if is_next and not ended[id] then
+        ended[id] = tonumber(score)
+        ended[#ended + 1] = id
+      end
+    end
+  end
+  table.sort(ended, function(a, b)
+    if ended[a] ~= ended[b] then return ended[a] > ended[b] end
+    return a > b
+  end)
+  local at = 0
+  return function(count)
+    local batch = {}
+    for i = at + 1, math.min(at + count, #ended) do batch[#batch + 1] = ended[i] end
+    at = at + #batch
+    return batch
+  end
+end
+
+local function only_running()
+  if query.lost then
+    local has_lost = false
+    for _, session in ipairs(redis.call('HKEYS', shared.held)) do has_lost = has_lost or not is_live(session) end
+    if not has_lost then return few({}) end
+  end
+  return few(redis.call('HKEYS', q.running))
+end
+
+local function source()
+  if order == FINISHED then return query.ids and few_by_end(query.ids) or by_end() end
+  if query.ids then return few(query.ids) end
+  if query.lost or (query.states and #query.states == 1 and query.states[1] == RUNNING) then return only_running() end
+  if query.states and query.only_waiting and redis.call('ZCARD', q.due) <= BATCH then return few(redis.call('ZRANGE', q.due, 0, -1)) end
+  return all_ids()
+end
+
+local function answer(id, body, record)
+  local due = ''
+  if not record and place_of(body) == NOWHERE then due = redis.call('ZSCORE', q.due, id) or '' end
+  local flags = record and byte(record, 2) or 0
+  reply[#reply + 1] = id
+  reply[#reply + 1] = body
+  reply[#reply + 1] = record or ''
+  reply[#reply + 1] = due
+  reply[#reply + 1] = has(flags, EXTRAS) and redis.call('HGET', q.extras, id) or ''
+  if query.full then
+    reply[#reply + 1] = has(flags, ERRORS) and redis.call('HGET', q.errors, id) or ''
+    reply[#reply + 1] = has(flags, LOGS) and redis.call('HGET', q.logs, id) or ''
+  end
+  found = found + 1
+end
+
+local function look(id, body, record)
+  local function error_text()
+    if not record or not has(byte(record, 2), EXTRAS) then return '' end
+    return read_extras(redis.call('HGET', q.extras, id)).text
+  end
+  last = id
+  if order == FINISHED then last = sub(record, 35, 42) .. id end
+  if not matches(query, body, record, error_text) then return end
+  if spare > 0 then
+    spare = spare - 1
+  else
+    answer(id, body, record)
+  end
+end
+
+local function look_at(batch)
+  local bodies = redis.call('HMGET', q.jobs, unpack(batch))
+  local records = redis.call('HMGET', q.states, unpack(batch))
+  local running = redis.call('HMGET', q.running, unpack(batch))
+  for i, id in ipairs(batch) do
+    examined = examined + 1
+    if bodies[i] then look(id, bodies[i], records[i] or running[i] or nil) end
+    if found >= limit then return end
+  end
+end
+
+local next_batch, size = source(), math.min(BATCH, math.max(limit + spare, 20))
+while true do
+  local batch = next_batch(size)
+  if #batch == 0 then
+    reply[1] = 1
+    break
+  end
+  look_at(batch)
+  if found >= limit or examined >= query.examine then break end
+  size = BATCH
+end
+reply[2], reply[3] = last, spare
+return reply

@@ -1,0 +1,197 @@
+-- verb: settle
+-- keys: sessions held cancels | jobs states running ids due back finished extras errors logs counts minutes outbox ready
+-- arguments: now, channel, number of queues, their names, then for each settlement: number of its queue 2 · id 16 ·
+--   fence 4 · state 1 · charge 1 · flags 1 · time 8 · followers 2 · lengths of session 1, result 4, error 4, text 4 ·
+--   these four; and behind it each follower: number of its queue 2 · item, or ELSEWHERE 2 · length 1 · queue · item
+-- reply: for each settlement 1 (applied) or 0 (stale)
+-- include: time records sessions queues inserting lives notes
+
+local ELSEWHERE = 65535
+local IF_LOST, KEEP, HAS_RESULT, HAS_ERROR, HAS_TEXT_TOO, AT_TIME = 1, 2, 4, 8, 16, 32
+local ERRORS_KEPT = 25
+local size = tonumber(ARGV[3])
+local queues, replies, held = {}, {}, {}
+for n = 1, size do
+  queues[n] = open_queue(n - 1, ARGV[3 + n])
+  queues[n].records, queues[n].asked, queues[n].ended_claims = {}, {}, {}
+end
+
+-- Reads the records of all claims that the call is about. Those that are not running may have been settled before.
+local function read_all()
+  local i = 4 + size
+  while i <= #ARGV do
+    local number, followers = unpack_bytes('<I2', ARGV[i]) + 1, (unpack_bytes('<I2', ARGV[i], 34))
+    append(queues[number].asked, sub(ARGV[i], 3, 18))
+    i = i + 1 + followers
+  end
+  for _, q in ipairs(queues) do
+    for first = 1, #q.asked, CHUNK do
+      local last = math.min(first + CHUNK - 1, #q.asked)
+      local there = redis.call('HMGET', q.running, unpack(q.asked, first, last))
+      for k = first, last do q.records[q.asked[k]] = there[k - first + 1] end
+    end
+  end
+end
+
+local function record_of(q, id)
+  local record = q.records[id]
+  if record == false then
+    record = redis.call('HGET', q.states, id) or nil
+    q.records[id] = record
+  end
+  return record
+end
+
+-- The commonest end, without a table for the record: 1 µs less.
+local function complete(q, id, record, result, flags)
+  local length = byte(record, 59)
+  local started = unpack_bytes('<d', record, 27)
+  local at = pack('<d', now)
+  if flags > 0 then flags = RESULT else flags = 0 end
+  flags = flags + (math.floor(byte(record, 2) / EXTRAS) * EXTRAS)
+  local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. at .. at .. NEVER
+    .. sub(record, 59, 59 + length) .. result
+  append(q.written, id, ended)
+  append(q.ended, now, id)
+  q.has_ended = true
+  move(q, RUNNING, COMPLETED)
+  count_minute(q, 'c', 1)
+  count_minute(q, 't', now - started)
+  return ended
+end
+
+local function charge_job(row, charge)
+  if charge == FAILURE then row.failures = row.failures + 1
+  elseif charge == CRASH then row.crashes = row.crashes + 1
+  elseif charge == RELEASE then row.releases = row.releases + 1 end
+end
+
+local function count_end(q, state, charge, spent)
+  if state == COMPLETED then count_minute(q, 'c', 1)
+  elseif state == FAILED then count_minute(q, 'f', 1)
+  elseif charge == FAILURE then count_minute(q, 'r', 1)
+  else spent = 0 end
+  if charge == CRASH then count_minute(q, 'x', 1) end
+  if spent ~= 0 then count_minute(q, 't', spent) end
+end
+
+local function remember(q, id, row, settlement)
+  if has(settlement.flags, HAS_ERROR) then
+    add_lines(q.errors, id, { settlement.error }, ERRORS_KEPT)
+    row.flags = with(row.flags, ERRORS)
+  end
+  if has(settlement.flags, HAS_TEXT_TOO) then
+    local extras = read_extras(has(row.flags, EXTRAS) and redis.call('HGET', q.extras, id))
+    extras.text, extras.flags = settlement.text, with(extras.flags, HAS_TEXT)
+    write_extras(q.extras, id, extras)
+    row.flags = with(row.flags, EXTRAS)
+  end
+end
+
+-- Moves the job to where the verdict says.
+local function go(q, id, row, settlement)
+  local state, charge = settlement.state, settlement.charge
+  move(q, RUNNING, state)
+  if state >= FIRST_TERMINAL then
+    if has(settlement.flags, KEEP) then
+      finish(q, id, row, state)
+    else
+      forget(q, id, row.flags)
+      q.has_ended = true
+      move(q, state, nil)
+      return nil
+    end
+  elseif state == PENDING then
+    line_up(q, id, row, charge == RELEASE)
+  else
+    wait(q, id, row, state, has(settlement.flags, AT_TIME) and settlement.time or now + settlement.time)
+  end
+  local record = write_record(row)
+  append(q.written, id, record)
+  return record
+end
+
+local function apply(q, id, record, settlement)
+  append(q.ended_claims, id)
+  local plain = settlement.state == COMPLETED and settlement.charge == 0
+  held[settlement.session] = (held[settlement.session] or 0) - 1
+  if has(byte(record, 2), STOPPING) then redis.call('HDEL', shared.cancels, id) end
+  if has(settlement.flags, IF_LOST) then end_session(settlement.session) end
+  local flags = settlement.flags
+  if plain and (flags == KEEP or flags == KEEP + HAS_RESULT) then
+    return complete(q, id, record, settlement.result, flags - KEEP)
+  end
+  local row = read_record(record)
+  count_end(q, settlement.state, settlement.charge, now - row.started)
+  row.settled, row.updated, row.result = settlement.state, now, settlement.result
+  row.flags = without(without(row.flags, STOPPING), RESULT)
+  if has(flags, HAS_RESULT) then row.flags = with(row.flags, RESULT) end
+  remember(q, id, row, settlement)
+  charge_job(row, settlement.charge)
+  return go(q, id, row, settlement)
+end
+
+local function read_settlement(arg)
+  local s = {}
+  local session, result, err, text
+  s.fence, s.state, s.charge, s.flags, s.time, s.followers, session, result, err, text =
+    unpack_bytes('<I4BBBdI2BI4I4I4', arg, 19)
+  local at = 49
+  s.session = sub(arg, at, at + session - 1)
+  at = at + session
+  s.result = sub(arg, at, at + result - 1)
+  at = at + result
+  s.error = sub(arg, at, at + err - 1)
+  s.text = sub(arg, at + err)
+  return s
+end
+
+local function is_claim(record, settlement)
+  return record and unpack_bytes('<I4', record, 5) == settlement.fence
+    and sub(record, 60, 59 + byte(record, 59)) == settlement.session
+end
+
+local function settle_one(q, id, settlement)
+  local record = record_of(q, id)
+  if not is_claim(record, settlement) then return 0 end
+  if byte(record, 1) ~= RUNNING then return byte(record, 3) == settlement.state and 1 or 0 end
+  if has(settlement.flags, IF_LOST) and is_live(settlement.session) then return 0 end
+  q.records[id] = apply(q, id, record, settlement)
+  return 1, true
+end
+
+-- Followers go into the queues of this call; one of another slot waits in the outbox, its time made absolute.
+local function follow(q, arg)
+  local number = unpack_bytes('<I2', arg)
+  if number ~= ELSEWHERE then
+    local there = queues[number + 1]
+    write_gone(there) -- it may come back
+    insert_jobs(there, { sub(arg, 3) })
+    return
+  end
+  local length = byte(arg, 3)
+  local item = sub(arg, 4 + length)
+  redis.call('RPUSH', q.outbox, sub(arg, 3, 3 + length) .. sub(item, 1, 16) .. pack('<d', due_time(item)) .. sub(item, 25))
+end
+
+read_all()
+local i = 4 + size
+while i <= #ARGV do
+  local arg = ARGV[i]
+  local q = queues[unpack_bytes('<I2', arg) + 1]
+  local settlement = read_settlement(arg)
+  local reply, is_applied = settle_one(q, sub(arg, 3, 18), settlement)
+  replies[#replies + 1] = reply
+  for k = i + 1, i + settlement.followers do
+    if is_applied then follow(q, ARGV[k]) end
+  end
+  i = i + 1 + settlement.followers
+end
+for session, amount in pairs(held) do
+  if redis.call('HINCRBY', shared.held, session, amount) <= 0 then redis.call('HDEL', shared.held, session) end
+end
+for _, q in ipairs(queues) do
+  if #q.ended_claims > 0 then call_with('HDEL', q.running, q.ended_claims) end
+  close_queue(q)
+end
+return replies

@@ -1,0 +1,24 @@
+-- verb: promote, its sweep: drops records that are over, and sessions that are over and hold no job
+-- keys: sessions held records record_names mortal queues |
+-- arguments: now, channel
+-- reply: the names of all queues
+-- include: time sessions
+
+for _, name in ipairs(redis.call('SMEMBERS', shared.mortal)) do
+  local record = redis.call('HGET', shared.records, name)
+  if not record or is_over(record) then
+    redis.call('HDEL', shared.records, name)
+    redis.call('ZREM', shared.record_names, name)
+    redis.call('SREM', shared.mortal, name)
+    if string.sub(name, 1, 6) == 'pause\0' then
+      redis.call('PUBLISH', ARGV[2] .. string.sub(name, 7) .. '}:wake:pending', '')
+    end
+  end
+end
+local all = redis.call('HGETALL', shared.sessions)
+for i = 1, #all, 2 do
+  if (tonumber(all[i + 1]) or 0) <= now and redis.call('HEXISTS', shared.held, all[i]) == 0 then
+    redis.call('HDEL', shared.sessions, all[i])
+  end
+end
+return redis.call('SMEMBERS', shared.queues)

@@ -1,0 +1,78 @@
+"""This module ends claims."""
+
+import struct
+from collections.abc import Sequence
+
+from longshore.backends.redis.calling import Caller
+from longshore.backends.redis.grouping import Numbers, grouped
+from longshore.backends.redis.links import Call
+from longshore.backends.redis.rows import item
+from longshore.core.states import CODES
+from longshore.store.commands import Settlement
+from longshore.store.replies import Settled
+
+OUTCOMES = (Settled.STALE, Settled.APPLIED)
+IF_LOST, KEEP, RESULT, ERROR, TEXT, AT_TIME = 1, 2, 4, 8, 16, 32
+_HEAD = struct.Struct("<16sIBBBdHBIII")
+
+
+async def settle(caller: Caller, settlements: Sequence[Settlement], now_ms: int | None) -> list[Settled]:
+    """Ends claims, each in one step with its followers."""
+    await _register_followers(caller, settlements)
+    outcomes = [Settled.STALE] * len(settlements)
+    groups = grouped([each.queue for each in settlements], is_cluster=caller.keys.is_cluster)
+    calls = [_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
+    for group, reply in zip(groups, await caller.each(calls), strict=True):
+        for position, applied in zip(group, reply, strict=True):
+            outcomes[position] = OUTCOMES[applied]
+    return outcomes
+
+
+async def _register_followers(caller: Caller, settlements: Sequence[Settlement]) -> None:
+    queues = [job.queue for settlement in settlements if settlement.follow for job in settlement.follow]
+    if queues:
+        await caller.registry.add(queues)
+
+
+def _call(caller: Caller, settlements: Sequence[Settlement], now_ms: int | None) -> Call:
+    numbers = Numbers()
+    words: list[bytes] = []
+    for settlement in settlements:
+        words.append(numbers.of(settlement.queue) + packed(settlement))
+        words += [numbers.of(job.queue) + item(job) for job in settlement.follow]
+    names = numbers.names
+    return caller.prepared("settle", names, [len(names), *names, *words], now_ms)
+
+
+def packed(settlement: Settlement) -> bytes:
+    """A settlement as the script reads it."""
+    verdict, session = settlement.verdict, settlement.session.encode()
+    result, error, text = settlement.result, settlement.error, settlement.error_text
+    flags = KEEP * settlement.keep + IF_LOST * settlement.if_lost
+    if result is not None:
+        flags += RESULT
+    if error is not None:
+        flags += ERROR
+    line = b""
+    if text is not None:
+        flags += TEXT
+        line = text.encode()
+    time: float = verdict.delay_ms
+    if verdict.run_ms is not None:
+        flags += AT_TIME
+        time = verdict.run_ms
+    result, error = result or b"", error or b""
+    head = _HEAD.pack(
+        settlement.id,
+        settlement.fence,
+        CODES[verdict.state],
+        verdict.charge,
+        flags,
+        time,
+        len(settlement.follow),
+        len(session),
+        len(result),
+        len(error),
+        len(line),
+    )
+    return b"".join((head, session, result, error, line))
