@@ -34,6 +34,7 @@ SECTIONS = (
             ),
             "doctor": Lazy("longshore.cli.doctor:doctor", "Find what may lose jobs or time."),
             "migrate": Lazy("longshore.cli.migrate:migrate", "Bring the store to the newest schema."),
+            "move": Lazy("longshore.cli.move:move", "Move jobs from the store FROM to the store TO."),
             "bench": Lazy("longshore.cli.bench:bench", "Measure this store on this machine."),
             "completion": Lazy("longshore.cli.completion:completion", "Print the shell's completion script."),
         },

@@ -14,6 +14,7 @@ message that names the thing and the way out.
     ├── StoreError
     │   ├── StoreUnavailable     unreachable, busy, locked, read-only, full, closed: `reason` says
     │   ├── NotDurable           stored, but not confirmed to be as safe as was asked
+    │   ├── MoveRefused          jobs cannot be moved from this store, or to that one, now
     │   ├── SchemaMismatch       the store needs `longshore migrate`, or a newer Longshore
     │   ├── TransactionOver      `manager.transaction()` was rolled back, mostly because it took too long
     │   └── UnsafeStore          it may lose jobs by the way it is set up
@@ -222,6 +223,15 @@ class TransactionOver(StoreError):
     """The transaction of `manager.transaction()` was rolled back by the store, with all that was done in it."""
 
     code = "transaction-over"
+
+
+class MoveRefused(StoreError):
+    """Jobs cannot be moved from this store, or to that one, now; none was touched since."""
+
+    code = "move-refused"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"Nothing more was moved: {problem}.")
 
 
 class UnsafeStore(StoreError):

@@ -14,10 +14,12 @@ from longshore.store.commands import PAUSE, Put, RecordAsk
 from longshore.store.contract import Store
 
 
-class Pause(msgspec.Struct, frozen=True):
+class Pause(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of a pause."""
 
     since_ms: int
+    moved_to: str | None = None
+    """The store that the queue's jobs were moved to, where that is why it is paused."""
 
 
 async def pause(store: Store, queues: Sequence[str], clock: Clock) -> None:
@@ -31,7 +33,12 @@ async def resume(store: Store, queues: Sequence[str]) -> None:
     await store.put([Put(kind=PAUSE, key=queue, value=None) for queue in queues])
 
 
-async def paused(store: Store) -> dict[str, int]:
-    """The queues that are paused now, and since when (milliseconds since 1970)."""
+async def paused(store: Store) -> dict[str, Pause]:
+    """The queues that are paused now."""
     [records] = await store.get([RecordAsk(PAUSE)])
-    return {record.key: msgspec.json.decode(record.value, type=Pause).since_ms for record in records}
+    return {record.key: read_pause(record.value) for record in records}
+
+
+def read_pause(value: bytes) -> Pause:
+    """What a record says."""
+    return msgspec.json.decode(value, type=Pause)

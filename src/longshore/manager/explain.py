@@ -8,8 +8,10 @@ from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.engine.engine import Engine
 from longshore.flow import pausing
+from longshore.flow.pausing import Pause
 from longshore.manager.staff import WorkerCard, workers_alive
 from longshore.manager.times import ago, moment
+from longshore.moving.holding import is_held
 from longshore.store.commands import SCAN_LIMIT, JobQuery, Order
 
 
@@ -29,7 +31,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What besides its record decides whether a job runs."""
 
     now_ms: int
-    paused_since_ms: int | None
+    pause: Pause | None
     workers: list[WorkerCard]
     ahead: int
     """Pending jobs of the queue that come first, as far as they were counted."""
@@ -44,7 +46,7 @@ async def explain(engine: Engine, record: JobRecord) -> Explanation:
         record,
         Surroundings(
             now_ms=engine.clock.now_ms(),
-            paused_since_ms=paused.get(record.queue),
+            pause=paused.get(record.queue),
             workers=await workers_alive(engine.store),
             ahead=ahead,
             counted_to_the_end=to_the_end,
@@ -59,6 +61,12 @@ def reason(record: JobRecord, around: Surroundings) -> Explanation:
         return _over(record)
     if state is State.RUNNING:
         return _running(record, around)
+    if is_held(record):
+        return Explanation(
+            "between-stores",
+            "It is between two stores: an interrupted `longshore move` holds it. Run the same move again, or take it "
+            "back with --give-up.",
+        )
     if state is State.SCHEDULED:
         return _scheduled(record, around)
     if state is State.RETRYING:
@@ -86,11 +94,8 @@ def _is_known_to_nobody(record: JobRecord, around: Surroundings) -> bool:
 
 def _pending(record: JobRecord, around: Surroundings) -> Explanation:
     queue = record.queue
-    if around.paused_since_ms is not None:
-        since = ago(around.paused_since_ms, around.now_ms)
-        return Explanation(
-            "paused", f"Queue '{queue}' was paused {since}; resume_queue('{queue}') ends that."
-        )
+    if around.pause is not None:
+        return _paused(queue, around.pause, around.now_ms)
     serving = [worker for worker in around.workers if queue in worker.queues]
     if not serving:
         return Explanation("no-worker", f"No worker that is alive serves queue '{queue}'.")
@@ -102,6 +107,19 @@ def _pending(record: JobRecord, around: Surroundings) -> Explanation:
         count = f"{around.ahead:,}" if around.counted_to_the_end else f"more than {around.ahead:,}"
         return Explanation("behind", f"It is pending behind {count} other jobs of queue '{queue}'.")
     return Explanation("next", f"It is next in line in queue '{queue}'.")
+
+
+def _paused(queue: str, pause: Pause, now_ms: int) -> Explanation:
+    since = ago(pause.since_ms, now_ms)
+    if pause.moved_to is None:
+        return Explanation(
+            "paused", f"Queue '{queue}' was paused {since}; resume_queue('{queue}') ends that."
+        )
+    return Explanation(
+        "moved",
+        f"Queue '{queue}' was moved to {pause.moved_to} {since}, and this job came later. Point whoever adds jobs to "
+        "there, and run the same `longshore move` again.",
+    )
 
 
 def _running(record: JobRecord, around: Surroundings) -> Explanation:

@@ -1,6 +1,6 @@
 """This module reports how the queues stand: counts, figures of the last minutes, and health."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from longshore.core.errors import StoreUnavailable
@@ -80,7 +80,7 @@ class Reports(Part):
             problems=problems,
         )
 
-    def _metrics(self, counts: QueueCounts, paused: dict[str, int], minutes: int) -> QueueMetrics:
+    def _metrics(self, counts: QueueCounts, paused: Collection[str], minutes: int) -> QueueMetrics:
         completed = sum(minute.completed for minute in counts.minutes)
         retried = sum(minute.retried for minute in counts.minutes)
         failed = sum(minute.failed for minute in counts.minutes)

@@ -186,5 +186,8 @@ class RecordAsk(msgspec.Struct, frozen=True):
 PAUSE = "pause"
 """The kind of record that pauses the queue which is its key: while it is there, `claim` gives none of its jobs."""
 
+RETENTION = "retention"
+"""The kind of record that holds, under a queue's name, what was stated last about how long its jobs are kept."""
+
 SUSPECT = "suspect"
 """The kind of record by which a session, its key, names the one job with a crash on its account that it runs now."""

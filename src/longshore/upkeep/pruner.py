@@ -18,11 +18,9 @@ from longshore.core.retention import Retention
 from longshore.core.service import Repeating
 from longshore.core.states import State
 from longshore.engine.engine import Engine
-from longshore.store.commands import SCAN_LIMIT, Delete, JobQuery, Order, Put, RecordAsk
+from longshore.store.commands import RETENTION, SCAN_LIMIT, Delete, JobQuery, Order, Put, RecordAsk
 from longshore.store.replies import QueueCounts
 
-KIND = "retention"
-"""Of the records that hold, under a queue's name, what was stated about it last."""
 CHUNK_PAUSE_SECONDS = 0.05
 """Between two chunks: a million old jobs are gone in a minute, and nobody else waits for it."""
 
@@ -68,11 +66,11 @@ class Pruner(Repeating):
     async def _statements(self) -> Mapping[str, Retention]:
         """What is stated here, which others are told, and what others have stated."""
         here = {queue: _plain(kept) for queue, kept in self._stated().items()}
-        [records] = await self._engine.store.get([RecordAsk(KIND)])
+        [records] = await self._engine.store.get([RecordAsk(RETENTION)])
         known = {record.key: msgspec.json.decode(record.value, type=Retention) for record in records}
         news = [queue for queue, kept in here.items() if known.get(queue) != kept]
         if news:
-            puts = [Put(kind=KIND, key=queue, value=msgspec.json.encode(here[queue])) for queue in news]
+            puts = [Put(kind=RETENTION, key=queue, value=msgspec.json.encode(here[queue])) for queue in news]
             await self._engine.store.put(puts)
         return {**known, **here}
 

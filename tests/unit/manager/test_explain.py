@@ -6,8 +6,10 @@ import pytest
 from longshore.core.ids import new_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
+from longshore.flow.pausing import Pause
 from longshore.manager.explain import Surroundings, count_ahead, reason
 from longshore.manager.staff import WorkerCard
+from longshore.moving.holding import HELD_MS
 
 NOW = 1_700_000_000_000
 WORKER = WorkerCard(
@@ -22,7 +24,7 @@ def record(state=State.PENDING, **fields):
 def around(**fields):
     known = {
         "now_ms": NOW,
-        "paused_since_ms": None,
+        "pause": None,
         "workers": [WORKER],
         "ahead": 0,
         "counted_to_the_end": True,
@@ -35,9 +37,21 @@ def around(**fields):
     [
         (
             record(),
-            around(paused_since_ms=NOW - 300_000),
+            around(pause=Pause(since_ms=NOW - 300_000)),
             "paused",
             "'q' was paused 5 min ago; resume_queue('q')",
+        ),
+        (
+            record(),
+            around(pause=Pause(since_ms=NOW - 300_000, moved_to="redis://there")),
+            "moved",
+            "'q' was moved to redis://there 5 min ago, and this job came later",
+        ),
+        (
+            record(State.SCHEDULED, run_ms=HELD_MS),
+            around(),
+            "between-stores",
+            "Run the same move again",
         ),
         (record(), around(workers=[]), "no-worker", "No worker that is alive serves queue 'q'"),
         (

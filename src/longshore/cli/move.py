@@ -1,0 +1,188 @@
+"""This module is `longshore move`: all jobs of one store, or of some queues, to another one."""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import click
+
+from longshore.backends import open_store
+from longshore.cli.failures import FAILED, Failure
+from longshore.cli.options import json_option, run
+from longshore.cli.progress import Progress
+from longshore.cli.tables import print_json, print_table
+from longshore.core.clock import SystemClock
+from longshore.core.errors import UnknownQueue
+from longshore.core.states import ORDER, State
+from longshore.manager.settings import without_secrets
+from longshore.moving.mover import Moved, Mover, Plan, Standing, standing
+from longshore.store.contract import Store
+
+Row = tuple[str, State, int, int, int, int, int]
+TITLES = ("QUEUE", "STATE", "WERE", "MOVED", "WERE THERE", "LEFT", "TARGET HAS")
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option(
+    "--queue", "queues", multiple=True, metavar="QUEUE", help="Only this queue; may be given again."
+)
+@click.option("--history", is_flag=True, help="Jobs that ended well, too.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For jobs that still run at FROM.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what there is to move.")
+@click.option(
+    "--give-up", is_flag=True, help="Take back what an interrupted move holds, and resume FROM's queues."
+)
+@json_option
+def move(
+    source: str,
+    target: str,
+    queues: tuple[str, ...],
+    *,
+    history: bool,
+    wait_seconds: float,
+    dry_run: bool,
+    give_up: bool,
+    as_json: bool,
+) -> int:
+    """Move jobs from the store FROM to the store TO.
+
+    Waiting and scheduled jobs, dead letters, pauses and retentions go over; none is lost and none runs twice, whatever
+    is killed meanwhile: run the same command again, and it goes on. Workers may run on both sides. FROM's queues are
+    paused and stay so.
+    """
+    plan = Plan(queues=queues, history=history, wait_seconds=wait_seconds)
+    if dry_run:
+        return _print_plan(run(_look(source, target, plan)), plan, as_json=as_json)
+    if give_up:
+        resumed = run(_give_up(source, target, plan))
+        click.echo(f"taken back; resumed: {', '.join(resumed) or 'no queue'}")
+        return 0
+    moved = run(_move(source, target, plan))
+    if as_json:
+        print_json(as_plain(moved))
+    else:
+        _print_moved(moved, target)
+    return FAILED if moved.remaining else 0
+
+
+def rows(moved: Moved) -> list[Row]:
+    """The verification: what there was, and where it is now."""
+    kinds = {*moved.before.jobs, *moved.left.jobs, *moved.tally.moved, *moved.tally.already}
+    return [
+        (
+            *kind,
+            moved.before.jobs.get(kind, 0),
+            moved.tally.moved[kind],
+            moved.tally.already[kind],
+            moved.left.jobs.get(kind, 0),
+            moved.target.jobs.get(kind, 0),
+        )
+        for kind in sorted(kinds, key=lambda kind: (kind[0], ORDER.index(kind[1])))
+    ]
+
+
+def as_plain(moved: Moved) -> dict[str, object]:
+    """The outcome as JSON prints it."""
+    words = ("queue", "state", "were", "moved", "were_there", "left", "target_has")
+    return {
+        "moved": moved.tally.moved.total(),
+        "were_there": moved.tally.already.total(),
+        "remaining": moved.remaining,
+        "vanished": moved.vanished,
+        "records": moved.records,
+        "queues": [dict(zip(words, row, strict=True)) for row in rows(moved)],
+    }
+
+
+def _print_moved(moved: Moved, target: str) -> None:
+    print_table(TITLES, rows(moved), empty="There was nothing to move.")
+    click.echo(
+        f"{moved.tally.moved.total():,} moved, each seen at the target before it went away at the source"
+    )
+    if moved.tally.already.total():
+        click.echo(f"{moved.tally.already.total():,} were at the target already, which keeps its own")
+    if moved.vanished:
+        click.echo(f"{moved.vanished:,} were cancelled or deleted at the source meanwhile")
+    running = moved.left.of([State.RUNNING])
+    if moved.remaining:
+        why = f"{running:,} of them run" if running else "they were added meanwhile"
+        click.echo(f"{moved.remaining:,} are left at the source: {why}. Run the same command again.")
+    else:
+        click.echo(f"Next: let everything that adds or runs jobs use {without_secrets(target)}")
+
+
+def _print_plan(stood: tuple[Standing, Standing], plan: Plan, *, as_json: bool) -> int:
+    source, target = stood
+    found = [
+        (*kind, number, target.jobs.get(kind, 0))
+        for kind, number in sorted(
+            source.jobs.items(), key=lambda each: (each[0][0], ORDER.index(each[0][1]))
+        )
+        if kind[1] in (*plan.states, State.RUNNING)
+    ]
+    if as_json:
+        words = ("queue", "state", "source_has", "target_has")
+        print_json(
+            {
+                "to_move": source.of(plan.states),
+                "queues": [dict(zip(words, row, strict=True)) for row in found],
+            }
+        )
+        return 0
+    print_table(("QUEUE", "STATE", "SOURCE HAS", "TARGET HAS"), found, empty="There is nothing to move.")
+    click.echo(f"{source.of(plan.states):,} jobs to move; nothing was changed")
+    if running := source.of([State.RUNNING]):
+        click.echo(f"{running:,} run, and would be waited for")
+    return 0
+
+
+async def _move(source: str, target: str, plan: Plan) -> Moved:
+    clock = SystemClock()
+    async with _both(source, target, plan) as (here, there):
+        await there.open()
+        with Progress(sys.stderr, clock) as progress:
+            mover = Mover(
+                here, there, plan, clock, watch=lambda done, of: progress.move("moved", done, max(done, of))
+            )
+            return await mover.run()
+
+
+async def _give_up(source: str, target: str, plan: Plan) -> Sequence[str]:
+    async with _both(source, target, plan) as (here, there):
+        await there.open()
+        return await Mover(here, there, plan, SystemClock()).give_up()
+
+
+async def _look(source: str, target: str, plan: Plan) -> tuple[Standing, Standing]:
+    async with _both(source, target, plan) as (here, there):
+        if (await there.migrate(apply=False)).version == 0:
+            return await standing(here, plan), Standing({})
+        await there.open()
+        return await standing(here, plan), await standing(there, plan)
+
+
+@asynccontextmanager
+async def _both(source: str, target: str, plan: Plan) -> AsyncIterator[tuple[Store, Store]]:
+    """Both stores; the source open, and only if it is there."""
+    here, there = open_store(source), open_store(target)
+    try:
+        if (await here.migrate(apply=False)).version == 0:
+            raise Failure(f"There is no store at {here.url}: nothing to move.")
+        await here.open()
+        known = {counts.queue for counts in await here.count(None)}
+        if unknown := sorted(set(plan.queues) - known):
+            raise UnknownQueue(unknown[0], known)
+        yield here, there
+    finally:
+        await there.close()
+        await here.close()
