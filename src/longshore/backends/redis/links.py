@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 from redis.exceptions import RedisError
 
+from longshore.backends.redis.durability import Confirmer, level, refuse_unreachable
 from longshore.backends.redis.errands import Call, Errand
-from longshore.backends.redis.faults import meaning
+from longshore.backends.redis.faults import is_loss, meaning
+from longshore.backends.redis.guarding import LOOK, Guard
 from longshore.backends.redis.mending import Mender, Trip
-from longshore.backends.redis.nodes import Lane, Node
+from longshore.backends.redis.nodes import Lane, Node, Unsent
 from longshore.backends.redis.routes import Route, route_of
 from longshore.backends.redis.script import Script
+from longshore.backends.redis.standing import Standing, take_stock
 from longshore.backends.redis.url import Address, Host
 from longshore.backends.redis.wire import Driver, Reply, Word
 from longshore.core.clock import Clock, system_random
+from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
 
 __all__ = ["Call", "Lane", "Links", "Reply", "Script", "Word"]
@@ -33,15 +37,19 @@ class Links:
         """Round trips so far."""
         self.clock = clock
         self.chance = chance or system_random()
+        self.standings: list[Standing] = []
+        """As they were when stock was taken last."""
         self._mender = Mender(self.clock, self.chance)
+        self._confirmer = Confirmer(self._mender)
+        self._guard = Guard()
         self._closing: dict[object, Callable[[], None]] = {}
         self._routes: dict[asyncio.AbstractEventLoop, Route] = {}
         self._is_closed = False
 
     async def open(self) -> None:
-        """Connects. Again: does nothing. Raises StoreUnavailable."""
+        """Connects, and takes stock. Raises StoreUnavailable."""
         self._is_closed = False
-        await self.command("PING")
+        await self.take_stock()
 
     async def close(self) -> None:
         """Ends every connection, of all event loops; calls that wait raise StoreUnavailable("closed"). Again: does
@@ -67,24 +75,51 @@ class Links:
         [reply] = await self.call_each([Call(script, keys, arguments)], lane=lane)
         return reply
 
-    async def call_each(self, calls: Sequence[Call], *, lane: Lane = Lane.CALL) -> list[Reply]:
-        """Runs scripts, each for itself: in one round trip on one server, at the same time on a Cluster."""
-        return await self._run([Errand.of(call) for call in calls], lane)
+    async def call_each(
+        self, calls: Sequence[Call], *, lane: Lane = Lane.CALL, durability: Durability | None = None
+    ) -> list[Reply]:
+        """Runs scripts, each for itself: in one round trip on one server, at the same time on a Cluster.
+
+        With `durability` (only for scripts that may be repeated) it returns when they are so safe. Raises NotDurable
+        when that was not confirmed in time, and InvalidOption, with nothing done, where it can never be.
+        """
+        is_adding = any(call.script.is_adding for call in calls)
+        if durability is not None and not self.durability.reaches(durability):
+            refuse_unreachable(durability, self.standings)
+            return await self._run_surely([Errand.of(call) for call in calls], durability)
+        return await self._run([Errand.of(call) for call in calls], lane, is_adding=is_adding)
 
     async def command(self, *words: Word, key: bytes | None = None, lane: Lane = Lane.READ) -> Reply:
         """Asks a command that may be asked twice, of the server that has the key. Raises as `call` does."""
         [reply] = await self._run([Errand(words, key, is_repeatable=True)], lane)
         return reply
 
-    async def command_each(self, *words: Word, lane: Lane = Lane.READ) -> list[tuple[Host, Reply]]:
-        """Asks every server that takes writes the same command."""
-        trip = self._trip(lane)
+    @property
+    def durability(self) -> Durability:
+        """How safe a write is as soon as it is answered, as it was when stock was taken last."""
+        return level(self.standings)
+
+    async def take_stock(self) -> list[Standing]:
+        """How every server that takes writes stands. Raises StoreUnavailable."""
+        self.standings = await take_stock(self.survey, self.clock)
+        self._guard.prime(self.standings, asyncio.get_running_loop().time())
+        return self.standings
+
+    async def survey(self, commands: Sequence[Sequence[Word]]) -> list[tuple[Host, list[Reply | Exception]]]:
+        """What every server that takes writes answers to each of these commands; what it refused as a value.
+
+        Raises StoreUnavailable when one of them cannot be reached.
+        """
+        trip = self._trip(Lane.READ)
         nodes = await trip.route.all_nodes(trip.due)
         self.journeys += 1
-        answers = await asyncio.gather(*(node.ask(lane, [words], trip.due) for node in nodes))
-        return [
-            (node.host, self._mender.good(node, reply)) for node, (reply,) in zip(nodes, answers, strict=True)
-        ]
+        answers = await asyncio.gather(*(node.ask(trip.lane, commands, trip.due) for node in nodes))
+        for node, replies in zip(nodes, answers, strict=True):
+            for reply in replies:
+                if isinstance(reply, Unsent) or (isinstance(reply, Exception) and is_loss(reply)):
+                    trip.route.doubt()
+                    self._mender.good(node, reply)
+        return [(node.host, list(replies)) for node, replies in zip(nodes, answers, strict=True)]
 
     async def line(self) -> Driver:
         """A connection for the caller alone, who closes it. Raises StoreUnavailable."""
@@ -115,14 +150,14 @@ class Links:
             route = self._routes[loop] = route_of(self.address)
         return route
 
-    def _trip(self, lane: Lane) -> Trip:
+    def _trip(self, lane: Lane, *, is_adding: bool = False) -> Trip:
         due = asyncio.get_running_loop().time() + self.address.deadline_seconds
-        return Trip(self._route(), lane, due)
+        return Trip(self._route(), lane, due, is_adding)
 
-    async def _run(self, errands: Sequence[Errand], lane: Lane) -> list[Reply]:
+    async def _run(self, errands: Sequence[Errand], lane: Lane, *, is_adding: bool = False) -> list[Reply]:
         if not errands:
             return []
-        trip = self._trip(lane)
+        trip = self._trip(lane, is_adding=is_adding)
         self.journeys += 1
         if len(errands) == 1 or not trip.route.has_others:
             return await self._run_at(await trip.route.node(errands[0].key, trip.due), trip, errands)
@@ -138,8 +173,29 @@ class Links:
         )
         return _in_order(places.values(), groups)
 
+    async def _run_surely(self, errands: Sequence[Errand], durability: Durability) -> list[Reply]:
+        trip = self._trip(Lane.CALL)
+        self.journeys += 1
+        for errand in errands:  # before any is sent
+            node = await trip.route.node(errand.key, trip.due)
+            await self._guard.admit(node, asyncio.get_running_loop().time(), trip.due)
+        outcomes = await asyncio.gather(
+            *(self._confirmer.sure(trip, errand, durability, self.standings) for errand in errands),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return outcomes
+
     async def _run_at(self, node: Node, trip: Trip, errands: Sequence[Errand]) -> list[Reply]:
-        replies = await node.ask(trip.lane, [errand.words for errand in errands], trip.due)
+        commands = [errand.words for errand in errands]
+        now = asyncio.get_running_loop().time()
+        if trip.is_adding and await self._guard.admit(node, now, trip.due):
+            *replies, look = await node.ask(trip.lane, [*commands, LOOK], trip.due)
+            self._guard.heed(node, look, now)
+        else:
+            replies = list(await node.ask(trip.lane, commands, trip.due))
         return [
             await self._mender.mended(trip, node, errand, reply) if isinstance(reply, Exception) else reply
             for errand, reply in zip(errands, replies, strict=True)

@@ -28,6 +28,7 @@ class Trip(NamedTuple):
     lane: Lane
     due: float
     """In the time of the event loop."""
+    is_adding: bool = False
 
 
 class Mender:

@@ -54,3 +54,10 @@ def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve
 def key(links: Links, queue: str = "q", name: str = "key") -> bytes:
     """A key that no other test has."""
     return f"{links.address.prefix}:{{{queue}}}:{name}".encode()
+
+
+@pytest.fixture
+def own_newest(tmp_path: Path) -> Iterator[Server]:
+    """As `own_server`, of the newest version only."""
+    with start_redis(redis_versions()[-1], tmp_path) as server:
+        yield server
