@@ -13,10 +13,14 @@ EXTEND, SETTLE, CLAIM, OTHER = range(4)
 class Command:
     """Something to be done in a transaction; it has a reply or an error afterwards."""
 
-    __slots__ = ("error", "is_visit", "reply", "work")
+    __slots__ = ("error", "is_visit", "must_last", "reply", "work")
 
-    def __init__(self, work: Callable[[Transaction], Any], *, is_visit: bool = False) -> None:
+    def __init__(
+        self, work: Callable[[Transaction], Any], *, is_visit: bool = False, must_last: bool = True
+    ) -> None:
         self.work = work
+        self.must_last = must_last
+        """A loss of power must not undo it once it is answered; with `synchronous="normal"` it may all the same."""
         self.is_visit = is_visit
         """It is a transaction to itself, and takes as long as its visitor wants."""
         self.reply: Any = None
@@ -35,8 +39,9 @@ class Waiting(Command):
         loop: asyncio.AbstractEventLoop,
         *,
         is_visit: bool = False,
+        must_last: bool = True,
     ) -> None:
-        super().__init__(work, is_visit=is_visit)
+        super().__init__(work, is_visit=is_visit, must_last=must_last)
         self.rank, self.loop = rank, loop
         self.future: asyncio.Future[Any] = loop.create_future()
         self.is_answered = False

@@ -161,7 +161,9 @@ class SqliteStore:
             return []
         now = self._now_ms(now_ms)
         rests = self._opened().writer.is_rested  # a busy worker goes on while its jobs are claimed elsewhere
-        given = await self._write(CLAIM, lambda tx: claiming.claim(tx, asks, now), is_small=rests)
+        given = await self._write(
+            CLAIM, lambda tx: claiming.claim(tx, asks, now), is_small=rests, must_last=False
+        )
         return [
             Claimed([], session_lost=True) if rows is None else Claimed(claimed_jobs(rows, ask))
             for ask, rows in zip(asks, given, strict=True)
@@ -190,7 +192,11 @@ class SqliteStore:
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
         """See `Store.extend`."""
         now = self._now_ms(now_ms)
-        return await self._write(EXTEND, lambda tx: sessions.extend(tx, leases, now)) if leases else []
+        return (
+            await self._write(EXTEND, lambda tx: sessions.extend(tx, leases, now), must_last=False)
+            if leases
+            else []
+        )
 
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """See `Store.promote`. Works in chunks, between which others have their turn."""
@@ -256,23 +262,29 @@ class SqliteStore:
             yield lent
 
     async def _write(
-        self, rank: int, work: Callable[[Transaction], Reply], *, is_small: bool = False
+        self,
+        rank: int,
+        work: Callable[[Transaction], Reply],
+        *,
+        is_small: bool = False,
+        must_last: bool = True,
     ) -> Reply:
         """What `work` returns inside a transaction, once that is committed: in this thread where it is small, the way
         is free and others of this event loop have had their turn, else in the writer's."""
         writer = self._opened().writer
-        if is_small and writer.may_serve_here:
-            self._in_a_row += 1
-            if self._in_a_row > IN_A_ROW:
-                self._in_a_row = 0
-                await self._clock.sleep(0)
-            command = Command(work)
-            if writer.serve_here(command):
-                if command.error is not None:
-                    raise command.error
-                done: Reply = command.reply
-                return done
-        waiting = Waiting(rank, work, asyncio.get_running_loop())
+        if is_small:
+            command = Command(work, must_last=must_last)
+            if writer.may_serve_here(command):
+                self._in_a_row += 1
+                if self._in_a_row > IN_A_ROW:
+                    self._in_a_row = 0
+                    await self._clock.sleep(0)
+                if writer.serve_here(command):
+                    if command.error is not None:
+                        raise command.error
+                    done: Reply = command.reply
+                    return done
+        waiting = Waiting(rank, work, asyncio.get_running_loop(), must_last=must_last)
         writer.submit(waiting)
         reply: Reply = await waiting.future
         return reply

@@ -66,10 +66,10 @@ class Writer:
         if self._has_ended.is_set():  # closed by another thread since the caller has looked
             self._refuse_the_rest()
 
-    @property
-    def may_serve_here(self) -> bool:
-        """Whether nobody seems to write, and transactions are quick."""
-        return not self._is_serving and self._pen.is_quick and self._inbox.empty()
+    def may_serve_here(self, command: Command) -> bool:
+        """Whether nobody seems to write, and such transactions are quick."""
+        is_quick = self._pen.is_quick(must_last=command.must_last)
+        return is_quick and not self._is_serving and self._inbox.empty()
 
     @property
     def is_rested(self) -> bool:
@@ -79,7 +79,7 @@ class Writer:
     def serve_here(self, command: Command) -> bool:
         """Does a small command in the caller's thread, without waiting for anybody. False: not now, nothing was
         done."""
-        if not self.may_serve_here or not self._pen.seat.acquire(blocking=False):
+        if not self.may_serve_here(command) or not self._pen.seat.acquire(blocking=False):
             return False
         try:
             if not self._pen.enter_at_once():
