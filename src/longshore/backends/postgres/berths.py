@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from enum import Enum
+from functools import partial
 from typing import TypeVar
 
 from longshore.backends.postgres.connecting import Connection, Connector
@@ -138,7 +139,7 @@ class Berths:
 
     def __init__(self, pool: int, connector: Connector, tide: Tide) -> None:
         self.loop = asyncio.get_running_loop()
-        self._berths = [Berth(connector.connect, tide) for _ in Lane]
+        self._berths = [Berth(partial(connector.connect, lane.name.lower()), tide) for lane in Lane]
         self._of_lanes = [self._berths[place] for place in BERTHS_OF_LANES[pool]]
         self._tide = tide
         self._end = self._until_the_loop_ends()

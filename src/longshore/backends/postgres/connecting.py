@@ -91,28 +91,28 @@ class Connector:
         """Of each host, once it is known."""
         self._ask_pid = statements(dsn.names)["session_pid"]
 
-    async def connect(self) -> Connection:
-        """A new connection. Waits for a server that is full or just starting, longer each time, for most of the
-        deadline. Raises the driver's error."""
+    async def connect(self, purpose: str) -> Connection:
+        """A new connection, which pg_stat_activity shows with its purpose. Waits for a server that is full or just
+        starting, longer each time, for most of the deadline. Raises the driver's error."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._dsn.deadline_seconds * PATIENT_SHARE
         patience = Patience(self._random, first_seconds=0.05, last_seconds=1.0)
         while True:
             try:
-                return await self._connect_anywhere()
+                return await self._connect_anywhere(purpose)
             except asyncpg.PostgresError as error:
                 seconds = patience.next_seconds()
                 if state_of(error) not in SOON or loop.time() + seconds > until:
                     raise
             await self._clock.sleep(seconds)
 
-    async def _connect_anywhere(self) -> Connection:
+    async def _connect_anywhere(self, purpose: str) -> Connection:
         """To the first host that will have us; raises the most hopeful of their refusals."""
         count = max(1, len(self._dsn.hosts))
         failures: list[Exception] = []
         for place in [(self._good + step) % count for step in range(count)]:
             try:
-                connection = await self._connect(place)
+                connection = await self._connect(place, purpose)
             except Exception as error:
                 if not is_fault(error):
                     raise
@@ -122,12 +122,12 @@ class Connector:
                 return connection
         raise next((failure for failure in failures if state_of(failure) in SOON), failures[0])
 
-    async def _connect(self, place: int) -> Connection:
+    async def _connect(self, place: int, purpose: str) -> Connection:
         """A session with one host; what kind of session it is, is found out once."""
         if place in self._pooled:
-            return await self._open(place, is_pooled=self._pooled[place])
+            return await self._open(place, purpose, is_pooled=self._pooled[place])
         try:
-            connection = await self._open(place, is_pooled=False)
+            connection = await self._open(place, purpose, is_pooled=False)
         except asyncpg.ProtocolViolationError as error:
             if "startup parameter" not in str(error):
                 raise
@@ -136,7 +136,7 @@ class Connector:
                 self._pooled[place] = False
                 return connection
             connection.terminate()
-        connection = await self._open(place, is_pooled=True)
+        connection = await self._open(place, purpose, is_pooled=True)
         self._pooled[place] = True
         return connection
 
@@ -151,10 +151,12 @@ class Connector:
             raise
         return bool(pid == connection.driver.get_server_pid())
 
-    async def _open(self, place: int, *, is_pooled: bool) -> Connection:
-        """Session settings travel with the greeting; a pooler would refuse them, and they would not last there."""
+    async def _open(self, place: int, purpose: str, *, is_pooled: bool) -> Connection:
+        """Session settings travel with the greeting; a pooler would refuse them, and they would not last there. Nor is
+        the purpose named there: a pooler would set each name anew whenever a session changes hands."""
         host, port = self._dsn.hosts[place] if self._dsn.hosts else (None, None)
         settings = {} if is_pooled else session_settings(self._dsn)
+        name = self._dsn.application_name or "longshore"
         is_prepared = not is_pooled if self._dsn.prepared is None else self._dsn.prepared
         try:
             driver = await asyncpg.connect(
@@ -165,7 +167,7 @@ class Connector:
                 statement_cache_size=100 if is_prepared else 0,
                 max_cached_statement_lifetime=0,
                 max_cacheable_statement_size=LARGEST_STATEMENT_BYTES,
-                server_settings={**settings, "application_name": self._dsn.application_name or "longshore"},
+                server_settings={**settings, "application_name": name if is_pooled else f"{name} {purpose}"},
             )
         except TimeoutError as error:
             where = host or "the server"

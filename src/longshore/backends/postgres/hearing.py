@@ -7,11 +7,11 @@ LISTEN cannot work, because a pooler gives each transaction another session, lis
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from longshore.backends.postgres.connecting import Connection
+from longshore.backends.postgres.echoing import echoes
 from longshore.backends.postgres.faults import is_fault
 from longshore.backends.postgres.listening import PostgresListener
 from longshore.core.clock import Clock, system_random
@@ -23,8 +23,6 @@ PING_SECONDS = 15.0
 """So long may a session be dead before anybody notices; polling bridges that time."""
 DEAF_SECONDS = 60.0
 """Until it is tried again whether LISTEN works."""
-ECHO_SECONDS = 2.0
-"""How long a notification may take to come back to who sent it."""
 ON_REQUEST = frozenset({WakeKind.FINISHED})
 """Kinds that verbs tell only while somebody is known to listen for them."""
 ANNOUNCED_SECONDS = 4 * PING_SECONDS
@@ -148,11 +146,12 @@ class Ear:
             hearing = list(self._joining)
             await self._announce_what_is_rare()
             self._answer(hearing, None)
-            await self._alarm.wait(PING_SECONDS)
+            was_rung = await self._alarm.wait(PING_SECONDS)
             if connection.driver.is_closed():
                 raise ConnectionError("the session that listens was ended")
-            async with self._deadline():
-                await connection.driver.execute(self._ping)
+            if not was_rung:
+                async with self._deadline():
+                    await connection.driver.execute(self._ping)
 
     async def _announce_what_is_rare(self) -> None:
         """A NOTIFY takes a lock of the whole database at its commit: verbs do not tell what nobody waits for."""
@@ -174,24 +173,7 @@ class Ear:
         of its own that may lead to another database, only an echo proves it."""
         if not connection.is_pooled and not self._is_another_way:
             return True
-        echo = asyncio.Event()
-        channel = f"longshore:{uuid.uuid4().hex}"
-
-        def hear(*_: object) -> None:
-            echo.set()
-
-        async with self._deadline():
-            await connection.driver.add_listener(channel, hear)
-        await self._ring(channel)
-        try:
-            async with asyncio.timeout(ECHO_SECONDS):
-                await echo.wait()
-        except TimeoutError:
-            return False
-        finally:
-            async with self._deadline():
-                await connection.driver.remove_listener(channel, hear)
-        return True
+        return await echoes(connection, self._ring, self._deadline_seconds)
 
     async def _be_deaf(self) -> None:
         """Leaves everybody to polling for a while."""

@@ -9,7 +9,10 @@ from typing import TypeVar
 
 from longshore.backends.postgres.berths import Berths, Lane, Tide
 from longshore.backends.postgres.connecting import Connection, Connector
+from longshore.backends.postgres.echoing import echoes
+from longshore.backends.postgres.examining import find_facts
 from longshore.backends.postgres.faults import meaning
+from longshore.backends.postgres.findings import LONG_TRANSACTION_SECONDS, Facts, judge
 from longshore.backends.postgres.hearing import Ear
 from longshore.backends.postgres.listening import PostgresListener
 from longshore.backends.postgres.migrating import migrate, prepare
@@ -17,7 +20,7 @@ from longshore.backends.postgres.statements import statements
 from longshore.backends.postgres.url import Dsn, elsewhere
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
-from longshore.store.replies import Migration, WakeKind
+from longshore.store.replies import Finding, Migration, WakeKind
 
 __all__ = ["Connection", "Lane", "Links"]
 
@@ -54,12 +57,12 @@ class Links:
         """
         async with self._opening:
             if not self.is_open:
-                await self._alone(lambda connection: prepare(connection, self.dsn))
+                await self._alone("open", lambda connection: prepare(connection, self.dsn))
                 self._process = os.getpid()
 
     async def migrate(self, *, apply: bool) -> Migration:
         """See `Store.migrate`. Takes as long as it takes."""
-        return await self._alone(lambda connection: migrate(connection, self.dsn, apply=apply))
+        return await self._alone("migrate", lambda connection: migrate(connection, self.dsn, apply=apply))
 
     async def run(self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
         """What `work` returns, given a connection that nobody else uses meanwhile.
@@ -78,6 +81,19 @@ class Links:
             if meant is error:
                 raise
             raise meant from error
+
+    async def examine(
+        self, *, contents: bool, long_seconds: float = LONG_TRANSACTION_SECONDS
+    ) -> list[Finding]:
+        """See `Store.examine`. A transaction is long from `long_seconds` on."""
+        hears = await self._hears()
+
+        async def look(connection: Connection) -> Facts:
+            return await find_facts(
+                connection, self.dsn, self._clock, hears=hears, contents=contents, long_seconds=long_seconds
+            )
+
+        return judge(await self.run(Lane.READ, look))
 
     async def listen(self, kinds: Collection[WakeKind], queues: Collection[str] | None) -> PostgresListener:
         """See `Store.listen`."""
@@ -126,12 +142,14 @@ class Links:
             await found.moor()
         return found
 
-    async def _alone(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+    async def _alone(
+        self, purpose: str, work: Callable[[Connection], Awaitable[Reply]], way: Connector | None = None
+    ) -> Reply:
         """What `work` returns, given a connection of its own that is no longer needed afterwards. Has no deadline but
         that of connecting."""
         try:
             async with asyncio.timeout(self.dsn.deadline_seconds):
-                connection = await self._connector.connect()
+                connection = await (way or self._connector).connect(purpose)
         except Exception as error:
             raise self._meaning(error) from error
         try:
@@ -144,16 +162,31 @@ class Links:
         finally:
             connection.terminate()
 
+    async def _hears(self) -> bool:
+        """Whether what is notified can be heard."""
+
+        async def listen(connection: Connection) -> bool:
+            if not connection.is_pooled and self.dsn.notify is None:
+                return True
+            return await echoes(connection, self._ring, self.dsn.deadline_seconds)
+
+        return await self._alone("examine", listen, self._way_to_listen())
+
+    def _way_to_listen(self) -> Connector:
+        if self.dsn.notify is None:
+            return self._connector
+        return Connector(elsewhere(self.dsn), self._clock, self._count)
+
+    async def _ring(self, channel: str) -> None:
+        """Notifies a channel as verbs do."""
+        await self.run(Lane.OTHER, lambda connection: connection.fetch(self._statements["notify"], channel))
+
     def _new_ear(self) -> Ear:
-        way = (
-            self._connector
-            if self.dsn.notify is None
-            else Connector(elsewhere(self.dsn), self._clock, self._count)
-        )
-        notify, announce = self._statements["notify"], self._statements["announce"]
+        way = self._way_to_listen()
+        announce = self._statements["announce"]
         return Ear(
-            way.connect,
-            ring=lambda channel: self.run(Lane.OTHER, lambda c: c.fetch(notify, channel)),
+            lambda: way.connect("listen"),
+            ring=self._ring,
             announce=lambda kind, seconds: self.run(
                 Lane.OTHER, lambda c: c.execute(announce, kind.value, round(seconds * 1000))
             ),

@@ -43,3 +43,7 @@ class Names:
     def fill(self, statement: str) -> str:
         """The statement with `{schema}`, which comes with its quotes, and `{prefix}` filled in."""
         return statement.replace("{schema}", f'"{self.schema}"').replace("{prefix}", self.prefix)
+
+    def fill_draft(self, statement: str) -> str:
+        """The same for a draft that nobody else sees: in the schema of this session's temporary tables."""
+        return statement.replace("{schema}", "pg_temp").replace("{prefix}", self.prefix)
