@@ -1,0 +1,132 @@
+"""This module finds the shortest way to the jobs among which a query's matches must be, in the query's order.
+
+A way is an index. What it gives is a superset: `searching` reads the jobs and tests every field.
+"""
+
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from longshore.backends.postgres.dialect import Dialect, Runs
+from longshore.backends.postgres.rows import FIRST_TERMINAL, PENDING, RETRYING, RUNNING, SCHEDULED
+from longshore.core.errors import InvalidOption
+from longshore.core.states import CODES, ORDER
+from longshore.store.commands import JobQuery, Order
+
+FOR_EVER = 1 << 62
+FIRST_ID, LAST_ID = "0" * 32, "f" * 32
+
+
+class Candidate(NamedTuple):
+    """A job that may match, and its place in the order."""
+
+    key: str
+    """For the cursor."""
+    id: str
+    """In hexadecimal."""
+
+
+class Cursor(NamedTuple):
+    """Where a page begins."""
+
+    spare: int
+    """How many matches are still to be left out."""
+    key: str
+    """Of the last job that was looked at; empty: from the first."""
+
+
+def read_cursor(query: JobQuery) -> Cursor:
+    """The cursor of a query. Raises InvalidOption for a text that no page has given."""
+    if query.cursor is None:
+        return Cursor(query.spare, "")
+    spare, _, key = query.cursor.partition("~")
+    finished_ms, _, job_id = key.rpartition(".")
+    try:
+        if query.order is Order.FINISHED:
+            int(finished_ms)
+        return Cursor(int(spare), key[: -len(job_id)] + UUID(job_id).hex)
+    except ValueError as error:
+        raise InvalidOption("cursor", query.cursor, "the cursor of the page before") from error
+
+
+class Way(Protocol):
+    """Gives candidates in order, some at a time."""
+
+    async def next(self, connection: Runs, count: int) -> list[Candidate]:
+        """The next ones; fewer than asked for: these were the last."""
+
+
+def way(dialect: Dialect, query: JobQuery, key: str) -> Way:
+    """The way of a query that names no ids, from behind the cursor's key on."""
+    if query.order is Order.FINISHED:
+        return _ByEnd(dialect, query, key)
+    return _ById(dialect, query, key)
+
+
+class _ById:
+    """By the ids, through the index that leaves out most."""
+
+    def __init__(self, dialect: Dialect, query: JobQuery, key: str) -> None:
+        direction = "newest" if query.order is Order.NEWEST else "oldest"
+        subject, self._subject = _subject(query)
+        self._dialect, self._statement, self._after = dialect, f"scan{subject}_{direction}", key or None
+
+    async def next(self, connection: Runs, count: int) -> list[Candidate]:
+        """See `Way`."""
+        rows = await self._dialect.fetch(connection, self._statement, self._subject, self._after, count)
+        found = [job_id.hex() for (job_id,) in rows]
+        if found:
+            self._after = found[-1]
+        return [Candidate(job_id, job_id) for job_id in found]
+
+
+def _subject(query: JobQuery) -> tuple[str, object]:
+    """The index of a query that is sorted by id: a part of the statement's name, and its first parameter."""
+    if query.reference is not None:
+        return "_reference", query.reference
+    if query.correlation_id is not None:
+        return "_correlation", query.correlation_id
+    if query.tags:
+        return "_tagged", None
+    return "", sorted({shelf_of(state) for state in states_of(query)})
+
+
+def states_of(query: JobQuery) -> set[int]:
+    """The codes of the states that a match may have."""
+    states = set(range(len(ORDER))) if query.states is None else {CODES[state] for state in query.states}
+    if query.lost:
+        states &= {RUNNING}
+    if query.finished_before_ms is not None or query.order is Order.FINISHED:
+        states = {state for state in states if state >= FIRST_TERMINAL}
+    return states
+
+
+def shelf_of(state: int) -> int:
+    """The shelf on which jobs of a state stand, as the view `standing` numbers them."""
+    if state >= FIRST_TERMINAL:
+        return FIRST_TERMINAL
+    return {PENDING: PENDING, RUNNING: RUNNING, SCHEDULED: SCHEDULED, RETRYING: SCHEDULED}.get(state, 0)
+
+
+class _ByEnd:
+    """By the time they ended, newest first."""
+
+    def __init__(self, dialect: Dialect, query: JobQuery, key: str) -> None:
+        self._dialect = dialect
+        self._states = sorted(states_of(query))
+        self._queues = query.queues
+        self._before = (FOR_EVER, LAST_ID)
+        if key:
+            finished_ms, _, job_id = key.partition(".")
+            self._before = (int(finished_ms), job_id)
+        if query.finished_before_ms is not None:
+            self._before = min(self._before, (query.finished_before_ms, FIRST_ID))
+
+    async def next(self, connection: Runs, count: int) -> list[Candidate]:
+        """See `Way`."""
+        rows = await self._dialect.fetch(
+            connection, "scan_finished", self._states, self._queues, *self._before, count
+        )
+        found = [(finished_ms, job_id.hex()) for finished_ms, job_id in rows]
+        if found:
+            self._before = found[-1]
+        return [Candidate(f"{finished_ms}.{job_id}", job_id) for finished_ms, job_id in found]

@@ -1,0 +1,93 @@
+-- verb: change: cancel
+-- parameters: now_ms (NULL: the server's clock), channel, ids, the versions in which they were found
+-- columns: id, whether it runs and was asked to stop; no row for a job that has changed since
+-- index: the primary keys of the shelves
+WITH moment AS MATERIALIZED (
+    SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
+),
+asked AS MATERIALIZED (
+    SELECT a.*
+    FROM unnest($3::uuid[], $4::xid[]) AS a (id, version)
+),
+from_ready AS (
+    DELETE FROM {schema}.{prefix}ready AS ready
+    USING asked
+    WHERE ready.id = asked.id AND ready.xmin = asked.version
+    RETURNING ready.*
+),
+from_later AS (
+    DELETE FROM {schema}.{prefix}later AS later
+    USING asked
+    WHERE later.id = asked.id AND later.xmin = asked.version
+    RETURNING later.*
+),
+stopping AS (
+    UPDATE {schema}.{prefix}run AS run
+    SET cancel_requested = TRUE, updated_ms = moment.now_ms
+    FROM
+        asked,
+        moment
+    WHERE run.id = asked.id AND run.xmin = asked.version
+    RETURNING run.id, run.queue
+),
+ended AS MATERIALIZED (
+    SELECT *
+    FROM from_ready
+    UNION ALL
+    SELECT *
+    FROM from_later
+),
+over AS (
+    INSERT INTO {schema}.{prefix}done (
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        finished_ms, updated_ms, progress, progress_note, error_text, result
+    )
+    SELECT
+        0, id, 8, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        now_ms, now_ms, progress, progress_note, error_text, result
+    FROM
+        ended,
+        moment
+),
+sums AS MATERIALIZED (
+    SELECT
+        queue,
+        count(*) AS n,
+        count(*) FILTER (WHERE state = 1) AS scheduled,
+        count(*) FILTER (WHERE state = 3) AS pending,
+        count(*) FILTER (WHERE state = 5) AS retrying
+    FROM ended
+    GROUP BY queue
+),
+tallied AS (
+    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying, cancelled)
+    SELECT queue, now_ms / 60000, -scheduled, -pending, -retrying, n
+    FROM
+        sums,
+        moment
+),
+wakes AS (
+    SELECT 'finished:' || queue AS said
+    FROM sums
+    WHERE EXISTS (
+        SELECT 1
+        FROM {schema}.{prefix}ear
+        WHERE kind = 'finished' AND until_ms > floor(extract(epoch FROM clock_timestamp()) * 1000)
+    )
+    UNION
+    SELECT 'cancel:' || queue
+    FROM stopping
+),
+told AS MATERIALIZED (
+    SELECT count(pg_notify($2, said)) AS n
+    FROM wakes
+)
+SELECT uuid_send(ended.id), FALSE
+FROM
+    ended,
+    told
+UNION ALL
+SELECT uuid_send(stopping.id), TRUE
+FROM
+    stopping,
+    told

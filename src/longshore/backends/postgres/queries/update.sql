@@ -1,0 +1,132 @@
+-- verb: change: update
+-- parameters: now_ms (NULL: the server's clock), channel, ids (each once), the versions in which they were found, which values are given (bits: 1 payload, 2 priority, 4 max_attempts, 8 run_ms, 16 details, 32 tags, 64 reference, 128 correlation_id), and the values, a list each (tags joined by line feeds)
+-- columns: id, FALSE; no row for a job that has changed since
+-- index: the primary keys of ready, later and job
+WITH moment AS MATERIALIZED (
+    SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
+),
+asked AS MATERIALIZED (
+    SELECT a.*
+    FROM
+        unnest(
+            $3::uuid[], $4::xid[], $5::integer[], $6::bytea[], $7::smallint[], $8::integer[], $9::bigint[],
+            $10::bytea[], $11::text[], $12::text[], $13::text[]
+        ) WITH ORDINALITY AS a (
+            id, version, given, payload, rank, max_attempts, due_ms, details, tags, reference, correlation_id, n
+        )
+),
+from_ready AS (
+    DELETE FROM {schema}.{prefix}ready AS ready
+    USING asked
+    WHERE ready.id = asked.id AND ready.xmin = asked.version
+    RETURNING ready.*, asked.n, asked.given, asked.due_ms, asked.rank, asked.payload, asked.max_attempts, asked.details,
+        asked.tags, asked.reference, asked.correlation_id
+),
+from_later AS (
+    DELETE FROM {schema}.{prefix}later AS later
+    USING asked
+    WHERE later.id = asked.id AND later.xmin = asked.version
+    RETURNING later.*, asked.n, asked.given, asked.due_ms, asked.rank, asked.payload, asked.max_attempts, asked.details,
+        asked.tags, asked.reference, asked.correlation_id
+),
+tail AS MATERIALIZED (
+    SELECT nextval('{schema}.{prefix}place') << 20 AS place
+),
+old AS MATERIALIZED (
+    SELECT *
+    FROM from_ready
+    UNION ALL
+    SELECT *
+    FROM from_later
+),
+moved AS MATERIALIZED (
+    SELECT
+        old.*,
+        moment.now_ms,
+        CASE
+            WHEN given & 8 = 0 THEN state
+            WHEN due_ms <= moment.now_ms THEN 3
+            WHEN state = 5 THEN 5
+            ELSE 1
+        END AS after,
+        CASE WHEN state = 3 THEN old.place ELSE tail.place + n END AS spot,
+        CASE WHEN given & 8 = 0 THEN run_ms ELSE due_ms END AS time_ms,
+        CASE WHEN given & 2 = 0 THEN priority ELSE rank END AS new_priority
+    FROM
+        old,
+        tail,
+        moment
+),
+to_ready AS (
+    INSERT INTO {schema}.{prefix}ready (
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        updated_ms, progress, progress_note, error_text, result
+    )
+    SELECT
+        spot, id, 3, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        now_ms, progress, progress_note, error_text, result
+    FROM moved
+    WHERE after = 3
+),
+to_later AS (
+    INSERT INTO {schema}.{prefix}later (
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        run_ms, updated_ms, progress, progress_note, error_text, result
+    )
+    SELECT
+        0, id, after, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        time_ms, now_ms, progress, progress_note, error_text, result
+    FROM moved
+    WHERE after <> 3
+),
+bodies AS (
+    UPDATE {schema}.{prefix}job AS job
+    SET
+        payload = CASE WHEN given & 1 = 0 THEN job.payload ELSE moved.payload END,
+        max_attempts = CASE WHEN given & 4 = 0 THEN job.max_attempts ELSE moved.max_attempts END,
+        details = CASE WHEN given & 16 = 0 THEN job.details ELSE moved.details END,
+        tags = CASE WHEN given & 32 = 0 THEN job.tags ELSE string_to_array(moved.tags, E'\n') END,
+        reference = CASE WHEN given & 64 = 0 THEN job.reference ELSE moved.reference END,
+        correlation_id = CASE WHEN given & 128 = 0 THEN job.correlation_id ELSE moved.correlation_id END
+    FROM moved
+    WHERE job.id = moved.id AND given & 245 <> 0
+),
+sums AS MATERIALIZED (
+    SELECT
+        queue,
+        now_ms,
+        count(*) FILTER (WHERE after = 1) - count(*) FILTER (WHERE state = 1) AS scheduled,
+        count(*) FILTER (WHERE after = 3) - count(*) FILTER (WHERE state = 3) AS pending,
+        count(*) FILTER (WHERE after = 5) - count(*) FILTER (WHERE state = 5) AS retrying,
+        count(*) FILTER (WHERE after = 3 AND state <> 3) AS arrived,
+        min(time_ms) FILTER (WHERE after <> 3) AS next_ms
+    FROM moved
+    GROUP BY queue, now_ms
+),
+tallied AS (
+    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying)
+    SELECT queue, now_ms / 60000, scheduled, pending, retrying
+    FROM sums
+    WHERE scheduled <> 0 OR pending <> 0 OR retrying <> 0
+),
+wakes AS (
+    SELECT 'pending:' || queue AS said
+    FROM sums
+    WHERE
+        arrived > 0
+        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+    UNION ALL
+    SELECT 'scheduled:' || queue
+    FROM sums
+    WHERE
+        next_ms IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}later AS later WHERE later.run_ms <= sums.next_ms)
+),
+told AS MATERIALIZED (
+    SELECT count(pg_notify($2, said)) AS n
+    FROM wakes
+)
+SELECT uuid_send(moved.id), FALSE
+FROM
+    moved,
+    told

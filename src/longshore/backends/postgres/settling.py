@@ -1,0 +1,115 @@
+"""This module ends claims."""
+
+from typing import Any
+
+from longshore.backends.postgres.dialect import Dialect, Runs, sparse
+from longshore.backends.postgres.inserting import insert
+from longshore.backends.postgres.rows import RETRYING, SCHEDULED
+from longshore.core.ids import JobId
+from longshore.core.job import ERRORS_KEPT, NewJob
+from longshore.core.states import CODES
+from longshore.core.verdict import Verdict
+from longshore.store.commands import Settlement
+from longshore.store.replies import Settled
+
+Numbered = tuple[int, Settlement]
+
+
+async def settle(
+    connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
+) -> dict[int, Settled]:
+    """Applies a round of settlements, and says of those that were not whether they had been applied before.
+
+    Takes one statement, one more where some were not applied, and one more where there are follow-ups: then the
+    caller sees to it that all are one transaction. Each job may stand in a round once.
+    """
+    settlements = sorted(settlements, key=_job)  # so that rescuers do not wait for each other in a circle
+    steps = _steps(settlements)
+    columns = _columns([settlement for _, settlement in settlements], [steps[n] for n, _ in settlements])
+    [(count, which, place, _)] = await dialect.fetch(
+        connection, "settle", now_ms, dialect.channel, *columns, ERRORS_KEPT
+    )
+    if count == len(settlements):
+        applied = settlements
+        replies = dict.fromkeys(steps, Settled.APPLIED)
+    else:
+        applied = [settlements[number - 1] for number in sorted(which or ())]
+        replies = dict.fromkeys((number for number, _ in applied), Settled.APPLIED)
+        others = [numbered for numbered in settlements if numbered[0] not in replies]
+        replies.update(await _check(connection, dialect, others))
+    jobs, places = _followers(applied, steps)
+    if jobs:
+        await insert(connection, dialect, jobs, now_ms, place=place, steps=places)
+    return replies
+
+
+def _job(numbered: Numbered) -> JobId:
+    return numbered[1].id
+
+
+def _number(numbered: Numbered) -> int:
+    return numbered[0]
+
+
+def _steps(settlements: list[Numbered]) -> dict[int, int]:
+    """The place of each from the tail on, by its number; those of its follow-ups are behind it."""
+    steps: dict[int, int] = {}
+    step = 1
+    for number, settlement in sorted(settlements, key=_number):
+        steps[number] = step
+        step += 1 + len(settlement.follow)
+    return steps
+
+
+def _columns(settlements: list[Settlement], steps: list[int]) -> tuple[list[Any], ...]:
+    """Settlements as `settle.sql` takes them, from the ids on."""
+    verdicts = [_verdict(settlement.verdict) for settlement in settlements]
+    return (
+        [settlement.id.hex() for settlement in settlements],
+        [settlement.session for settlement in settlements],
+        [settlement.fence for settlement in settlements],
+        [verdict[0] for verdict in verdicts],
+        [verdict[1] for verdict in verdicts],
+        steps,
+        [settlement.keep for settlement in settlements],
+        sparse(verdict[2] for verdict in verdicts),
+        sparse(verdict[3] for verdict in verdicts),
+        sparse(settlement.result for settlement in settlements),
+        sparse(settlement.error for settlement in settlements),
+        sparse(settlement.error_text for settlement in settlements),
+        sparse(settlement.if_lost or None for settlement in settlements),
+    )
+
+
+def _verdict(verdict: Verdict) -> tuple[int, int, int | None, int | None]:
+    """State, charge, and the time or the delay of a verdict that waits for one."""
+    state = CODES[verdict.state]
+    if state not in {SCHEDULED, RETRYING}:
+        return state, verdict.charge, None, None
+    if verdict.run_ms is not None:
+        return state, verdict.charge, verdict.run_ms, None
+    return state, verdict.charge, None, verdict.delay_ms
+
+
+async def _check(connection: Runs, dialect: Dialect, others: list[Numbered]) -> dict[int, Settled]:
+    rows = await dialect.fetch(
+        connection,
+        "settle_check",
+        [settlement.id.hex() for _, settlement in others],
+        [settlement.session for _, settlement in others],
+        [settlement.fence for _, settlement in others],
+        [CODES[settlement.verdict.state] for _, settlement in others],
+    )
+    before = {others[row[0] - 1][0] for row in rows}
+    return {number: Settled.APPLIED if number in before else Settled.STALE for number, _ in others}
+
+
+def _followers(applied: list[Numbered], steps: dict[int, int]) -> tuple[list[NewJob], list[int]]:
+    """The follow-ups of what was applied, with their places."""
+    jobs: list[NewJob] = []
+    places: list[int] = []
+    for number, settlement in sorted(applied, key=_number):
+        for behind, job in enumerate(settlement.follow, start=1):
+            jobs.append(job)
+            places.append(steps[number] + behind)
+    return jobs, places
