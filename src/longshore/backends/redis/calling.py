@@ -6,6 +6,7 @@ from longshore.backends.redis.keys import HOME, Keys
 from longshore.backends.redis.links import Call, Lane, Links, Reply, Word
 from longshore.backends.redis.registry import Registry
 from longshore.backends.redis.scripts import verb
+from longshore.core.durability import Durability
 
 
 class Caller:
@@ -28,9 +29,11 @@ class Caller:
         time = b"" if now_ms is None else now_ms
         return Call(found.script, found.shared_keys(self.keys, place), (time, self.keys.channels, *words))
 
-    async def each(self, calls: Sequence[Call], lane: Lane = Lane.CALL) -> list[Reply]:
-        """The replies, in one round trip where there is one server."""
-        return await self.links.call_each(calls, lane=lane)
+    async def each(
+        self, calls: Sequence[Call], lane: Lane = Lane.CALL, *, durability: Durability | None = None
+    ) -> list[Reply]:
+        """The replies, in one round trip where there is one server. Raises NotDurable."""
+        return await self.links.call_each(calls, lane=lane, durability=durability)
 
     async def at_home(
         self, name: str, words: Iterable[Word], now_ms: int | None, lane: Lane = Lane.CALL

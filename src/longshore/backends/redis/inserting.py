@@ -13,6 +13,7 @@ from longshore.backends.redis.rows import (
     packed_record,
     packed_words,
 )
+from longshore.core.durability import Durability
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
 from longshore.store.adopting import search_keys
 from longshore.store.replies import Inserted
@@ -20,14 +21,18 @@ from longshore.store.replies import Inserted
 OUTCOMES = (Inserted.DUPLICATE, Inserted.CREATED)
 
 
-async def insert(caller: Caller, jobs: Sequence[NewJob], now_ms: int | None) -> list[Inserted]:
+async def insert(
+    caller: Caller, jobs: Sequence[NewJob], durability: Durability | None, now_ms: int | None
+) -> list[Inserted]:
     """Takes in new jobs: in one step on one server, in one for each queue on a Cluster."""
+    caller.links.refuse_unreachable(durability)
     queues = [job.queue for job in jobs]
     await caller.registry.add(queues)
     outcomes = [Inserted.DUPLICATE] * len(jobs)
     groups = grouped(queues, is_cluster=caller.keys.is_cluster)
     calls = [_insert_call(caller, [jobs[position] for position in group], now_ms) for group in groups]
-    for group, reply in zip(groups, await caller.each(calls), strict=True):
+    replies = await caller.each(calls, durability=durability)
+    for group, reply in zip(groups, replies, strict=True):
         for position, created in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[created]
     return outcomes

@@ -85,7 +85,7 @@ class Links:
         """
         is_adding = any(call.script.is_adding for call in calls)
         if durability is not None and not self.durability.reaches(durability):
-            refuse_unreachable(durability, self.standings)
+            self.refuse_unreachable(durability)
             return await self._run_surely([Errand.of(call) for call in calls], durability)
         return await self._run([Errand.of(call) for call in calls], lane, is_adding=is_adding)
 
@@ -98,6 +98,11 @@ class Links:
     def durability(self) -> Durability:
         """How safe a write is as soon as it is answered, as it was when stock was taken last."""
         return level(self.standings)
+
+    def refuse_unreachable(self, durability: Durability | None) -> None:
+        """Raises InvalidOption for a level that these servers can never confirm."""
+        if durability is not None:
+            refuse_unreachable(durability, self.standings)
 
     async def take_stock(self) -> list[Standing]:
         """How every server that takes writes stands. Raises StoreUnavailable."""

@@ -17,6 +17,9 @@ _HEADER = re.compile(r"^-- (keys|include):(.*)$", re.MULTILINE)
 NOT_REPEATABLE = frozenset({"claim"})
 """A claim whose reply got lost is undone by its session's lease; all others may be sent again."""
 
+ADDING = frozenset({"insert", "adopt"})
+"""Not done while the server's memory is nearly full."""
+
 
 class Verb:
     """A script, and the keys that it wants."""
@@ -28,7 +31,7 @@ class Verb:
         self._shared, self._own = tuple(shared.split()), tuple(own.split())
         parts = [_read(f"parts/{part}.lua") for part in headers.get("include", "").split()]
         whole = "\n".join([_tables(self._shared, self._own), *parts, text])
-        self.script = Script(name, whole, is_repeatable=name not in NOT_REPEATABLE)
+        self.script = Script(name, whole, is_repeatable=name not in NOT_REPEATABLE, is_adding=name in ADDING)
 
     def keys(self, keys: Keys, *queues: str) -> tuple[bytes, ...]:
         """Those that the script wants for these queues. None: for what belongs to no queue."""

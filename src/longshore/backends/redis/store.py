@@ -14,12 +14,13 @@ from longshore.backends.redis import (
     settling,
 )
 from longshore.backends.redis.calling import Caller
+from longshore.backends.redis.examining import examine
 from longshore.backends.redis.keys import Keys
 from longshore.backends.redis.links import Links
 from longshore.backends.redis.listening import RedisListener, listen
 from longshore.backends.redis.url import Address, Kind
 from longshore.core.clock import Clock, SystemClock
-from longshore.core.durability import Durability, check_reachable
+from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import JobRecord, NewJob
 from longshore.store.adopting import check_adoptable
@@ -64,7 +65,7 @@ class RedisStore:
     @property
     def durability(self) -> Durability:
         """See `Store.durability`."""
-        return Durability.OS
+        return self._links.durability
 
     @property
     def round_trips(self) -> int:
@@ -94,14 +95,13 @@ class RedisStore:
 
     async def examine(self, *, contents: bool = True) -> list[Finding]:  # noqa: ARG002 - the contract's
         """See `Store.examine`."""
-        return []
+        return await examine(self._opened().links)
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
     ) -> list[Inserted]:
         """See `Store.insert`."""
-        check_reachable(durability, best=self.durability, url=self.url)
-        return await inserting.insert(self._opened(), jobs, now_ms) if jobs else []
+        return await inserting.insert(self._opened(), jobs, durability, now_ms) if jobs else []
 
     async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
         """See `Store.adopt`."""
