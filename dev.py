@@ -184,7 +184,7 @@ def check_steps() -> list[Step]:
         Step("format", ["ruff", "format", "--check", "--quiet", "."]),
         Step("lint", ["ruff", "check", "--quiet", "--output-format", "concise", "."]),
         Step("lock file", ["uv", "lock", "--check", "--quiet", "--default-index", PUBLIC_INDEX]),
-        Step("docs up to date", ["python", "docs/generate.py", "--check"]),
+        Step("docs up to date", ["python", "-m", "docs.generate", "--check"]),
         Step("floors (import-linter)", ["lint-imports"]),
         Step("types (mypy --strict)", ["mypy"]),
         Step("public types (pyright)", ["python", "tests/rules/public_types.py"]),
@@ -272,9 +272,9 @@ def docs(arguments: list[str]) -> int:
     uv = find_uv()
     if "--check" in arguments:
         set_up(uv)
-        return run(inside(uv, "python", "docs/generate.py", "--check"))
+        return run(inside(uv, "python", "-m", "docs.generate", "--check"))
     set_up(uv, "docs", extras=True)
-    return run(inside(uv, "python", "docs/generate.py")) or run(
+    return run(inside(uv, "python", "-m", "docs.generate")) or run(
         inside(uv, "zensical", "build", "--clean", *arguments)
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from docs import findings
 from longshore.cli.main import commands
 from longshore.cli.settings import variables, written
 from longshore.core.errors import LongshoreError
@@ -101,6 +102,7 @@ def summary(kind: type[LongshoreError]) -> str:
 PIECES: dict[str, Callable[[], str]] = {
     "command-line": command_line,
     "errors": errors,
+    "findings": findings.table,
     "floors": floors,
     "settings": settings,
     "states": states,

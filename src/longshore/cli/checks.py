@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from longshore.manager.settings import DAY_SECONDS, Reading, without_secrets
+from longshore.manager.settings import DAY_SECONDS, STAND_INS, Reading, without_secrets
 from longshore.store.replies import Finding
 
 INITS = frozenset(
@@ -36,6 +36,9 @@ DEBUGGING_VARIABLES = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONTRACEMALLOC
 OPEN_FILES_NEEDED = 1024
 LONGEST_USUAL_GRACE = 30.0
 """Seconds from SIGTERM to SIGKILL on Kubernetes; Docker gives 10, systemd 90."""
+SHORTEST_SENSIBLE_LEASE = 5.0
+EARLIEST_MS = 1_767_225_600_000
+"""The beginning of 2026, before which this Longshore was not there: a clock that shows less is wrong."""
 LARGEST_SENSIBLE_PAYLOAD_BYTES = 16 * 1_048_576
 
 
@@ -47,6 +50,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The name of process 1; None where it cannot be known."""
     open_files_limit: int | None = None
     environ: Mapping[str, str] = {}
+    now_ms: int = EARLIEST_MS
+    prerelease: str | None = None
+    """The version of Python, where that is not a final one."""
+    outdated: tuple[str, ...] = ()
+    """Libraries that are older than this Longshore needs: `apsw 3.45 (needs 3.54)`."""
     readable_by_all: frozenset[str] = frozenset()
     """Origins of settings that are files which every user of the machine may read."""
 
@@ -75,6 +83,7 @@ def examine_machine(machine: Machine) -> Iterator[Finding]:
             f"Only {machine.open_files_limit} files and connections may be open at once.",
             f"Raise the limit to {OPEN_FILES_NEEDED} or more (ulimit -n, LimitNOFILE=).",
         )
+    yield from _of_the_runtime(machine)
     debugging = [name for name in DEBUGGING_VARIABLES if machine.environ.get(name)]
     if debugging:
         yield Finding(
@@ -85,21 +94,47 @@ def examine_machine(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def examine_settings(reading: Reading, machine: Machine) -> Iterator[Finding]:
-    """What is wrong with the settings."""
-    settings, origins = reading.settings, reading.origins
-    for warning in reading.warnings:
-        problem, _, remedy = warning.partition(". ")
-        yield Finding("warning", "unknown-variable", f"{problem}.", remedy)
-    if origins["url"] == "default":
+def _of_the_runtime(machine: Machine) -> Iterator[Finding]:
+    if machine.now_ms < EARLIEST_MS:
+        yield Finding(
+            "error",
+            "clock-wrong",
+            "This machine's clock shows a time before this Longshore was made: jobs are scheduled, leased and pruned "
+            "at wrong times.",
+            "Set the clock, and keep it set: timedatectl set-ntp true, or chrony.",
+        )
+    if machine.prerelease is not None:
         yield Finding(
             "warning",
-            "default-url",
-            "No URL is set: the store is a file in whatever directory a process starts in, "
-            "and producers and workers that start elsewhere have another.",
-            "Set LONGSHORE_URL, or url in longshore.toml, to an absolute place.",
+            "unfinished-python",
+            f"Python {machine.prerelease} is not a final release.",
+            "Use a final release of Python 3.11 or newer.",
         )
+    if machine.outdated:
+        yield Finding(
+            "error",
+            "old-library",
+            f"Older than this Longshore needs: {', '.join(machine.outdated)}.",
+            "pip install --upgrade longshore, with its extras; another package may ask for an older one.",
+        )
+
+
+def examine_settings(reading: Reading, machine: Machine) -> Iterator[Finding]:
+    """What is wrong with the settings."""
+    settings = reading.settings
+    for warning in reading.warnings:
+        mistake, _, remedy = warning.partition(". ")
+        yield Finding("warning", "unknown-variable", f"Nothing reads it: {mistake}.", remedy)
+    yield from _of_the_url(reading, machine)
     yield from _secrets(reading, machine)
+    if settings.lease < SHORTEST_SENSIBLE_LEASE:
+        yield Finding(
+            "warning",
+            "short-lease",
+            f"A worker that is held up for {settings.lease:g} s, by a slow disk or a busy machine, loses its jobs, and "
+            "they run twice.",
+            "Set LONGSHORE_LEASE to 30 or so.",
+        )
     if settings.log_level == "DEBUG":
         yield Finding(
             "warning", "log-level", "The log level is DEBUG: logs grow fast.", "Set LONGSHORE_LOG_LEVEL=INFO."
@@ -132,6 +167,25 @@ def examine_settings(reading: Reading, machine: Machine) -> Iterator[Finding]:
             "large-payloads",
             f"A job may carry {settings.payload_limit:,} bytes, which every claim reads and writes.",
             "Keep large data in files or a bucket and pass its key; lower LONGSHORE_PAYLOAD_LIMIT.",
+        )
+
+
+def _of_the_url(reading: Reading, machine: Machine) -> Iterator[Finding]:
+    origin = reading.origins["url"]
+    if origin == "default":
+        yield Finding(
+            "warning",
+            "default-url",
+            "No URL is set: the store is a file in whatever directory a process starts in, "
+            "and producers and workers that start elsewhere have another.",
+            "Set LONGSHORE_URL, or url in longshore.toml, to an absolute place.",
+        )
+    if origin in STAND_INS and all(machine.environ.get(name) for name in STAND_INS):
+        yield Finding(
+            "warning",
+            "ambiguous-url",
+            f"{' and '.join(STAND_INS)} are both set, and {origin} was taken.",
+            "Say which store is meant: set LONGSHORE_URL.",
         )
 
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import msgspec
 
 from longshore.cli.checks import Machine, examine_machine, examine_settings
 from longshore.cli.failures import FAILED
+from longshore.cli.libraries import outdated_libraries
 from longshore.cli.options import closed_store, given, json_option, run, url_option
 from longshore.cli.tables import print_facts, print_json
+from longshore.core.clock import SystemClock
 from longshore.core.errors import StoreError
 from longshore.manager.settings import Reading, Settings, read_settings
 from longshore.store.contract import Store
@@ -90,6 +93,9 @@ def find_machine(reading: Reading) -> Machine:
         first_process=_first_process(Path("/proc/1/comm")),
         open_files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         environ=dict(os.environ),
+        now_ms=SystemClock().now_ms(),
+        prerelease=None if sys.version_info.releaselevel == "final" else platform.python_version(),
+        outdated=outdated_libraries(),
         readable_by_all=frozenset(
             origin for origin in set(reading.origins.values()) if _readable_by_all(origin)
         ),
@@ -127,8 +133,12 @@ async def _examine_open(store: Store) -> list[Finding]:
 
 
 def _pending(steps: tuple[str, ...]) -> Finding:
-    problem = f"The store's schema is old: {', '.join(steps)} is to be done, and no worker starts before."
-    return Finding("error", "schema", problem, "Run: longshore migrate")
+    return Finding(
+        "error",
+        "schema",
+        f"The store's schema is old: {', '.join(steps)} is to be done, and no worker starts before.",
+        "Run: longshore migrate",
+    )
 
 
 def _unusable(error: StoreError) -> Finding:

@@ -1,12 +1,16 @@
 """`longshore doctor`: every planted misconfiguration is found, and a good place gets no complaint."""
 
 import json
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from docs.findings import findings
 from longshore.cli.checks import Machine, examine_machine, examine_settings
 from longshore.cli.doctor import find_machine
+from longshore.cli.libraries import outdated, outdated_libraries
 from longshore.manager.settings import Reading, Settings, read_settings
 from tests.doors.cli.conftest import Call
 
@@ -25,6 +29,9 @@ def reading(**values: object) -> Reading:
         ("no-init", Machine(first_process="bash")),
         ("open-files", Machine(open_files_limit=256)),
         ("debugging", Machine(environ={"PYTHONASYNCIODEBUG": "1"})),
+        ("clock-wrong", Machine(now_ms=0)),
+        ("unfinished-python", Machine(prerelease="3.15.0a2")),
+        ("old-library", Machine(outdated=("apsw 3.45 (needs 3.54)",))),
     ],
 )
 def test_a_planted_weakness_of_the_machine_is_found(code: str, machine: Machine):
@@ -36,6 +43,7 @@ def test_a_planted_weakness_of_the_machine_is_found(code: str, machine: Machine)
     [
         ("log-level", {"log_level": "DEBUG"}),
         ("long-grace", {"grace": 60}),
+        ("short-lease", {"lease": 2}),
         ("no-retention", {"retention_completed": None}),
         ("short-dead-letters", {"retention_failed": 3600}),
         ("large-payloads", {"payload_limit": 100_000_000}),
@@ -48,6 +56,47 @@ def test_a_planted_weakness_of_the_settings_is_found(code: str, values: dict[str
 def test_a_store_that_nobody_chose_is_found():
     found = examine_settings(read_settings({}, environ={}, folder=Path("/")), GOOD_MACHINE)
     assert [finding.code for finding in found] == ["default-url"]
+
+
+def test_two_urls_of_a_hosting_platform_are_found():
+    environ = {"REDIS_URL": "redis://host", "DATABASE_URL": "postgresql://host/db"}
+    read = read_settings({}, environ=environ, folder=Path("/"))
+    machine = msgspec.structs.replace(GOOD_MACHINE, environ=environ)
+    (finding,) = examine_settings(read, machine)
+    assert (finding.code, finding.problem) == (
+        "ambiguous-url",
+        "REDIS_URL and DATABASE_URL are both set, and REDIS_URL was taken.",
+    )
+    read = read_settings({"url": GOOD_URL}, environ=environ, folder=Path("/"))
+    assert list(examine_settings(read, machine)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("msgspec>=999.1", "msgspec .* \\(needs 999.1\\)"),
+        ('redis[hiredis]>=999,<1000; extra == "redis"', "redis .* \\(needs 999\\)"),
+        ("msgspec>=0.1", None),
+        ("no-such-library>=1", None),
+        ("msgspec", None),
+    ],
+)
+def test_a_library_that_is_too_old_is_named(asked: str, says: str | None):
+    found = outdated(asked)
+    assert (found is None) == (says is None)
+    if says is not None:
+        assert re.fullmatch(says, str(found))
+
+
+def test_the_libraries_that_these_tests_run_with_are_new_enough():
+    assert outdated_libraries() == ()
+
+
+def test_every_finding_stands_in_the_reference_and_is_planted_by_a_test():
+    rows = findings()
+    assert len({row.code for row in rows}) >= 25
+    tests = "".join(path.read_text() for path in Path(__file__).parents[2].rglob("test_*.py"))
+    assert [row.code for row in rows if not re.search(rf"[\"']{row.code}[\"']", tests)] == []
 
 
 def test_a_misspelt_variable_is_found(tmp_path: Path):
@@ -85,7 +134,9 @@ def test_a_good_place_gets_no_complaint():
 def test_json_has_the_same_findings_and_warnings_alone_are_no_failure(call: Call):
     result = call("doctor", "--url", "memory://", "--json")
     assert result.exit_code == 0
-    assert {finding["level"] for finding in json.loads(result.stdout)["findings"]} == {"warning"}
+    found = json.loads(result.stdout)["findings"]
+    assert {finding["level"] for finding in found} == {"warning"}
+    assert "memory-forgets" in {finding["code"] for finding in found}
 
 
 def test_an_error_is_exit_code_1_and_has_its_remedy(call: Call, nowhere: Path):
