@@ -8,6 +8,8 @@ import msgspec
 
 from longshore.backends.redis.calling import Caller
 from longshore.backends.redis.keys import HOME
+from longshore.backends.redis.outbox import empty_outboxes
+from longshore.backends.redis.sessions import EXTENDS, packed
 from longshore.store.replies import Promoted
 
 CHUNK = 1000
@@ -20,6 +22,8 @@ class _Due(msgspec.Struct):
     next_due_ms: int | None
     is_over: bool
     times: list[float] = []
+    leaving: bool = False
+    """Whether followers wait there for their own queues."""
 
 
 async def promote(caller: Caller, limit: int, now_ms: int | None) -> Promoted:
@@ -52,10 +56,30 @@ async def _sweep_and_look(caller: Caller, limit: int, now_ms: int | None) -> dic
     names, and meanwhile those are looked at that were known."""
     known = caller.registry.known
     looks = [caller.prepared("look_due", [queue], [max(limit, 0)], now_ms) for queue in known]
-    names, *replies = await caller.each([caller.prepared_shared("sweep", HOME, [], now_ms), *looks])
+    holding = await _sweep_apart(caller, now_ms) if caller.keys.is_cluster else []
+    sweep = caller.prepared_shared("sweep", HOME, holding, now_ms)
+    (names, _, _), *replies = await caller.each([sweep, *looks])
     dues = {queue: _read(reply) for queue, reply in zip(known, replies, strict=True)}
     new = await caller.registry.learn(names)
-    return dues | await _look(caller, new, limit, now_ms) if new else dues
+    dues |= await _look(caller, new, limit, now_ms)
+    await empty_outboxes(caller, [queue for queue, due in dues.items() if due.leaving], now_ms)
+    return dues
+
+
+async def _sweep_apart(caller: Caller, now_ms: int | None) -> list[bytes]:
+    """Sweeps what each queue of a Cluster has for itself. Gives the sessions that hold jobs somewhere.
+
+    A mark that a session was ended goes when home has ended it too.
+    """
+    queues = await caller.registry.names()
+    replies = await caller.each([caller.prepared_shared("sweep", queue, [], now_ms) for queue in queues])
+    for queue, (_, _, ended) in zip(queues, replies, strict=True):
+        if ended:
+            words = [packed(EXTENDS, 0, session.decode()) for session in ended]
+            await caller.at_home("extend", words, now_ms)
+            [key] = caller.keys.of(("sessions",), (), [queue])
+            await caller.links.command("HDEL", key, *ended, key=key)
+    return [session for _, held, _ in replies for session in held]
 
 
 async def _look(caller: Caller, queues: Sequence[str], limit: int, now_ms: int | None) -> dict[str, _Due]:
@@ -64,8 +88,8 @@ async def _look(caller: Caller, queues: Sequence[str], limit: int, now_ms: int |
 
 
 def _read(reply: list[bytes]) -> _Due:
-    next_due, is_over, *times = reply
-    return _Due(_time(next_due), bool(is_over), [float(time) for time in times])
+    next_due, is_over, leaving, *times = reply
+    return _Due(_time(next_due), bool(is_over), [float(time) for time in times], bool(leaving))
 
 
 def _shares(dues: dict[str, _Due], limit: int) -> Counter[str]:

@@ -1,17 +1,22 @@
 """This module ends claims."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from longshore.backends.redis.calling import Caller
 from longshore.backends.redis.grouping import Numbers, grouped
 from longshore.backends.redis.links import Call
+from longshore.backends.redis.outbox import empty_outboxes
 from longshore.backends.redis.rows import item
+from longshore.backends.redis.sessions import end
+from longshore.core.job import NewJob
 from longshore.core.states import CODES
 from longshore.store.commands import Settlement
 from longshore.store.replies import Settled
 
-OUTCOMES = (Settled.STALE, Settled.APPLIED)
+OUTCOMES = (Settled.STALE, Settled.APPLIED, Settled.APPLIED)
+ENDED_SESSION = 2
+ELSEWHERE = (65535).to_bytes(2, "little")
 IF_LOST, KEEP, RESULT, ERROR, TEXT, AT_TIME = 1, 2, 4, 8, 16, 32
 _HEAD = struct.Struct("<16sIBBBdHBIII")
 
@@ -22,10 +27,25 @@ async def settle(caller: Caller, settlements: Sequence[Settlement], now_ms: int 
     outcomes = [Settled.STALE] * len(settlements)
     groups = grouped([each.queue for each in settlements], is_cluster=caller.keys.is_cluster)
     calls = [_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
+    over: set[str] = set()
     for group, reply in zip(groups, await caller.each(calls), strict=True):
         for position, applied in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[applied]
+            if applied == ENDED_SESSION:
+                over.add(settlements[position].session)
+    if caller.keys.is_cluster:
+        await _tell_other_slots(caller, settlements, over, now_ms)
     return outcomes
+
+
+async def _tell_other_slots(
+    caller: Caller, settlements: Sequence[Settlement], over: Iterable[str], now_ms: int | None
+) -> None:
+    """What a settlement means for other queues: sessions that it has ended, and followers."""
+    if over:
+        await end(caller, over, now_ms)
+    leaving = {each.queue for each in settlements if any(job.queue != each.queue for job in each.follow)}
+    await empty_outboxes(caller, leaving, now_ms)
 
 
 async def _register_followers(caller: Caller, settlements: Sequence[Settlement]) -> None:
@@ -39,9 +59,16 @@ def _call(caller: Caller, settlements: Sequence[Settlement], now_ms: int | None)
     words: list[bytes] = []
     for settlement in settlements:
         words.append(numbers.of(settlement.queue) + packed(settlement))
-        words += [numbers.of(job.queue) + item(job) for job in settlement.follow]
+        words += [_packed_follower(caller, numbers, job, settlement.queue) for job in settlement.follow]
     names = numbers.names
     return caller.prepared("settle", names, [len(names), *names, *words], now_ms)
+
+
+def _packed_follower(caller: Caller, numbers: Numbers, job: NewJob, queue: str) -> bytes:
+    if caller.keys.is_cluster and job.queue != queue:
+        name = job.queue.encode()
+        return ELSEWHERE + bytes([len(name)]) + name + item(job)
+    return numbers.of(job.queue) + item(job)
 
 
 def packed(settlement: Settlement) -> bytes:

@@ -1,10 +1,10 @@
 -- verb: extend
 -- keys: sessions cancels |
--- arguments: now, channel, then for each lease: flags 1 (1 opens, 2 came from home) · milliseconds 8 · session
--- reply: for each lease: 1 (held) or 0, and behind it the ids of its jobs that are to stop, 16 bytes each
+-- arguments: now, channel, then for each lease: how 1 (0 extends, 1 opens, 2 copies from home) · milliseconds 8 · session
+-- reply: for each lease: 1 (held), 0 (not there) or - (it was ended), and behind it the ids of its jobs that are to stop
 -- include: time sessions
 
-local OPENS = 1
+local EXTENDS, COPIES = 0, 2
 local replies, wishes = {}, nil
 
 -- The jobs that somebody wants stopped, by session; read once, if there are any.
@@ -19,14 +19,16 @@ local function wishes_for(session)
   return wishes[session] or ''
 end
 
+local function is_ended(session) return redis.call('HGET', shared.sessions, session) == ENDED end
+
 for i = 3, #ARGV do
-  local flags, lease_ms = struct.unpack('<Bd', ARGV[i])
+  local how, lease_ms = struct.unpack('<Bd', ARGV[i])
   local session = string.sub(ARGV[i], 10)
   if lease_ms <= 0 then
     end_session(session)
     replies[#replies + 1] = '0'
-  elseif flags ~= OPENS and not lease_end(session) then
-    replies[#replies + 1] = '0'
+  elseif how == EXTENDS and not lease_end(session) or how == COPIES and is_ended(session) then
+    replies[#replies + 1] = is_ended(session) and ENDED or '0'
   else
     redis.call('HSET', shared.sessions, session, now + lease_ms)
     leases[session] = now + lease_ms

@@ -3,7 +3,7 @@
 -- arguments: now, channel, number of queues, their names, then for each settlement: number of its queue 2 · id 16 ·
 --   fence 4 · state 1 · charge 1 · flags 1 · time 8 · followers 2 · lengths of session 1, result 4, error 4, text 4 ·
 --   these four; and behind it each follower: number of its queue 2 · item, or ELSEWHERE 2 · length 1 · queue · item
--- reply: for each settlement 1 (applied) or 0 (stale)
+-- reply: for each settlement 1 (applied), 2 (applied, and its session ended by that) or 0 (stale)
 -- include: time records sessions queues inserting lives notes
 
 local ELSEWHERE = 65535
@@ -157,7 +157,7 @@ local function settle_one(q, id, settlement)
   if byte(record, 1) ~= RUNNING then return byte(record, 3) == settlement.state and 1 or 0 end
   if has(settlement.flags, IF_LOST) and is_live(settlement.session) then return 0 end
   q.records[id] = apply(q, id, record, settlement)
-  return 1, true
+  return has(settlement.flags, IF_LOST) and 2 or 1, true
 end
 
 -- Followers go into the queues of this call; one of another slot waits in the outbox, its time made absolute.

@@ -1,7 +1,7 @@
 -- verb: promote, its sweep: drops records that are over, and sessions that are over and hold no job
 -- keys: sessions held records record_names mortal queues |
--- arguments: now, channel
--- reply: the names of all queues
+-- arguments: now, channel, then sessions that hold jobs elsewhere
+-- reply: the names of all queues; sessions that hold jobs here; sessions of which only ENDED is left
 -- include: time sessions
 
 for _, name in ipairs(redis.call('SMEMBERS', shared.mortal)) do
@@ -15,10 +15,15 @@ for _, name in ipairs(redis.call('SMEMBERS', shared.mortal)) do
     end
   end
 end
+local held, holds, ended = redis.call('HKEYS', shared.held), {}, {}
+for _, session in ipairs(held) do holds[session] = true end
+for i = 3, #ARGV do holds[ARGV[i]] = true end
 local all = redis.call('HGETALL', shared.sessions)
 for i = 1, #all, 2 do
-  if (tonumber(all[i + 1]) or 0) <= now and redis.call('HEXISTS', shared.held, all[i]) == 0 then
+  if all[i + 1] == ENDED then
+    ended[#ended + 1] = all[i]
+  elseif tonumber(all[i + 1]) <= now and not holds[all[i]] then
     redis.call('HDEL', shared.sessions, all[i])
   end
 end
-return redis.call('SMEMBERS', shared.queues)
+return { redis.call('SMEMBERS', shared.queues), held, ended }

@@ -1,8 +1,10 @@
 -- part: whose lease runs, and which small records are there.
 --
--- sessions  session -> end of its lease, '-' where a Cluster remembers that it was ended
+-- sessions  session -> end of its lease. Each queue of a Cluster has a copy of what it needs from home; there ENDED stays
+--           until home has ended the session too, so that nobody copies it again.
 -- records   kind \0 key -> version 8 · end 8 (0: none) · length of session 1 · session · value
 
+local ENDED = '-'
 local leases = {}
 
 local function lease_end(session)
@@ -20,7 +22,11 @@ local function is_live(session)
 end
 
 local function end_session(session)
-  redis.call('HDEL', shared.sessions, session)
+  if string.find(shared.sessions, '{.}', 1, true) then
+    redis.call('HDEL', shared.sessions, session)
+  else
+    redis.call('HSET', shared.sessions, session, ENDED)
+  end
   leases[session] = false
 end
 
