@@ -45,6 +45,7 @@ EVENTS = (
     "worker_started",
     "worker_stopped",
     "unhealthy",
+    "unsafe",
 )
 """Every name that `manager.on` accepts; docs/reference/events.md says when each is told."""
 

@@ -18,6 +18,7 @@ from longshore.manager.runtime import Runtime
 from longshore.manager.services import dead_letter_sweeper, health_watch, presence
 from longshore.manager.settings import Settings, load_settings, without_secrets
 from longshore.store.contract import Store
+from longshore.upkeep.inspector import Inspector
 from longshore.upkeep.promoter import Promoter
 from longshore.upkeep.pruner import Pruner
 from longshore.upkeep.rescuer import Rescuer
@@ -105,6 +106,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
             random=random,
             bus=bus,
         ),
+        Inspector(engine.store, bus=bus, clock=clock, random=random),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]

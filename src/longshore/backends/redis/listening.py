@@ -21,8 +21,8 @@ from longshore.backends.redis.wire import Driver, Reply
 from longshore.core.errors import StoreUnavailable
 from longshore.store.replies import Wake, WakeKind
 
-PING_SECONDS = 15.0
-"""A connection on which nothing came for so long is asked whether it still lives: four commands a minute."""
+PING_SECONDS = 20.0
+"""A connection on which nothing came for so long is asked whether it still lives: three commands a minute."""
 PONG_SECONDS = 5.0
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 KINDS = {kind.value: kind for kind in WakeKind}

@@ -70,21 +70,29 @@ Survey = Callable[[Sequence[Sequence[Word]]], Awaitable[list[tuple[Host, list[Re
 
 
 async def take_stock(survey: Survey, clock: Clock) -> list[Standing]:
-    """How every server that takes writes stands. Raises StoreUnavailable."""
+    """How every server that takes writes stands, in one round trip where it is a Redis 7. Raises StoreUnavailable."""
     before_ms = clock.now_ms()
-    answers = await survey(
-        [("TIME",), ("INFO",), ("CLUSTER", "INFO"), *(("CONFIG", "GET", name) for name in SETTINGS)]
-    )
+    answers = await survey([("TIME",), ("INFO",), ("CLUSTER", "INFO"), ("CONFIG", "GET", *SETTINGS)])
     middle_ms = (before_ms + clock.now_ms()) // 2
+    if any(
+        isinstance(replies[-1], Exception) for _, replies in answers
+    ):  # it takes one setting at a time, or none
+        settings = await survey([("CONFIG", "GET", name) for name in SETTINGS])
+        singles = {host: _joined(replies) for host, replies in settings}
+        answers = [(host, [*replies[:-1], singles.get(host, [])]) for host, replies in answers]
     return [read_standing(host, replies, middle_ms) for host, replies in answers]
 
 
+def _joined(replies: Sequence[Reply | Exception]) -> list[bytes]:
+    return [word for reply in replies if isinstance(reply, list) for word in reply]
+
+
 def read_standing(host: Host, replies: Sequence[Reply | Exception], now_ms: int) -> Standing:
-    """How a server stands, from its answers to TIME, INFO, CLUSTER INFO and each of SETTINGS."""
-    time, info, cluster, *settings = replies
+    """How a server stands, from its answers to TIME, INFO, CLUSTER INFO and CONFIG GET."""
+    time, info, cluster, settings = replies
     said = read_info(info)
     of_cluster = read_info(cluster)
-    stated = dict(zip(SETTINGS, map(_setting, settings), strict=True))
+    stated = _settings(settings)
     return Standing(
         host=host,
         name="Valkey" if "valkey_version" in said else "Redis",
@@ -117,11 +125,10 @@ def read_info(reply: Reply | Exception) -> Mapping[str, str]:
     return {field: value for field, colon, value in lines if colon}
 
 
-def _setting(reply: Reply | Exception) -> str | None:
-    """The value in an answer to CONFIG GET; None where the user may not know it."""
-    if isinstance(reply, list) and len(reply) == 2 and isinstance(reply[1], bytes):
-        return reply[1].decode(errors="replace")
-    return None
+def _settings(reply: Reply | Exception) -> Mapping[str, str | None]:
+    """The values of SETTINGS in an answer to CONFIG GET; None for those that the user may not know."""
+    words = [word.decode(errors="replace") for word in reply] if isinstance(reply, list) else []
+    return {**dict.fromkeys(SETTINGS), **dict(zip(words[::2], words[1::2], strict=True))}
 
 
 def _version(value: str | None) -> tuple[int, ...] | None:

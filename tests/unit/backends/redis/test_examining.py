@@ -7,7 +7,7 @@ import pytest
 
 from longshore.backends.redis.examining import examine, judge
 from longshore.backends.redis.links import Links
-from longshore.backends.redis.standing import SETTINGS, Standing, read_standing
+from longshore.backends.redis.standing import Standing, read_standing
 from longshore.backends.redis.url import Host, read_url
 from longshore.core.clock import ManualClock
 from longshore.store.replies import Finding
@@ -193,5 +193,5 @@ async def test_a_clock_that_is_wrong_is_found(redis_server: ServerLike):
 
 
 def test_a_server_that_says_nothing_is_not_accused():
-    denied: list[Exception] = [PermissionError("NOPERM")] * (3 + len(SETTINGS))
+    denied: list[Exception] = [PermissionError("NOPERM")] * 4
     assert codes(judge([read_standing(HERE, denied, 0)], read_url(ALONE))) == {"policy-hidden"}
