@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 SIZE_MB = 384
+PATIENCE_SECONDS = 10.0
 
 
 def why_not() -> str:
@@ -50,12 +52,26 @@ class Disk:
             at.chmod(0o755)
             yield at
         finally:
-            _run("umount", str(at))
+            _unmount(at)
 
     def cut(self, image: Path) -> "Disk":
         """What would be there if the power went now."""
         shutil.copyfile(self.image, image)
         return Disk(image)
+
+
+def _unmount(folder: Path) -> None:
+    """Processes that were killed let go of their files a little later."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            _run("umount", str(folder))
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def flush(folder: Path) -> None:

@@ -31,6 +31,21 @@ class Place(NamedTuple):
     url: str
     server: ServerLike | None = None
 
+    def start(self) -> None:
+        """Starts the server again, if there is one."""
+        if self.server:
+            self.server.start()
+
+    def freeze(self) -> None:
+        """Stops the server in whatever it does, if there is one."""
+        if self.server:
+            self.server.freeze()
+
+    def kill(self) -> None:
+        """Kills the server, if there is one."""
+        if self.server:
+            self.server.kill()
+
     @property
     def running(self) -> ServerLike:
         """The server. Raises CannotStart for a store that has none."""

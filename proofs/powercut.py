@@ -74,29 +74,29 @@ async def _cut(folder: Path, options: argparse.Namespace) -> tuple[Acknowledged,
     """Load, cut, and what is there when the power is back."""
     disk, at = Disk.make(folder / "disk.img"), folder / "disk"
     with contextlib.ExitStack() as stack:
-        with disk.mounted(at):
-            settings = LAX[options.store.partition("-")[0].replace("valkey", "redis")] if options.lax else {}
-            where = stack.enter_context(place(options.store, at, settings=settings))
+        with disk.mounted(at), contextlib.ExitStack() as load:
+            where = stack.enter_context(place(options.store, at, settings=_settings(options)))
+            load.callback(where.kill)
             flush(at)  # the programs and settings of a server were there before
-            with _writer(where.url, folder / "told") as writer:
-                await asyncio.sleep(options.load)
-                writer.send_signal(signal.SIGSTOP)
-                if where.server:
-                    where.server.freeze()
-                told = _read(folder / "told")
-                rest = disk.cut(folder / "cut.img")
-            if where.server:
-                where.server.kill()
-        with rest.mounted(at):
-            if where.server:
-                await asyncio.to_thread(where.server.start)
+            writer = load.enter_context(_writer(where.url, folder / "told"))
+            await asyncio.sleep(options.load)
+            writer.send_signal(signal.SIGSTOP)
+            where.freeze()
+            told = _read(folder / "told")
+            rest = disk.cut(folder / "cut.img")
+        with rest.mounted(at), contextlib.ExitStack() as after_the_cut:
+            after_the_cut.callback(where.kill)
+            where.start()
             store = open_store(where.url)
             await store.open()
             after = await every_job_of(store, told.added)
             await store.close()
-            if where.server:
-                where.server.kill()
     return told, after
+
+
+def _settings(options: argparse.Namespace) -> dict[str, str]:
+    kind = options.store.partition("-")[0].replace("valkey", "redis")
+    return LAX[kind] if options.lax else {}
 
 
 @contextlib.contextmanager

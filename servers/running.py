@@ -5,8 +5,10 @@ With LONGSHORE_TEST_POSTGRES_URL or LONGSHORE_TEST_REDIS_URL set, that server is
 
 import atexit
 import os
+import secrets
 import tempfile
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from servers.cluster import start_cluster
@@ -32,6 +34,15 @@ class Elsewhere:
     start = stop = kill = freeze = thaw = close = _refuse
 
 
+def name_for(place: Path) -> str:
+    """A name for a schema or prefix that is the same for the same place, and nobody else's, in no other run either."""
+    unlike = sha256(f"{place}{_RUN}".encode()).hexdigest()[:12]
+    return f"{place.name[:20]}_{unlike}".lower()
+
+
+_RUN = secrets.token_hex(8)
+
+
 @cache
 def folder() -> Path:
     """Where the logs of this process's servers are; gone when it ends in order."""
@@ -51,6 +62,12 @@ def postgres_majors() -> list[str]:
 def redis_kinds() -> list[str]:
     """The versions to test; only the environment's if it names one."""
     return [REDIS_URL] if REDIS_URL in os.environ else redis_versions()
+
+
+def newest(kind: str) -> str:
+    """The newest version of "redis" or "valkey"; of the other one where there is none."""
+    kinds = redis_kinds()
+    return next((each for each in reversed(kinds) if each.startswith(kind)), kinds[-1])
 
 
 @cache

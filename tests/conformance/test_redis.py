@@ -1,28 +1,6 @@
-"""The store contract, on every version of Redis and Valkey that is here, and on a Cluster."""
+"""The store contract, on the newest Redis that is here."""
 
-from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
-
-from longshore.backends import open_store
-from longshore.testing.conformance import conform
 from servers import running
+from tests.conformance.on_servers import conform_redis
 
-
-def conformance(url: Callable[[], str]) -> type:
-    """All tests of the contract on one server, each under a prefix of its own."""
-
-    def make(place: Path) -> object:
-        prefix = sha256(str(place).encode()).hexdigest()[:16]
-        return open_store(f"{url()}?prefix={prefix}")
-
-    return conform(make, round_trips=lambda store: store.round_trips)
-
-
-globals().update(
-    {
-        f"Test{kind.title().replace('-', '')}": conformance(lambda kind=kind: running.redis(kind).url)
-        for kind in running.redis_kinds()
-    }
-)
-TestCluster = conformance(lambda: running.cluster().url)
+TestRedis = conform_redis(running.newest("redis"))
