@@ -16,14 +16,17 @@ _REDIS = [
     for kind in ("", "+cluster", "+sentinel")
 ]
 
+_POSTGRES = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"]
+
 DRIVERS: Mapping[str, str] = {
     "memory": "longshore.backends.memory",
     "sqlite": "longshore.backends.sqlite",
+    **dict.fromkeys(_POSTGRES, "longshore.backends.postgres"),
     **dict.fromkeys(_REDIS, "longshore.backends.redis"),
 }
 """The package behind each scheme of a URL; imported only when it is asked for."""
 
-EXTRAS: Mapping[str, str] = {"longshore.backends.redis": "redis"}
+EXTRAS: Mapping[str, str] = {"longshore.backends.postgres": "postgres", "longshore.backends.redis": "redis"}
 """What to install for a package that needs more than Longshore itself: `longshore[…]`."""
 
 
