@@ -10,6 +10,7 @@ shares in the table pay for.
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -21,6 +22,8 @@ from typing import Any
 import apsw
 import msgspec
 import uuid_utils
+
+from longshore.cli.loops import run_on
 
 FILLER = "x" * 100
 BATCH = 500
@@ -163,7 +166,7 @@ def measure(file: Path, jobs: int) -> dict[str, float]:
     figures["one"] = per_second(ones, lambda: enqueue(connection, ones, 1))
     connection.close()
     few = max(jobs // 10, 200)
-    figures["io"] = per_second(few, lambda: asyncio.run(io(few)))
+    figures["io"] = per_second(few, lambda: run_on(os.environ.get("BENCH_LOOP", "auto"), io(few)))
     figures["threads"] = per_second(few, lambda: threads(few))
     return figures
 

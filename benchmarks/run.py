@@ -7,6 +7,7 @@ slow minute of the machine meets all of them, and shares compare figures of one 
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +19,8 @@ import report
 import speed
 from arena import Arena, arena
 from sizes import Sizes
+
+from longshore.cli.loops import LOOPS
 
 STORES = ("memory", "sqlite")
 BARE = "bare"
@@ -62,6 +65,7 @@ def main() -> int:
     if unknown:
         print(f"No measure '{unknown[0]}'. Known: {', '.join(MEASURES)}.", file=sys.stderr)
         return 2
+    os.environ["BENCH_LOOP"] = options.loop  # for the processes that are started
     sizes = Sizes(backlog=options.backlog, history=options.history, memory=options.memory).scaled(
         options.scale
     )
@@ -89,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--repeat", type=int, default=3, help="rounds; the table shows medians")
     made.add_argument("--json", action="store_true", help="for machines, with every round")
     made.add_argument("--folder", type=Path, help="where stores lie: on the disk that matters")
+    made.add_argument("--loop", choices=LOOPS, default="auto", help="auto: uvloop, if it is installed")
     made.add_argument("--scale", type=float, default=1.0, help="times all sizes: 0.1 for a quick look")
     defaults = Sizes()
     for name in ("backlog", "history", "memory"):

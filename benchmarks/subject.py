@@ -1,7 +1,7 @@
 """This module is the application that is measured: one manager, four tasks, and what a fresh process is asked to do.
 
 It uses the public API as a user would. Each command prints one line of JSON; the environment says where the store
-(LONGSHORE_URL) and the board (BENCH_BOARD, BENCH_SEAT) are.
+(LONGSHORE_URL) and the board (BENCH_BOARD, BENCH_SEAT) are, and on which event loop to run (BENCH_LOOP).
 
     subject.py enqueue HOW COUNT             how: one, concurrent (100 coroutines), bulk
     subject.py fill TASK COUNT               in bulk, nothing measured
@@ -26,6 +26,7 @@ from calls import report_calls
 from watch import rate, reached
 
 from longshore import QueueManager
+from longshore.cli.loops import run_on
 
 FILLER = "x" * 100
 COROUTINES = 100
@@ -177,4 +178,4 @@ async def main(command: str, *words: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    run_on(os.environ.get("BENCH_LOOP", "auto"), main(*sys.argv[1:]))

@@ -8,7 +8,8 @@ import msgspec
 
 from longshore.cli.failures import Misuse
 from longshore.cli.logs import set_up_logging
-from longshore.cli.options import given, run
+from longshore.cli.loops import LOOPS, run_on
+from longshore.cli.options import given
 from longshore.cli.serving import serve, supervise
 from longshore.manager.settings import load_settings
 
@@ -20,6 +21,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     queues: dict[str, int | None] | None
     concurrency: int | None
     processes: int
+    loop: str
     burst: bool
     reload: bool
     log_json: bool
@@ -38,6 +40,12 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.option(
     "--concurrency", "-c", type=click.IntRange(1), metavar="N", help="Jobs that one process runs at once."
+)
+@click.option(
+    "--loop",
+    type=click.Choice(LOOPS),
+    default="auto",
+    help="The event loop; auto: uvloop where it is installed.",
 )
 @click.option("--burst", is_flag=True, help="Stop when nothing is left to do.")
 @click.option("--reload", is_flag=True, help="Start again when a .py file changes.")
@@ -76,7 +84,7 @@ def worker(
             settings=settings,
             reload=wish.reload,
         )
-    return run(serve(wish.target, wish.queues, concurrency=wish.concurrency, burst=wish.burst))
+    return run_on(wish.loop, serve(wish.target, wish.queues, concurrency=wish.concurrency, burst=wish.burst))
 
 
 def parse_queues(text: str | None) -> dict[str, int | None] | None:
@@ -105,6 +113,7 @@ def child_arguments(wish: Wish) -> list[str]:
         ]
     if wish.concurrency is not None:
         arguments += ["--concurrency", str(wish.concurrency)]
+    arguments += ["--loop", wish.loop]
     return arguments + ["--burst"] * wish.burst + ["--log-json"] * wish.log_json
 
 

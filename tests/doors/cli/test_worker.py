@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from longshore.cli.failures import Misuse
+from longshore.cli.loops import loop_factory
 from longshore.cli.worker import parse_queues
 from tests.doors.cli.conftest import Call, Shop
 
@@ -31,6 +32,18 @@ async def double(n: int) -> int:
 async def linger(tell: str) -> None:
     Path(tell).write_text("running")
     await asyncio.Event().wait()
+
+@numbers.task(name="runs_on")
+async def runs_on(loop: str) -> None:
+    assert type(asyncio.get_running_loop()).__module__.split(".")[0] == loop
+
+@numbers.task(name="in_a_thread")
+def in_a_thread() -> None:
+    asyncio.run(asyncio.sleep(0))
+
+@numbers.task(name="in_a_process", process=True)
+def in_a_process() -> None:
+    asyncio.run(asyncio.sleep(0))
 """
 
 UNSAFE_APPLICATION = """
@@ -87,7 +100,30 @@ def test_a_burst_does_all_there_is_and_ends_with_0(call: Call, shop: Shop, start
     written = finish(worker)
     assert worker.returncode == 0, written
     assert set(shop.states().values()) == {"completed"}
-    assert "serving queue numbers with tasks double, linger on sqlite:///" in written
+    assert (
+        "serving queue numbers with tasks double, in_a_process, in_a_thread, linger, runs_on on sqlite:///"
+        in written
+    )
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_worker_runs_all_kinds_of_tasks_on_the_loop_that_was_chosen(
+    call: Call, shop: Shop, start, loop: str
+):
+    add(call, "runs_on", json.dumps({"loop": loop}))
+    add(call, "in_a_thread", "{}")
+    add(call, "in_a_process", "{}")
+    worker = start("--burst", "--loop", loop)
+    written = finish(worker)
+    assert worker.returncode == 0, written
+    assert set(shop.states().values()) == {"completed"}
+
+
+def test_a_loop_that_is_not_installed_is_asked_for_in_vain_or_left_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert loop_factory("auto") is None
+    with pytest.raises(Misuse, match=r"pip install .longshore\[speed\]"):
+        loop_factory("uvloop")
 
 
 def test_sigterm_hands_back_what_does_not_end_in_time_with_no_attempt_burned(

@@ -135,7 +135,8 @@ class Child:
                 str(self._theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(self._theirs.fileno(),),
-                process_group=0,  # apart from the terminal's Ctrl-C, and killed with all that a task started
+                # Apart from the terminal, and killed with all that a task started; uvloop knows no process_group.
+                start_new_session=True,
             )
         if self.was_killed:
             self.kill()
