@@ -1,5 +1,6 @@
 """Jobs that are added and completed together with the application's own rows, all in one SQLite file."""
 
+import importlib
 import threading
 from contextlib import suppress
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 from longshore import InvalidOption, JobContext, QueueManager, Retry, UsageError
 from longshore.core.errors import ClaimLost, NotCommitted, TransactionOver, UnusableConnection
 from longshore.core.ids import new_id
-from longshore.core.verdict import RELEASED
+from longshore.core.verdict import CANCELLED
 from longshore.store.commands import Settlement
 
 ONCE = Retry(1)
@@ -266,17 +267,12 @@ async def test_a_job_of_a_queue_that_keeps_nothing_is_gone_with_the_commit(shop)
 
 
 async def test_who_has_lost_the_claim_can_neither_complete_nor_write(shop):
-    claims = []
-
     @shop.manager.queue("q").task(retry=ONCE)
     async def order(ctx: JobContext):
-        claims.append(ctx.job.record.fence)
-        if len(claims) > 1:
-            return "somebody else's"
         record = ctx.job.record
         store = await shop.manager.store()
         taken_away = Settlement(
-            id=record.id, queue="q", session=record.session, fence=record.fence, verdict=RELEASED
+            id=record.id, queue="q", session=record.session, fence=record.fence, verdict=CANCELLED
         )
         await store.settle([taken_away])
         with suppress(ClaimLost):
@@ -284,12 +280,9 @@ async def test_who_has_lost_the_claim_can_neither_complete_nor_write(shop):
                 await tx.execute("INSERT INTO orders VALUES ('boat')")
                 await ctx.complete_in(tx)
             raise AssertionError("not reached")
-        return None
 
     job = await run_one(shop)
-    assert await shop.orders() == []
-    assert job.value == "somebody else's"
-    assert "stale" in shop.told
+    assert (await shop.orders(), job.state, shop.told) == ([], "cancelled", ["stale"])
 
 
 async def test_a_result_that_has_no_json_form_fails_before_anything_is_stored(shop):
@@ -313,3 +306,37 @@ async def test_a_plain_call_has_no_job_to_complete(shop):
 
     assert await order() == 2
     assert await shop.orders() == ["boat"]
+
+
+async def test_a_child_process_completes_its_job_even_if_it_dies_after_the_commit(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/shop.db"
+    monkeypatch.setenv("COMPLETING_URL", url)
+    tasks = importlib.import_module("tests.pipeline.completing_tasks")
+    async with tasks.manager:
+        shop = Shop(tasks.manager)
+        async with tasks.manager.transaction(PATIENT) as tx:
+            await tx.execute("CREATE TABLE orders (what TEXT)")
+        job = await tasks.order.enqueue()
+        await tasks.manager.run_until_empty(30)
+        await job.refresh()
+        assert (job.state, job.value, job.failures, job.crashes) == ("completed", 2, 1, 0)
+        assert (await shop.orders(), shop.told) == (["boat"], ["retrying", "completed"])
+
+
+async def test_what_was_noted_before_is_kept(shop):
+    @shop.manager.queue("q").task
+    async def order(ctx: JobContext):
+        await ctx.log("a boat is on its way")
+        await ctx.progress(0.9, "nearly")
+        async with shop.manager.transaction(PATIENT) as tx:
+            await ctx.complete_in(tx)
+
+    @shop.manager.queue("q").task
+    def order_plainly(ctx: JobContext):
+        ctx.log_sync("a boat is on its way")
+        with shop.manager.transaction_sync(PATIENT) as tx:
+            ctx.complete_in_sync(tx)
+
+    for name in ("order", "order_plainly"):
+        job = await run_one(shop, name)
+        assert [line.text for line in job.logs] == ["a boat is on its way"]

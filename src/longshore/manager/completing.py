@@ -29,7 +29,7 @@ async def complete(runtime: Runtime, control: Control, connection: object, resul
         result=encoded,
         keep=handler is None or handler.policy.keep_completed,
     )
-    if await settle(runtime, settlement, connection, lambda: control.completing(encoded)) is Settled.STALE:
+    if await settle(runtime, settlement, connection, control) is Settled.STALE:
         raise ClaimLost(format_id(record.id))
 
 

@@ -9,6 +9,7 @@ from longshore.manager.completing import complete
 from longshore.manager.desk import Desk
 from longshore.manager.intake import on_the_spot
 from longshore.manager.job import AnyJob
+from longshore.store.commands import Note
 from longshore.worker.control import Control
 
 
@@ -86,8 +87,9 @@ class NoScribe:
     def log(self, job: JobRecord, text: str) -> None:
         """Says it to nobody."""
 
-    def completing(self, job: JobRecord, result: bytes | None) -> None:
+    def completing(self, job: JobRecord, result: bytes | None) -> list[Note]:  # noqa: ARG002 - the scribe's
         """Says it to nobody."""
+        return []
 
 
 def context_in_place(desk: Desk, queue: str, name: str, payload: bytes) -> JobContext:

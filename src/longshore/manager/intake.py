@@ -20,6 +20,7 @@ from longshore.manager.runtime import Runtime
 from longshore.store.commands import Settlement
 from longshore.store.replies import Inserted, Settled
 from longshore.store.within import Within, WorksWithin
+from longshore.worker.control import Control
 
 CHUNK = 1000
 """Jobs in one insert on a caller's connection, at most."""
@@ -43,13 +44,12 @@ async def insert(
     return replies
 
 
-async def settle(
-    runtime: Runtime, settlement: Settlement, connection: object, tell: Callable[[], None]
-) -> Settled:
-    """Ends a claim in the caller's transaction; `tell` is called when nothing but the store can refuse it any more.
+async def settle(runtime: Runtime, settlement: Settlement, connection: object, control: Control) -> Settled:
+    """Ends a claim in the caller's transaction; `control` is told when nothing but the store can refuse it any more.
     Raises like `insert` with a connection."""
     within = join(runtime, connection)
-    tell()
+    control.completing(settlement.result)
+    await within.note(control.notes)
     [settled] = await within.settle([settlement])
     return settled
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from longshore.core.job import NewJob
-from longshore.store.commands import Settlement
+from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Inserted, Settled
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -17,7 +17,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class Within(Protocol):
-    """Two verbs of the contract, inside a transaction of the caller's: others see what was done when it commits, and
+    """Some verbs of the contract, inside a transaction of the caller's: others see what was done when it commits, and
     nothing of it when it does not.
 
     Errors of the connection come as its driver raises them: the code around the transaction knows those.
@@ -30,6 +30,9 @@ class Within(Protocol):
 
     async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.insert`. Raises SchemaMismatch where the connection leads to no store's tables."""
+
+    async def note(self, notes: Sequence[Note], *, now_ms: int | None = None) -> None:
+        """See `Note`."""
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`. An uncommitted settlement keeps others from ending the same claim."""

@@ -20,7 +20,7 @@ from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, News
 from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Settled
-from longshore.worker.doubts import Doubts, completed
+from longshore.worker.doubts import Doubts
 from longshore.worker.notebook import FLUSH_SECONDS, Notebook
 from longshore.worker.stats import Stats
 
@@ -40,6 +40,7 @@ class Completer:
         self.on_room: Callable[[], None] = lambda: None
         """Called when there is room below the low mark again."""
         self.notebook = Notebook(self._notes_came, clock)
+        self.doubts = Doubts(engine.store, self._cleared, clock=clock, random=random)
         self._engine = engine
         self._herald = herald
         self._stats = stats
@@ -47,7 +48,6 @@ class Completer:
         self._patience = Patience(random)
         self._verdicts: list[Settlement] = []
         self._news: list[tuple[int, News]] = []
-        self._doubts = Doubts()
         self._notes: list[Note] = []
         self._in_flight: list[Settlement] = []
         self._ended = 0
@@ -65,7 +65,7 @@ class Completer:
     @property
     def unsettled(self) -> int:
         """Verdicts that the store does not have yet."""
-        return len(self._verdicts) + len(self._in_flight)
+        return len(self._verdicts) + len(self._in_flight) + len(self.doubts)
 
     @property
     def is_full(self) -> bool:
@@ -74,13 +74,8 @@ class Completer:
         self._is_full = backlog > (LOW_MARK if self._is_full else HIGH_MARK)
         return self._is_full
 
-    def submit(
-        self, settlement: Settlement, news: News | None = None, *, if_completed: News | None = None
-    ) -> None:
-        """Takes a verdict; `news` is told when the store has applied it. `if_completed` is told instead where it turns
-        out that the attempt has completed its job by itself."""
-        if if_completed is not None:
-            self._doubts.note(if_completed)
+    def submit(self, settlement: Settlement, news: News | None = None) -> None:
+        """Takes a verdict; `news` is told when the store has applied it."""
         if news is not None:
             self._news.append((len(self._verdicts), news))
         self._verdicts.append(settlement)
@@ -91,7 +86,7 @@ class Completer:
 
     def held(self) -> set[JobId]:
         """The jobs whose verdicts the store does not have yet, or may not have."""
-        return {settlement.id for settlement in (*self._in_flight, *self._verdicts)}
+        return {settlement.id for settlement in (*self._in_flight, *self._verdicts)} | self.doubts.held()
 
     async def start(self) -> None:
         """Begins to settle."""
@@ -105,10 +100,12 @@ class Completer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.doubts.stop()
 
     async def settled(self) -> None:
         """Waits until the store has every verdict."""
         await self._idle.wait()
+        await self.doubts.cleared()
 
     async def caught_up(self) -> None:
         """Waits until the store has the verdicts that were submitted up to now; others may follow meanwhile."""
@@ -131,10 +128,6 @@ class Completer:
         verdicts, news = self._take()
         self._in_flight = verdicts
         replies = await self._insist(verdicts)
-        if doubtful := self._doubts.taken_stale(verdicts, replies):
-            done = await self._completed(doubtful)
-            news = [(place, item) for place, item in news if place not in done] + list(done.items())
-            replies = [Settled.APPLIED if place in done else reply for place, reply in enumerate(replies)]
         self._in_flight = []
         self._ended += len(verdicts)
         self._call_those_who_wait()
@@ -181,17 +174,6 @@ class Completer:
                 return replies
             await self._clock.sleep(self._patience.next_seconds())
 
-    async def _completed(self, stale: dict[int, News]) -> dict[int, News]:
-        """Those of the stale verdicts whose attempts have completed their jobs by themselves."""
-        while True:
-            try:
-                done = await completed(self._engine.store, stale)
-            except StoreUnavailable:
-                await self._clock.sleep(self._patience.next_seconds())
-            else:
-                self._patience.reset()
-                return done
-
     async def _one_by_one(self, verdicts: Sequence[Settlement]) -> list[Settled]:
         """One verdict that the store chokes on must not keep all others from it."""
         replies = []
@@ -212,6 +194,16 @@ class Completer:
         elif verdict.run_ms is not None:
             self._engine.expect(max(0, verdict.run_ms - self._clock.now_ms()) / 1000)
         self._herald.post_news(news, self._clock.now_ms())
+
+    def _cleared(self, settlement: Settlement, settled: Settled, news: News) -> None:
+        """An attempt's own completion is not in doubt any more."""
+        self._ended += 1
+        self._call_those_who_wait()
+        if settled is Settled.STALE:
+            self._report_stale([settlement], [settled])
+        else:
+            self._stats.settled += 1
+            self._report(news)
 
     def _report_stale(self, verdicts: Sequence[Settlement], replies: Sequence[Settled]) -> None:
         for settlement, reply in zip(verdicts, replies, strict=True):

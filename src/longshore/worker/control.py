@@ -1,9 +1,10 @@
 """This module is what a running attempt can be told and can tell: cancellation, time-out, progress and log lines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from longshore.core.job import JobRecord
+from longshore.store.commands import Note
 
 
 class Scribe(Protocol):
@@ -15,8 +16,9 @@ class Scribe(Protocol):
     def log(self, job: JobRecord, text: str) -> None:
         """One line, in order."""
 
-    def completing(self, job: JobRecord, result: bytes | None) -> None:
-        """The task is about to complete its job in a transaction of its own."""
+    def completing(self, job: JobRecord, result: bytes | None) -> Sequence[Note]:
+        """The task is about to complete its job in a transaction of its own. Gives what it has noted and nobody has
+        stored yet: an ended job takes no more notes."""
 
 
 class Control:
@@ -25,7 +27,7 @@ class Control:
     `cancelled` and `timed_out` become true from outside; a function in a thread looks at them when it can stop.
     """
 
-    __slots__ = ("_scribe", "cancelled", "is_completing", "record", "result", "timed_out")
+    __slots__ = ("_scribe", "cancelled", "is_completing", "notes", "record", "result", "timed_out")
 
     def __init__(self, record: JobRecord, scribe: Scribe) -> None:
         self.record: JobRecord = record
@@ -35,6 +37,8 @@ class Control:
         """The task has completed its job in a transaction of its own; whether that was committed is in the store."""
         self.result: bytes | None = None
         """What it completed its job with."""
+        self.notes: tuple[Note, ...] = ()
+        """What it noted before, and is stored with its end."""
         self._scribe = scribe
 
     async def progress(self, value: float, note: str = "") -> None:
@@ -48,7 +52,7 @@ class Control:
     def completing(self, result: bytes | None) -> None:
         """Said before the job is completed in a transaction of the task's own, so that nobody forgets to look."""
         self.is_completing, self.result = True, result
-        self._scribe.completing(self.record, result)
+        self.notes += tuple(self._scribe.completing(self.record, result))
 
     def progress_sync(self, value: float, note: str = "") -> None:
         """`progress` for threads; does not wait for the store."""

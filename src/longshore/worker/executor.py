@@ -24,6 +24,7 @@ from longshore.store.commands import Settlement
 from longshore.worker.attempt import Attempt, Stop
 from longshore.worker.completer import Completer
 from longshore.worker.deadlines import Deadlines
+from longshore.worker.doubts import Doubt
 from longshore.worker.handback import Handback
 from longshore.worker.invocation import Invocation
 from longshore.worker.lanes import Lanes
@@ -294,9 +295,11 @@ class Executor:
             follow=follow,
             keep=policy.keep_failed if verdict.state is State.FAILED else policy.keep_completed,
         )
-        self._completer.submit(
-            settlement, News(record, verdict, attempt.handler, error), if_completed=attempt.completion()
-        )
+        news = News(record, verdict, attempt.handler, error)
+        if (completion := attempt.completion()) is None:
+            self._completer.submit(settlement, news)
+        else:
+            self._completer.doubts.take(Doubt(settlement, news, completion, attempt.control.notes))
 
     def give_up(self, attempt: Attempt) -> None:
         """Settles an attempt that does not end, and drops whatever it may come to later."""

@@ -73,8 +73,11 @@ class Notebook:
         with self._lock:
             self._page(job).lines.append(_encode(line))
 
-    def completing(self, job: JobRecord, result: bytes | None) -> None:
-        """See `Scribe`: the attempt's `Control` knows."""
+    def completing(self, job: JobRecord, result: bytes | None) -> list[Note]:  # noqa: ARG002 - for other scribes
+        """See `Scribe`."""
+        with self._lock:
+            page = self._pages.pop((job.id, job.fence), None)
+        return [] if page is None else [page.command()]
 
     def tear_off(self) -> list[Note]:
         """Everything noted since the last call."""

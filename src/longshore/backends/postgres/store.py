@@ -27,6 +27,7 @@ from longshore.backends.postgres.listening import PostgresListener
 from longshore.backends.postgres.rounds import rounds
 from longshore.backends.postgres.safety import Safety, commit_safely, read_safety
 from longshore.backends.postgres.url import Dsn, parse
+from longshore.backends.postgres.within import PostgresWithin
 from longshore.core.clock import Clock, SystemClock
 from longshore.core.durability import Durability, check_reachable
 from longshore.core.job import JobRecord, NewJob
@@ -221,6 +222,10 @@ class PostgresStore:
         return await self._links.run(
             Lane.READ, lambda connection: records.get(connection, self._dialect, asks, now_ms)
         )
+
+    def within(self, connection: object) -> PostgresWithin:
+        """See `WorksWithin`: for connections to the same database, of the drivers that `callers` knows."""
+        return PostgresWithin(connection, self._dialect, self._dsn.public)
 
     async def _write(
         self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]], now_ms: int | None

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import apsw
 
-from longshore.backends.sqlite import inserting, settling
+from longshore.backends.sqlite import editing, inserting, settling
 from longshore.backends.sqlite.commands import OTHER, Waiting
 from longshore.backends.sqlite.faults import meaning
 from longshore.backends.sqlite.transaction import Transaction
@@ -17,7 +17,7 @@ from longshore.backends.sqlite.writer import Writer
 from longshore.core.clock import Clock, SystemClock
 from longshore.core.errors import UnusableConnection
 from longshore.core.job import NewJob
-from longshore.store.commands import Settlement
+from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Inserted, Settled
 from longshore.store.within import Parameters, Rows
 
@@ -96,6 +96,12 @@ class SqliteWithin:
         """See `Store.insert`."""
         now = self._clock.now_ms() if now_ms is None else now_ms
         return await self._run(lambda tx: inserting.insert(tx, jobs, now)) if jobs else []
+
+    async def note(self, notes: Sequence[Note], *, now_ms: int | None = None) -> None:
+        """See `Note`."""
+        now = self._clock.now_ms() if now_ms is None else now_ms
+        if notes:
+            await self._run(lambda tx: editing.change_all(tx, notes, now))
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`."""

@@ -19,6 +19,7 @@ from types import FrameType
 import msgspec
 
 from longshore.core.job import JobRecord
+from longshore.store.commands import Note
 from longshore.worker.runners.calling import call
 from longshore.worker.runners.channel import BlockingEnd
 from longshore.worker.runners.importing import importing
@@ -91,9 +92,10 @@ class Line:
         """Passes a line on."""
         self.say(Logged(text))
 
-    def completing(self, job: JobRecord, result: bytes | None) -> None:  # noqa: ARG002
-        """Lets the worker know first, should we die in between."""
+    def completing(self, job: JobRecord, result: bytes | None) -> list[Note]:  # noqa: ARG002
+        """Lets the worker know first, should we die in between. It has the notes."""
         self.say(Completing(result))
+        return []
 
     def _listen(self) -> None:
         try:
