@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from longshore.backends.redis.keys import HOME, Keys
+from longshore.backends.redis.keys import HOME, Keys, Line
 from longshore.backends.redis.links import Call, Lane, Links, Reply, Word
 from longshore.backends.redis.registry import Registry
 from longshore.backends.redis.scripts import verb
@@ -17,7 +17,9 @@ class Caller:
         self.keys = keys
         self.registry = Registry(links, keys)
 
-    def prepared(self, name: str, queues: Sequence[str], words: Iterable[Word], now_ms: int | None) -> Call:
+    def prepared(
+        self, name: str, queues: Sequence[str | Line], words: Iterable[Word], now_ms: int | None
+    ) -> Call:
         """A call of a verb for these queues, of which there are several only where they lie together."""
         found = verb(name)
         time = b"" if now_ms is None else now_ms

@@ -1,9 +1,11 @@
 """This module takes in new jobs, and those of other stores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from longshore.backends.redis.calling import Caller
 from longshore.backends.redis.grouping import Numbers, grouped
+from longshore.backends.redis.keys import Line
 from longshore.backends.redis.links import Call, Word
 from longshore.backends.redis.rows import (
     item,
@@ -26,16 +28,48 @@ async def insert(
 ) -> list[Inserted]:
     """Takes in new jobs: in one step on one server, in one for each queue on a Cluster."""
     caller.links.refuse_unreachable(durability)
-    queues = [job.queue for job in jobs]
-    await caller.registry.add(queues)
+    lines = _lines(jobs)
+    await caller.registry.add([line.queue for line in lines])
     outcomes = [Inserted.DUPLICATE] * len(jobs)
-    groups = grouped(queues, is_cluster=caller.keys.is_cluster)
-    calls = [_insert_call(caller, [jobs[position] for position in group], now_ms) for group in groups]
+    groups = grouped([line.queue for line in lines], is_cluster=caller.keys.is_cluster)
+    parts = [{line: lines[line] for line in map(list(lines).__getitem__, group)} for group in groups]
+    calls = [
+        insert_call(
+            caller,
+            {line: [item(jobs[position]) for position in positions] for line, positions in part.items()},
+            now_ms,
+        )
+        for part in parts
+    ]
     replies = await caller.each(calls, durability=durability)
-    for group, reply in zip(groups, replies, strict=True):
-        for position, created in zip(group, reply, strict=True):
+    for part, reply in zip(parts, replies, strict=True):
+        for position, created in zip(chain(*part.values()), reply, strict=True):
             outcomes[position] = OUTCOMES[created]
     return outcomes
+
+
+def insert_call(caller: Caller, items: Mapping[Line, Sequence[bytes]], now_ms: int | None) -> Call:
+    """One call for items of lines that lie together; no id stands there twice."""
+    sizes: list[Word] = []
+    for line, found in items.items():
+        sizes += (line.queue, len(found))
+    words = (len(items), *sizes, *chain(*items.values()))
+    return caller.prepared("insert", list(items), words, now_ms)
+
+
+def _lines(jobs: Sequence[NewJob]) -> dict[Line, list[int]]:
+    """The positions of jobs, by the lines in which they are to stand; of an id that stands there twice the first."""
+    positions: Iterable[int] = range(len(jobs))
+    first = {
+        job.id: position for position, job in zip(reversed(range(len(jobs))), reversed(jobs), strict=True)
+    }
+    if len(first) < len(jobs):
+        positions = sorted(first.values())
+    lines: dict[tuple[str, int], list[int]] = {}
+    for position in positions:
+        job = jobs[position]
+        lines.setdefault((job.queue, job.priority), []).append(position)
+    return {Line(*line): found for line, found in lines.items()}
 
 
 async def adopt(caller: Caller, jobs: Sequence[JobRecord]) -> list[Inserted]:
@@ -49,13 +83,6 @@ async def adopt(caller: Caller, jobs: Sequence[JobRecord]) -> list[Inserted]:
         for position, created in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[created]
     return outcomes
-
-
-def _insert_call(caller: Caller, jobs: Sequence[NewJob], now_ms: int | None) -> Call:
-    numbers = Numbers()
-    items = [numbers.of(job.queue) + item(job) for job in jobs]
-    names = numbers.names
-    return caller.prepared("insert", names, [len(names), *names, *items], now_ms)
 
 
 def _adopt_call(caller: Caller, jobs: Sequence[JobRecord]) -> Call:

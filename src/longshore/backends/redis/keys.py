@@ -8,12 +8,22 @@ Sentinels) sessions and records are kept there once, for all queues; in a Cluste
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from longshore.core.priority import LOWEST
 
 HOME = "."
 READY = "ready"
 """Stands for the lines of all priorities: `ready0` to `ready9`."""
+LINE = "line"
+"""Stands for the line of one priority."""
+
+
+class Line(NamedTuple):
+    """The jobs of one priority in a queue."""
+
+    queue: str
+    priority: int
 
 
 class Keys:
@@ -28,7 +38,9 @@ class Keys:
         """A set of the names of all queues."""
         self._known: dict[tuple[object, ...], tuple[bytes, ...]] = {}
 
-    def of(self, shared: Sequence[str], own: Sequence[str], queues: Sequence[str]) -> tuple[bytes, ...]:
+    def of(
+        self, shared: Sequence[str], own: Sequence[str], queues: Sequence[str | Line]
+    ) -> tuple[bytes, ...]:
         """What a script needs: the shared keys as its first queue sees them, then those of each queue."""
         asked = (*shared, "|", *own, "|", *queues)
         keys = self._known.get(asked)
@@ -38,16 +50,26 @@ class Keys:
                 self._known[asked] = keys
         return keys
 
-    def _made(self, shared: Sequence[str], own: Sequence[str], queues: Sequence[str]) -> tuple[bytes, ...]:
-        place = queues[0] if self.is_cluster and queues else HOME
+    def _made(
+        self, shared: Sequence[str], own: Sequence[str], queues: Sequence[str | Line]
+    ) -> tuple[bytes, ...]:
+        place = _queue_of(queues[0]) if self.is_cluster and queues else HOME
         keys = [self._key(place, name) for name in shared]
         for queue in queues:
             for name in own:
                 if name == READY:
-                    keys += [self._key(queue, f"{READY}{priority}") for priority in range(LOWEST + 1)]
+                    keys += [
+                        self._key(_queue_of(queue), f"{READY}{priority}") for priority in range(LOWEST + 1)
+                    ]
+                elif name == LINE and isinstance(queue, Line):
+                    keys.append(self._key(queue.queue, f"{READY}{queue.priority}"))
                 else:
-                    keys.append(self._key(queue, name))
+                    keys.append(self._key(_queue_of(queue), name))
         return tuple(keys)
 
     def _key(self, place: str, name: str) -> bytes:
         return f"{self._prefix}:{{{place}}}:{name}".encode()
+
+
+def _queue_of(queue: str | Line) -> str:
+    return queue.queue if isinstance(queue, Line) else queue

@@ -8,10 +8,12 @@ at a time is at a queue's outbox: a follower that was inserted twice might run t
 from collections.abc import Iterable
 
 from longshore.backends.redis.calling import Caller
-from longshore.backends.redis.grouping import Numbers
-from longshore.backends.redis.links import Call
+from longshore.backends.redis.inserting import insert_call
+from longshore.backends.redis.keys import Line
 
 BATCH = 100
+PRIORITY = 24
+"""Where an item has its priority."""
 LOCK_MS = 20_000
 """Twice the longest call: by then whoever had the outbox has given up."""
 
@@ -33,16 +35,15 @@ async def _empty_some(caller: Caller, queue: str, now_ms: int | None) -> int:
     """Inserts the first followers of an outbox, and says how many there were."""
     [outbox] = caller.keys.of((), ("outbox",), [queue])
     entries = await caller.links.command("LRANGE", outbox, 0, BATCH - 1, key=outbox)
-    items: dict[str, list[bytes]] = {}
+    items: dict[Line, dict[bytes, bytes]] = {}
     for entry in entries:
         end = 1 + entry[0]
-        items.setdefault(entry[1:end].decode(), []).append(entry[end:])
-    await caller.each([_call(caller, name, found, now_ms) for name, found in items.items()])
+        item = entry[end:]
+        line = Line(entry[1:end].decode(), item[PRIORITY])
+        items.setdefault(line, {}).setdefault(item[:16], item)
+    await caller.each(
+        [insert_call(caller, {line: list(found.values())}, now_ms) for line, found in items.items()]
+    )
     for entry in entries:
         await caller.links.command("LREM", outbox, 1, entry, key=outbox)
     return len(entries)
-
-
-def _call(caller: Caller, queue: str, items: list[bytes], now_ms: int | None) -> Call:
-    number = Numbers().of(queue)
-    return caller.prepared("insert", [queue], [1, queue, *(number + item for item in items)], now_ms)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from longshore.backends.redis.keys import HOME, READY, Keys
+from longshore.backends.redis.keys import HOME, READY, Keys, Line
 from longshore.backends.redis.script import Script
 
 _HEADER = re.compile(r"^-- (keys|include):(.*)$", re.MULTILINE)
@@ -33,7 +33,7 @@ class Verb:
         whole = "\n".join([_tables(self._shared, self._own), *parts, text])
         self.script = Script(name, whole, is_repeatable=name not in NOT_REPEATABLE, is_adding=name in ADDING)
 
-    def keys(self, keys: Keys, *queues: str) -> tuple[bytes, ...]:
+    def keys(self, keys: Keys, *queues: str | Line) -> tuple[bytes, ...]:
         """Those that the script wants for these queues. None: for what belongs to no queue."""
         return keys.of(self._shared, self._own, [queue for queue in queues if queue != HOME])
 

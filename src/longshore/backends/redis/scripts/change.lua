@@ -2,7 +2,7 @@
 -- keys: sessions cancels | jobs states running ids due back finished extras errors logs counts minutes ready
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each
--- include: time records sessions queues lives notes matching
+-- include: time records sessions calls queues lives notes matching
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
 local LOGS_KEPT = 200
@@ -98,7 +98,7 @@ local function word_changer(changes)
   end
 end
 
-edits[UPDATE] = function(id, body, row, changes)
+edits[UPDATE] = function(id, body, row, changes, is_new)
   if not is_waiting(row.state) then return nil end
   local was_pending, run_ms = row.state == PENDING, changes.run_ms
   local is_later = run_ms and run_ms > now
@@ -111,7 +111,7 @@ edits[UPDATE] = function(id, body, row, changes)
     row.priority = priority
     move(q, row.state, is_later and waiting or PENDING)
     if is_later then wait(q, id, row, waiting, run_ms) else line_up(q, id, row) end
-  elseif was_pending and priority ~= row.priority then
+  elseif was_pending and (is_new or priority ~= row.priority) then -- a new job gets a record, and so another entry
     new_body = leave(id, row, new_body)
     row.priority = priority
     move(q, PENDING, PENDING)
@@ -167,7 +167,7 @@ local function edit_named(edit)
       if body and not seen[id] and matches(edit, body, record, error_text) then
         local row = record and read_record(record) or new_row(body)
         if not record and row.state == SCHEDULED then row.run_ms = tonumber(redis.call('ZSCORE', q.due, id)) end
-        local kind = edits[edit.kind](id, body, row, edit.changes)
+        local kind = edits[edit.kind](id, body, row, edit.changes, not record)
         if kind then append(touched[kind], id) end
       end
       seen[id] = true

@@ -14,14 +14,10 @@ local function head(priority)
     local entries = redis.call('LRANGE', q[priority], 0, 99)
     if #entries == 0 then return nil end
     for i, entry in ipairs(entries) do
-      local id, place = sub(entry, 1, 16), sub(entry, 17)
-      local body, record = redis.call('HGET', q.jobs, id), redis.call('HGET', q.states, id)
-      local is_good = body and place_of(body) == place
-      if body and record then
-        is_good = byte(record, 1) == PENDING and sub(record, 21, 26) == place and byte(record, 4) == priority
-          and not has(byte(record, 2), BACK)
-      end
-      if is_good then
+      local id, place = sub(entry, 1, 16), sub(entry, 17, 22)
+      local body, record = redis.call('HGET', q.jobs, id), nil
+      if #entry > 22 then record = redis.call('HGET', q.states, id) end
+      if body and is_good(place, priority, body, record) then
         if i > 1 then redis.call('LTRIM', q[priority], i - 1, -1) end
         return (unpack_bytes('<d', body)), place_number(place)
       end

@@ -1,22 +1,15 @@
 -- verb: insert
--- keys: | jobs ids due counts minutes ready
--- arguments: now, channel, number of queues, their names, then for each job: number of its queue 2 · item
--- reply: for each job 1 (created) or 0 (a duplicate)
--- include: time records queues inserting
+-- keys: | jobs ids due counts minutes line
+-- arguments: now, channel, number of lines, the queue and the number of jobs of each, then the items of each in order
+-- reply: for each item 1 (created) or 0 (a duplicate)
+-- include: time records calls inserting
 
 local size = tonumber(ARGV[3])
-local queues, items, places, replies = {}, {}, {}, {}
-for n = 1, size do items[n], places[n] = {}, {} end
-for i = 4 + size, #ARGV do
-  local n = unpack_bytes('<I2', ARGV[i]) + 1
-  local list = items[n]
-  list[#list + 1] = sub(ARGV[i], 3)
-  places[n][#list] = i - 3 - size
-end
-for n = 1, size do
-  local q = open_queue(n - 1, ARGV[3 + n])
-  local created = insert_jobs(q, items[n])
-  for k, place in ipairs(places[n]) do replies[place] = created[k] and 1 or 0 end
-  close_queue(q)
+local at, replies = 3 + 2 * size, {}
+for n = 0, size - 1 do
+  local items = {}
+  for i = 1, tonumber(ARGV[5 + 2 * n]) do items[i] = ARGV[at + i] end
+  at = at + #items
+  for _, created in ipairs(insert_jobs(queue_keys(n), ARGV[4 + 2 * n], items)) do replies[#replies + 1] = created end
 end
 return replies

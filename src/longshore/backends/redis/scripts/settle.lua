@@ -4,7 +4,7 @@
 --   fence 4 · state 1 · charge 1 · flags 1 · time 8 · followers 2 · lengths of session 1, result 4, error 4, text 4 ·
 --   these four; and behind it each follower: number of its queue 2 · item, or ELSEWHERE 2 · length 1 · queue · item
 -- reply: for each settlement 1 (applied), 2 (applied, and its session ended by that) or 0 (stale)
--- include: time records sessions queues inserting lives notes
+-- include: time records sessions calls queues inserting lives notes
 
 local ELSEWHERE = 65535
 local IF_LOST, KEEP, HAS_RESULT, HAS_ERROR, HAS_TEXT_TOO, AT_TIME = 1, 2, 4, 8, 16, 32
@@ -14,6 +14,7 @@ local queues, replies, held = {}, {}, {}
 for n = 1, size do
   queues[n] = open_queue(n - 1, ARGV[3 + n])
   queues[n].records, queues[n].asked, queues[n].ended_claims = {}, {}, {}
+  queues[n].completed, queues[n].spent = 0, 0
 end
 
 -- Reads the records of all claims that the call is about. Those that are not running may have been settled before.
@@ -25,11 +26,8 @@ local function read_all()
     i = i + 1 + followers
   end
   for _, q in ipairs(queues) do
-    for first = 1, #q.asked, CHUNK do
-      local last = math.min(first + CHUNK - 1, #q.asked)
-      local there = redis.call('HMGET', q.running, unpack(q.asked, first, last))
-      for k = first, last do q.records[q.asked[k]] = there[k - first + 1] end
-    end
+    local there = #q.asked > 0 and read_each('HMGET', q.running, q.asked)
+    for k, id in ipairs(q.asked) do q.records[id] = there[k] end
   end
 end
 
@@ -40,24 +38,6 @@ local function record_of(q, id)
     q.records[id] = record
   end
   return record
-end
-
--- The commonest end, without a table for the record: 1 µs less.
-local function complete(q, id, record, result, flags)
-  local length = byte(record, 59)
-  local started = unpack_bytes('<d', record, 27)
-  local at = pack('<d', now)
-  if flags > 0 then flags = RESULT else flags = 0 end
-  flags = flags + (math.floor(byte(record, 2) / EXTRAS) * EXTRAS)
-  local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. at .. at .. NEVER
-    .. sub(record, 59, 59 + length) .. result
-  append(q.written, id, ended)
-  append(q.ended, now, id)
-  q.has_ended = true
-  move(q, RUNNING, COMPLETED)
-  count_minute(q, 'c', 1)
-  count_minute(q, 't', now - started)
-  return ended
 end
 
 local function charge_job(row, charge)
@@ -113,15 +93,10 @@ end
 
 local function apply(q, id, record, settlement)
   append(q.ended_claims, id)
-  local plain = settlement.state == COMPLETED and settlement.charge == 0
   held[settlement.session] = (held[settlement.session] or 0) - 1
   if has(byte(record, 2), STOPPING) then redis.call('HDEL', shared.cancels, id) end
   if has(settlement.flags, IF_LOST) then end_session(settlement.session) end
-  local flags = settlement.flags
-  if plain and (flags == KEEP or flags == KEEP + HAS_RESULT) then
-    return complete(q, id, record, settlement.result, flags - KEEP)
-  end
-  local row = read_record(record)
+  local flags, row = settlement.flags, read_record(record)
   count_end(q, settlement.state, settlement.charge, now - row.started)
   row.settled, row.updated, row.result = settlement.state, now, settlement.result
   row.flags = without(without(row.flags, STOPPING), RESULT)
@@ -166,7 +141,9 @@ local function follow(q, arg)
   if number ~= ELSEWHERE then
     local there = queues[number + 1]
     write_gone(there) -- it may come back
-    insert_jobs(there, { sub(arg, 3) })
+    write_lines(there) -- they stand before it
+    there.line = there[byte(arg, 27)]
+    insert_jobs(there, there.name, { sub(arg, 3) })
     return
   end
   local length = byte(arg, 3)
@@ -174,24 +151,74 @@ local function follow(q, arg)
   redis.call('RPUSH', q.outbox, sub(arg, 3, 3 + length) .. sub(item, 1, 16) .. pack('<d', due_time(item)) .. sub(item, 25))
 end
 
+-- The commonest end: a job that completes and is kept, with nothing else to it. Without tables it takes 3 µs less.
+local at_now, now_text = pack('<d', now), string.format('%.17g', now)
+local ended_times = at_now .. at_now .. NEVER
+local plain_session, plain_count = nil, 0
+
+local function count_plain()
+  if plain_count > 0 then held[plain_session] = (held[plain_session] or 0) - plain_count end
+  plain_count = 0
+end
+
+local function is_plain(arg, record)
+  local state, charge, flags = byte(arg, 23, 25)
+  if not record or state ~= COMPLETED or charge ~= 0 or (flags ~= KEEP and flags ~= KEEP + HAS_RESULT) then return false end
+  local length = byte(arg, 36)
+  return sub(arg, 34, 35) == '\0\0' and byte(record, 1) == RUNNING and byte(record, 2) % 2 == 0
+    and sub(arg, 19, 22) == sub(record, 5, 8) and byte(record, 59) == length
+    and sub(arg, 49, 48 + length) == sub(record, 60, 59 + length)
+end
+
+local function complete(q, id, arg, record)
+  local length, flags = byte(arg, 36), byte(record, 2)
+  local session = sub(arg, 49, 48 + length)
+  if session ~= plain_session then
+    count_plain()
+    plain_session = session
+  end
+  plain_count = plain_count + 1
+  flags = flags - flags % EXTRAS + (byte(arg, 25) == KEEP and 0 or RESULT)
+  local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. ended_times .. sub(record, 59, 59 + length)
+    .. sub(arg, 49 + length)
+  q.records[id] = ended
+  append(q.written, id, ended)
+  append(q.ended, now_text, id)
+  append(q.ended_claims, id)
+  q.completed, q.spent = q.completed + 1, q.spent + now - unpack_bytes('<d', record, 27)
+end
+
 read_all()
 local i = 4 + size
 while i <= #ARGV do
   local arg = ARGV[i]
-  local q = queues[unpack_bytes('<I2', arg) + 1]
-  local settlement = read_settlement(arg)
-  local reply, is_applied = settle_one(q, sub(arg, 3, 18), settlement)
-  replies[#replies + 1] = reply
-  for k = i + 1, i + settlement.followers do
-    if is_applied then follow(q, ARGV[k]) end
+  local q, id = queues[unpack_bytes('<I2', arg) + 1], sub(arg, 3, 18)
+  if is_plain(arg, q.records[id]) then
+    complete(q, id, arg, q.records[id])
+    replies[#replies + 1] = 1
+    i = i + 1
+  else
+    local settlement = read_settlement(arg)
+    local reply, is_applied = settle_one(q, id, settlement)
+    replies[#replies + 1] = reply
+    for k = i + 1, i + settlement.followers do
+      if is_applied then follow(q, ARGV[k]) end
+    end
+    i = i + 1 + settlement.followers
   end
-  i = i + 1 + settlement.followers
 end
+count_plain()
 for session, amount in pairs(held) do
   if redis.call('HINCRBY', shared.held, session, amount) <= 0 then redis.call('HDEL', shared.held, session) end
 end
 for _, q in ipairs(queues) do
   if #q.ended_claims > 0 then call_with('HDEL', q.running, q.ended_claims) end
+  if q.completed > 0 then
+    q.moves[RUNNING], q.moves[COMPLETED] = (q.moves[RUNNING] or 0) - q.completed, (q.moves[COMPLETED] or 0) + q.completed
+    count_minute(q, 'c', q.completed)
+    count_minute(q, 't', q.spent)
+    q.has_ended = true
+  end
   close_queue(q)
 end
 return replies

@@ -6,9 +6,11 @@
 --   record: state 1 · flags 1 · settled 1 · priority 1 · fence failures crashes releases 4 each · place 6 ·
 --           started finished updated run_ms 8 each (doubles) · length of session 1 · session · result
 --
--- A place is a number that counts up with every job that becomes pending, six bytes, the highest first. The body holds
--- the first one while the job stands there, otherwise NOWHERE; so an entry of a line is good exactly if the place in
--- it is that of the record, or of the body where there is no record. Reading them costs nothing but a comparison.
+-- A place is a number that counts up with every job that becomes pending, six bytes, the highest first. An entry of a
+-- line is id 16 · place 6, and HAS_RECORD unless the job is new. The body of a new job holds its place while it stands
+-- there, and NOWHERE as soon as it has gone from there or got a record. So an entry of a new job is good exactly if
+-- its place is in the body, and one of another job if it is in its record; what is not good is skipped, because
+-- taking an entry out of the middle of a list would cost a walk through it.
 
 local sub, byte, char = string.sub, string.byte, string.char
 local pack, unpack_bytes = struct.pack, struct.unpack
@@ -18,6 +20,7 @@ local FIRST_TERMINAL = 6
 local UNSETTLED = 255
 local FAILURE, CRASH, RELEASE = 1, 2, 3
 local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS = 1, 2, 4, 8, 16, 32 -- flags
+local HAS_RECORD = 'r'
 local NOWHERE = '\0\0\0\0\0\0'
 local NEVER = pack('<d', 0)
 local NEW_COUNTERS = pack('<I4I4I4I4', 0, 0, 0, 0)
@@ -31,6 +34,13 @@ local function place_number(bytes) return (unpack_bytes('>I6', bytes)) end
 local function priority_of(body) return byte(body, 15) end
 local function place_of(body) return sub(body, 9, 14) end
 local function with_place(body, place) return sub(body, 1, 8) .. place .. sub(body, 15) end
+
+-- Whether a job still stands where an entry says; `record` is nil exactly for an entry of a new job.
+local function is_good(place, priority, body, record)
+  if record == nil then return place_of(body) == place end
+  return record and byte(record, 1) == PENDING and sub(record, 21, 26) == place and byte(record, 4) == priority
+    and not has(byte(record, 2), BACK)
+end
 
 -- A record as a table, for whatever is not the hot path.
 local function read_record(record)
