@@ -37,7 +37,7 @@ class Elsewhere:
 def name_for(place: Path) -> str:
     """A name for a schema or prefix that is the same for the same place, and nobody else's, in no other run either."""
     unlike = sha256(f"{place}{_RUN}".encode()).hexdigest()[:12]
-    return f"{place.name[:20]}_{unlike}".lower()
+    return f"t_{place.name[:20]}_{unlike}".lower()
 
 
 _RUN = secrets.token_hex(8)
