@@ -158,6 +158,13 @@ class Berths:
                 for berth in self._berths:
                     berth.cut_if_idle()
 
+    def distrust(self) -> None:
+        """Every connection is made anew before its next use: one did not answer, and a way that has gone silent for
+        one is silent for all. Else each of them would cost the next caller a deadline of its own."""
+        self._tide.turns += 1
+        for berth in self._berths:
+            berth.cut_if_idle()
+
     def end_with_store(self) -> None:
         """Begins to end every connection; in its loop."""
         for berth in self._berths:

@@ -77,6 +77,8 @@ class Links:
             ):  # real time: no test's clock moves a server
                 return await berths.run(lane, work)
         except Exception as error:
+            if type(error) is TimeoutError:
+                berths.distrust()
             meant = self._closed() or self._meaning(error)
             if meant is error:
                 raise

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as LateAnswer
 
 from longshore.backends.redis.url import Address, Host
 from longshore.backends.redis.wire import Driver, Login, Reply, Wire, Word, connected
@@ -50,11 +51,22 @@ class Node:
         except (RedisError, OSError) as error:
             return [Unsent(error)] * len(commands)
         if len(answers) > 1:
-            return await asyncio.gather(*answers, return_exceptions=True)
-        try:
-            return [await answers[0]]
-        except (RedisError, OSError) as error:
-            return [error]
+            replies = await asyncio.gather(*answers, return_exceptions=True)
+        else:
+            try:
+                replies = [await answers[0]]
+            except (RedisError, OSError) as error:
+                replies = [error]
+        if isinstance(replies[-1], LateAnswer):
+            self._distrust(replies[-1])
+        return replies
+
+    def _distrust(self, reason: LateAnswer) -> None:
+        """Drops the connections that nobody waits for: a way that has gone silent for one is silent for all, and each
+        would cost the next caller a deadline of its own."""
+        for wire in self._wires.values():
+            if wire.is_idle:
+                wire.lose(reason)
 
     def lose(self, reason: Exception) -> None:
         """Drops every connection: the next call makes new ones. Calls that wait get the reason."""

@@ -85,6 +85,11 @@ class Wire:
         """Nothing can be asked any more."""
         return self._loss is not None
 
+    @property
+    def is_idle(self) -> bool:
+        """Nobody waits for an answer."""
+        return not self._open
+
     def ask(self, commands: Sequence[Sequence[Word]], due: float) -> "list[asyncio.Future[Reply]]":
         """Sends commands in one go; the answers come in futures, an error of the server as a value.
 
