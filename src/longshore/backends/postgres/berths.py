@@ -13,6 +13,7 @@ from longshore.backends.postgres.faults import (
     spoils_the_connection,
     state_of,
 )
+from longshore.backends.postgres.url import Dsn
 from longshore.core.errors import StoreUnavailable
 
 Reply = TypeVar("Reply")
@@ -43,6 +44,15 @@ class Tide:
         self.turns = 0
 
 
+class OutOfTime(Exception):
+    """A call that was not done by its deadline."""
+
+    def __init__(self, problem: str, *, in_the_queue: bool) -> None:
+        super().__init__(problem)
+        self.in_the_queue = in_the_queue
+        """It was not begun."""
+
+
 class Berth:
     """One connection, or none yet."""
 
@@ -55,19 +65,34 @@ class Berth:
         self._is_closed = False
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def run(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+    async def run(self, work: Callable[[Connection], Awaitable[Reply]], until: float) -> Reply:
         """What `work` returns; raises what it raises. A transaction that lost a race is tried once more.
 
-        Whoever is cancelled takes the connection along: the server is asked to stop, and the next one in the queue
-        gets a new connection and not a session in an unknown state.
+        Raises OutOfTime when the loop's clock has come to `until`. Whoever is cancelled takes the connection
+        along: the server is asked to stop, and the next one in the queue gets a new connection and not a session in
+        an unknown state.
         """
-        async with self._turn:
-            try:
-                return await self._attempt(work)
-            except Exception as error:
-                if state_of(error) not in AGAIN:
-                    raise
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise OutOfTime("no turn among the calls that wait", in_the_queue=True) from error
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._attempt_twice(work)
+        except TimeoutError as error:
+            self._tide.turns += 1  # the other connections may lead into the same hole
+            raise OutOfTime("no answer", in_the_queue=False) from error
+        finally:
+            self._turn.release()
+
+    async def _attempt_twice(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
+        try:
             return await self._attempt(work)
+        except Exception as error:
+            if state_of(error) not in AGAIN:
+                raise
+        return await self._attempt(work)
 
     async def _attempt(self, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
         connection = await self._ready()
@@ -137,10 +162,10 @@ class Berth:
 class Berths:
     """All of one event loop."""
 
-    def __init__(self, pool: int, connector: Connector, tide: Tide) -> None:
-        self.loop = asyncio.get_running_loop()
+    def __init__(self, dsn: Dsn, connector: Connector, tide: Tide) -> None:
+        self._dsn = dsn
         self._berths = [Berth(partial(connector.connect, lane.name.lower()), tide) for lane in Lane]
-        self._of_lanes = [self._berths[place] for place in BERTHS_OF_LANES[pool]]
+        self._of_lanes = [self._berths[place] for place in BERTHS_OF_LANES[dsn.pool]]
         self._tide = tide
         self._end = self._until_the_loop_ends()
 
@@ -149,10 +174,14 @@ class Berths:
         await anext(self._end)
 
     async def run(self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
-        """What `work` returns, in its turn."""
-        turns = self._tide.turns
+        """What `work` returns, in its turn. Raises StoreUnavailable where that takes longer than the deadline."""
+        turns, seconds = self._tide.turns, self._dsn.deadline_seconds
+        until = asyncio.get_running_loop().time() + seconds  # real time: no test's clock moves a server
         try:
-            return await self._of_lanes[lane.value].run(work)
+            return await self._of_lanes[lane.value].run(work, until)
+        except OutOfTime as late:
+            where = f"{self._dsn.public}: {late} within {seconds:g} s"
+            raise StoreUnavailable("busy" if late.in_the_queue else "unreachable", where) from late
         finally:
             if self._tide.turns != turns:
                 for berth in self._berths:

@@ -183,7 +183,8 @@ def session_settings(dsn: Dsn) -> dict[str, str]:
     """What our sessions need of the server.
 
     `enable_seqscan=off`: one wrong guess about a table that was empty a moment ago cost 30 times the time.
-    `jit=off`: compiling a claim took 355 ms. The time-outs end on the server what the client has given up.
+    `jit=off`: compiling a claim took 355 ms. The time-outs end on the server what the client has given up. Keepalives
+    come before the minutes after which routers forget a silent connection.
     """
     milliseconds = round(dsn.deadline_seconds * 1000)
     return {
@@ -193,4 +194,6 @@ def session_settings(dsn: Dsn) -> dict[str, str]:
         "lock_timeout": str(max(1, milliseconds * 3 // 4)),
         "statement_timeout": str(max(1, milliseconds * 9 // 10)),
         "idle_in_transaction_session_timeout": str(milliseconds * 2),
+        "tcp_keepalives_idle": "60",
+        "tcp_keepalives_interval": "10",
     }

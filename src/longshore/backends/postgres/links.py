@@ -15,7 +15,7 @@ from longshore.backends.postgres.faults import meaning
 from longshore.backends.postgres.findings import LONG_TRANSACTION_SECONDS, Facts, judge
 from longshore.backends.postgres.hearing import Ear
 from longshore.backends.postgres.listening import PostgresListener
-from longshore.backends.postgres.migrating import migrate, prepare
+from longshore.backends.postgres.migrating import is_prepared, migrate
 from longshore.backends.postgres.statements import statements
 from longshore.backends.postgres.url import Dsn, elsewhere
 from longshore.core.clock import Clock
@@ -56,9 +56,15 @@ class Links:
         Raises StoreUnavailable, and SchemaMismatch where the schema is not the one that this version needs.
         """
         async with self._opening:
-            if not self.is_open:
-                await self._alone("open", lambda connection: prepare(connection, self.dsn))
-                self._process = os.getpid()
+            if self.is_open:
+                return
+            self._process = os.getpid()
+            try:
+                if not await self.run(Lane.READ, lambda connection: is_prepared(connection, self.dsn)):
+                    await self._alone("migrate", lambda connection: migrate(connection, self.dsn, apply=True))
+            except BaseException:
+                await self.close()
+                raise
 
     async def migrate(self, *, apply: bool) -> Migration:
         """See `Store.migrate`. Takes as long as it takes."""
@@ -72,10 +78,7 @@ class Links:
         """
         berths = await self._berths()
         try:
-            async with asyncio.timeout(
-                self.dsn.deadline_seconds
-            ):  # real time: no test's clock moves a server
-                return await berths.run(lane, work)
+            return await berths.run(lane, work, self.dsn.deadline_seconds)
         except Exception as error:
             if type(error) is TimeoutError:
                 berths.distrust()
@@ -137,7 +140,7 @@ class Links:
         loop = asyncio.get_running_loop()
         found = self._of_loops.get(loop)
         if found is None:
-            found = Berths(self.dsn.pool, self._connector, self._tide)
+            found = Berths(self.dsn, self._connector, self._tide)
             with self._lock:
                 self._of_loops = _of_living(self._of_loops)
                 self._of_loops[loop] = found

@@ -15,14 +15,13 @@ from longshore.store.replies import Migration
 OLDEST_SERVER = 14
 
 
-async def prepare(connection: Connection, dsn: Dsn) -> None:
-    """Creates the schema where there is none; an older one is left to `migrate`. Raises what `Store.open` raises."""
-    steps = read_steps(PACKAGE)
+async def is_prepared(connection: Connection, dsn: Dsn) -> bool:
+    """Whether the newest schema is there; False where there is none at all. Raises SchemaMismatch for an older one,
+    which is left to `migrate`."""
     applied = await _applied(connection, dsn)
     if applied:
-        require_newest(steps, applied, _where(dsn))
-    else:
-        await _apply(connection, dsn, steps)
+        require_newest(read_steps(PACKAGE), applied, _where(dsn))
+    return bool(applied)
 
 
 async def migrate(connection: Connection, dsn: Dsn, *, apply: bool) -> Migration:
