@@ -17,6 +17,7 @@ _REDIS = [
 ]
 
 _POSTGRES = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"]
+"""The last two as SQLAlchemy writes them: the driver is asyncpg all the same."""
 
 DRIVERS: Mapping[str, str] = {
     "memory": "longshore.backends.memory",

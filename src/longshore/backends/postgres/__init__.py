@@ -9,5 +9,8 @@ __all__ = ["PostgresStore", "from_url"]
 def from_url(
     url: str, *, schema: str | None = None, prefix: str | None = None, clock: Clock | None = None
 ) -> PostgresStore:
-    """The store of a URL; `url.py` says what it may hold. Raises SettingsError, InvalidOption and UnknownOption."""
+    """The store of `postgresql://user@host:5432/database`, with options of its own behind the `?`: see the how-to page.
+
+    `schema` and `prefix` win over what the URL says of them. Raises SettingsError, UnknownOption and InvalidOption.
+    """
     return PostgresStore(url, schema=schema, prefix=prefix, clock=clock)

@@ -78,7 +78,7 @@ class Links:
         """
         berths = await self._berths()
         try:
-            return await berths.run(lane, work, self.dsn.deadline_seconds)
+            return await berths.run(lane, work)
         except Exception as error:
             if type(error) is TimeoutError:
                 berths.distrust()

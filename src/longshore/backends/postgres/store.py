@@ -115,9 +115,9 @@ class PostgresStore:
         """See `Store.listen`."""
         return await self._links.listen(kinds, queues)
 
-    async def examine(self, *, contents: bool = True) -> list[Finding]:  # noqa: ARG002 - the contract's
+    async def examine(self, *, contents: bool = True) -> list[Finding]:
         """See `Store.examine`."""
-        return []
+        return await self._links.examine(contents=contents)
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None

@@ -9,7 +9,6 @@ import msgspec
 from longshore.backends.postgres.naming import Names
 from longshore.core.errors import InvalidOption, SettingsError, UnknownOption
 
-SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 OF_THE_DRIVER = frozenset(
     {
         "application_name",

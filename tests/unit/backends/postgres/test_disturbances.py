@@ -108,12 +108,13 @@ async def test_a_full_server_is_waited_for(
 ) -> None:
     """Each refusal makes the next wait longer; whoever waits gets the first place that is free."""
     role = f"{schema}_role"
-    await query(f"CREATE ROLE {role} LOGIN PASSWORD 'x' CONNECTION LIMIT 1")
+    await query(f"CREATE ROLE {role} LOGIN PASSWORD 'x' CONNECTION LIMIT 2")
     await make_links()
     await query(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
     await query(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}")
     url = f"postgresql://{role}:x@{postgres.url.rpartition('@')[2]}"
     links = await make_links(url, deadline=2)
+    await links.run(Lane.READ, pid)
     holder = await asyncpg.connect(url)
     call = asyncio.create_task(links.run(Lane.OTHER, pid))
     assert not (await asyncio.wait({call}, timeout=0.3))[0]

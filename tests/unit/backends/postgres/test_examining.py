@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
@@ -10,12 +11,9 @@ import pytest
 from longshore.backends.postgres.links import Links
 from longshore.backends.postgres.url import parse
 from longshore.core.clock import ManualClock, SystemClock
-from servers.postgres import DURABLE, postgres_versions, start_postgres
+from servers.postgres import postgres_versions, start_postgres
 from servers.server import ServerLike
 from tests.unit.backends.postgres.asking import MakeLinks, Query, until
-
-OF_THE_TEST_SERVER = {"fsync-off", "full-page-writes-off", "superuser"}
-"""It is set to be fast, and asked as the role that made it."""
 
 
 async def codes(links: Links, *, contents: bool = True, long_seconds: float = 300) -> set[str]:
@@ -25,7 +23,7 @@ async def codes(links: Links, *, contents: bool = True, long_seconds: float = 30
 @pytest.fixture(scope="module")
 def good_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerLike]:
     """As PostgreSQL is when nobody has touched its settings."""
-    server = start_postgres(postgres_versions()[0], tmp_path_factory.mktemp("good"), settings=DURABLE)
+    server = start_postgres(postgres_versions()[0], tmp_path_factory.mktemp("good"))
     yield server
     server.close()
 
@@ -41,6 +39,10 @@ async def role(postgres: ServerLike, query: Query, schema: str) -> AsyncIterator
     await query(f"DROP ROLE {name}")
 
 
+def name_in(url: str) -> str:
+    return url.partition("//")[2].partition(":")[0]
+
+
 async def test_a_good_set_has_no_findings_on_either_version(good_server: ServerLike) -> None:
     connection = await asyncpg.connect(good_server.url)
     await connection.execute(
@@ -53,9 +55,21 @@ async def test_a_good_set_has_no_findings_on_either_version(good_server: ServerL
     await connection.close()
 
 
-async def test_a_fast_server_is_an_unsafe_one(links: Links) -> None:
-    assert await codes(links) == OF_THE_TEST_SERVER
-    assert await codes(links, contents=False) == OF_THE_TEST_SERVER
+async def test_a_server_that_was_made_fast_is_an_unsafe_one(tmp_path: Path) -> None:
+    hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+    with start_postgres(postgres_versions()[-1], tmp_path, settings=hasty) as server:
+        links = Links(parse(server.url), SystemClock())
+        await links.open()
+        found = await codes(links)
+        assert found == await codes(links, contents=False)
+        await links.close()
+    assert found == {
+        "fsync-off",
+        "full-page-writes-off",
+        "commit-not-synchronous",
+        "autovacuum-off",
+        "superuser",
+    }
 
 
 async def test_a_plain_role_is_no_superuser(make_links: MakeLinks, role: str) -> None:
@@ -63,11 +77,16 @@ async def test_a_plain_role_is_no_superuser(make_links: MakeLinks, role: str) ->
 
 
 async def test_a_read_only_role_is_found(make_links: MakeLinks, role: str, query: Query) -> None:
-    links = await make_links(role)
-    await query(
-        f"ALTER ROLE {role.partition('//')[2].partition(':')[0]} SET default_transaction_read_only = on"
-    )
-    assert "read-only" in await codes(links)
+    await make_links(role)
+    await query(f"ALTER ROLE {name_in(role)} SET default_transaction_read_only = on")
+    assert "read-only" in await codes(await make_links(role))
+
+
+async def test_a_role_whose_commits_do_not_wait_for_the_disk_is_found(
+    make_links: MakeLinks, role: str, query: Query
+) -> None:
+    await query(f"ALTER ROLE {name_in(role)} SET synchronous_commit = off")
+    assert "commit-not-synchronous" in await codes(await make_links(role))
 
 
 async def test_an_index_that_is_gone_and_a_column_that_changed_are_found(

@@ -92,7 +92,7 @@ def test_what_only_looks_wrong_is_left_in_peace(peaceful: dict[str, object]) -> 
     assert codes(msgspec.structs.replace(GOOD, **peaceful)) == []
 
 
-def test_errors_come_first() -> None:
+def test_errors_come_before_what_is_only_a_warning() -> None:
     facts = msgspec.structs.replace(GOOD, fsync=False, pool=1, is_superuser=True)
     assert codes(facts)[0] == "fsync-off"
 

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from longshore.backends import open_store
 from longshore.backends.postgres.naming import Names
-from longshore.backends.postgres.url import SCHEMES, elsewhere, parse
+from longshore.backends.postgres.url import elsewhere, parse
 from longshore.core.errors import InvalidOption, SettingsError, UnknownOption
 
 SECRET = "hunter2"
@@ -18,9 +19,10 @@ def test_a_plain_url_has_the_defaults() -> None:
     assert (dsn.deadline_seconds, dsn.connect_seconds, dsn.hosts) == (10, 10, (("db.example", None),))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"])
 def test_the_schemes_of_other_libraries_mean_the_same(scheme: str) -> None:
     assert parse(f"{scheme}://app@db/shop").driver_url == "postgresql://app@db/shop"
+    assert open_store(f"{scheme}://app@db/shop").url == "postgresql://app@db/shop"
 
 
 def test_words_of_the_driver_reach_it_and_ours_do_not() -> None:
