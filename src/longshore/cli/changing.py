@@ -1,15 +1,18 @@
 """This module changes the jobs that a command means, however many, and says what became of them."""
 
-from collections.abc import Awaitable, Callable
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 
 import click
 import msgspec
 
 from longshore.cli.connection import existing
-from longshore.cli.failures import FAILED
+from longshore.cli.failures import FAILED, Failure
 from longshore.cli.options import run
 from longshore.core.ids import JobId, format_id
 from longshore.core.job import JobRecord
+from longshore.core.states import State
 from longshore.manager.manager import QueueManager
 from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, JobQuery, Retry
 from longshore.store.contract import Store
@@ -22,6 +25,8 @@ class Outcome(msgspec.Struct):
     ids: list[JobId] = []
     asked: list[JobId] = []
     """Running, and asked to stop."""
+    passed_by: dict[State, int] = {}
+    """How many of those that match could not be changed, by the state that forbids it."""
     left: list[str] = []
     """Why those were not changed that were named and are not in the others."""
 
@@ -36,13 +41,28 @@ def change(url: str | None, asked: JobQuery, act: Act, done: str, *, ask: bool) 
     quick to fail it again, is not changed a second time.
     """
     if ask:
-        click.confirm(f"Every matching job will be {done}. Go on?", abort=True)
+        confirm(f"Every matching job will be {done}. Go on?")
     outcome = run(_change(url, asked, act))
     stopping = f", {len(outcome.asked):,} running asked to stop" if outcome.asked else ""
     click.echo(f"{len(outcome.ids):,} {done}{stopping}")
+    for state, number in outcome.passed_by.items():
+        hint = " (cancel them first)" if state is State.RUNNING else ""
+        click.echo(f"not {done}: {number:,} that match are {state}{hint}", err=True)
     for line in outcome.left:
         click.echo(f"not {done}: {line}", err=True)
     return FAILED if outcome.left else 0
+
+
+def confirm(question: str) -> None:
+    """Asks whoever sits there. Raises Failure where nobody does, and click.Abort for a no."""
+    try:
+        is_wanted = click.confirm(question)
+    except (click.Abort, RuntimeError):  # the second, where there is no standard input at all
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        raise Failure("Nobody is there to say whether to go on. Add --yes to go on without asking.") from None
+    if not is_wanted:
+        raise click.Abort
 
 
 async def records(store: Store, asked: JobQuery, limit: int | None = None) -> list[JobRecord]:
@@ -89,9 +109,22 @@ async def _change(url: str | None, asked: JobQuery, act: Act) -> Outcome:
             changed = await act(manager, tuple(ids[start : start + SCAN_LIMIT]))
             outcome.ids += changed.ids
             outcome.asked += changed.asked
+        untouched = set(ids) - {*outcome.ids, *outcome.asked}
         if asked.ids is not None:
-            outcome.left = await _left(store, set(ids) - {*outcome.ids, *outcome.asked})
+            outcome.left = await _left(store, untouched)
+        else:
+            outcome.passed_by = await _passed_by(store, sorted(untouched))
     return outcome
+
+
+async def _passed_by(store: Store, ids: Sequence[JobId]) -> dict[State, int]:
+    """In what states these are."""
+    found: Counter[State] = Counter()
+    for start in range(0, len(ids), SCAN_LIMIT):
+        found.update(
+            job.state for job in await records(store, _named(tuple(ids[start : start + SCAN_LIMIT])))
+        )
+    return dict(found)
 
 
 async def _left(store: Store, ids: set[JobId]) -> list[str]:

@@ -7,9 +7,11 @@ import click
 import msgspec
 
 from longshore.cli.changing import change
+from longshore.cli.connection import existing
+from longshore.cli.failures import Misuse
 from longshore.cli.jobs import find, show
 from longshore.cli.options import json_option, run, url_option
-from longshore.cli.selection import Wanted, query, query_to_change, selecting_dead
+from longshore.cli.selection import Wanted, query, query_to_change, says_anything, selecting_dead
 from longshore.cli.showing import as_listed
 from longshore.cli.tables import age, print_json, print_table
 from longshore.core.clock import SystemClock
@@ -79,7 +81,7 @@ dlq.add_command(show)
 @url_option
 def requeue(ids: tuple[str, ...], url: str | None, *, every: bool, yes: bool, **wanted: Any) -> int:
     """Let dead letters begin a new life: pending, with no failures counted."""
-    asked = _dead(JobQuery() if every else query_to_change(Wanted(**wanted), ids))
+    asked = _asked(url, Wanted(**wanted), ids, every=every)
     return change(url, asked, requeued, "requeued", ask=not (yes or ids))
 
 
@@ -91,7 +93,7 @@ def requeue(ids: tuple[str, ...], url: str | None, *, every: bool, yes: bool, **
 @url_option
 def discard(ids: tuple[str, ...], url: str | None, *, every: bool, yes: bool, **wanted: Any) -> int:
     """Forget dead letters with all that is known of them."""
-    asked = _dead(JobQuery() if every else query_to_change(Wanted(**wanted), ids))
+    asked = _asked(url, Wanted(**wanted), ids, every=every)
     return change(url, asked, discarded, "discarded", ask=not (yes or ids))
 
 
@@ -103,6 +105,23 @@ async def requeued(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
 async def discarded(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Forgets letters."""
     return Changed(tuple(await Shelf(await manager.store()).discard(ids)))
+
+
+def _asked(url: str | None, wanted: Wanted, ids: tuple[str, ...], *, every: bool) -> JobQuery:
+    """The letters that are meant. Raises Misuse, which says what there is, when nothing was said."""
+    if not (every or ids or says_anything(wanted)):
+        raise Misuse(f"Say which: by ids, by --queue or --error (see --help), or --all. {run(_there(url))}")
+    return _dead(JobQuery() if every else query_to_change(wanted, ids))
+
+
+async def _there(url: str | None) -> str:
+    """How many letters there are, by queue."""
+    async with existing(url) as manager:
+        counts = await (await manager.store()).count(None)
+    dead = {each.queue: each.states[State.FAILED] for each in counts if each.states[State.FAILED]}
+    if not dead:
+        return "There are no dead letters."
+    return f"There are: {', '.join(f'{number:,} in {queue}' for queue, number in dead.items())}."
 
 
 def _dead(asked: JobQuery) -> JobQuery:

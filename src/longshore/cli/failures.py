@@ -55,7 +55,7 @@ def complain(line: str) -> None:
 
 def warn(line: str) -> None:
     """One line on stderr that begins with `warning:`."""
-    click.secho(f"warning: {line}", err=True, fg="yellow", color=colour_wanted())
+    click.secho(f"warning: {_one_line(line)}", err=True, fg="yellow", color=colour_wanted())
 
 
 def colour_wanted() -> bool | None:
@@ -63,5 +63,10 @@ def colour_wanted() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
+def visible(text: str) -> str:
+    """The text on one line without control characters, so that nobody else's words can drive a terminal."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(visible(text).split())

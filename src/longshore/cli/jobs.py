@@ -112,9 +112,9 @@ def explain(job_id: str, url: str | None, *, as_json: bool) -> None:
     """Say why a job is not running."""
     found = run(_explain(url, job_id))
     if as_json:
-        print_json({"id": job_id, "code": found.code, "explanation": str(found)})
+        print_json({"id": job_id, "code": found.code, "explanation": found.for_the_shell()})
     else:
-        click.echo(printable(str(found)))
+        click.echo(printable(found.for_the_shell()))
 
 
 async def find(url: str | None, asked: JobQuery, order: Order, limit: int) -> tuple[list[AnyJob], bool]:

@@ -1,5 +1,6 @@
 """This module is the group of commands that imports a command only when it runs, and prints failures in one line."""
 
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -54,6 +55,8 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Runs one command and exits. Every failure is one line on stderr and an exit code."""
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set while this was imported
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         given = list(args[0] if args and args[0] is not None else kwargs.pop("args", None) or sys.argv[1:])
         kwargs["standalone_mode"] = False
         kwargs["color"] = colour_wanted()

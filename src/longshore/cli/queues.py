@@ -7,7 +7,7 @@ import click
 
 from longshore.cli.connection import existing
 from longshore.cli.options import json_option, run, url_option
-from longshore.cli.tables import age, moment, print_json, print_table
+from longshore.cli.tables import age, moment, print_json, print_table, printable
 from longshore.core.clock import SystemClock
 from longshore.core.errors import UnknownQueue
 from longshore.core.states import State
@@ -47,7 +47,7 @@ def list_(url: str | None, *, as_json: bool) -> None:
 def pause(names: tuple[str, ...], url: str | None) -> None:
     """Give out no more jobs of these queues; running ones go on."""
     run(_for_each(url, names, lambda manager, name: manager.pause_queue(name)))
-    click.echo(f"paused: {', '.join(names)}")
+    click.echo(printable(f"paused: {', '.join(names)}"))
 
 
 @queues.command()
@@ -56,7 +56,7 @@ def pause(names: tuple[str, ...], url: str | None) -> None:
 def resume(names: tuple[str, ...], url: str | None) -> None:
     """Give out jobs of these queues again."""
     run(_for_each(url, names, lambda manager, name: manager.resume_queue(name)))
-    click.echo(f"resumed: {', '.join(names)}")
+    click.echo(printable(f"resumed: {', '.join(names)}"))
 
 
 @queues.command()

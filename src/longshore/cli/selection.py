@@ -73,10 +73,15 @@ def query(wanted: Wanted, ids: Sequence[str] = ()) -> JobQuery:
     )
 
 
+def says_anything(wanted: Wanted) -> bool:
+    """Whether any option was given."""
+    return any(getattr(wanted, field) for field in wanted.__struct_fields__)
+
+
 def query_to_change(wanted: Wanted, ids: Sequence[str]) -> JobQuery:
     """The query for jobs that are to be changed. Raises Misuse for both ways at once, and for neither: a forgotten
     argument must not mean all jobs."""
-    filters = any(getattr(wanted, field) for field in wanted.__struct_fields__)
+    filters = says_anything(wanted)
     if filters and ids:
         raise Misuse("Give ids or options that select jobs, not both.")
     if not filters and not ids:

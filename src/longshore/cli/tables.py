@@ -3,6 +3,7 @@
 Text from jobs is data from strangers: control characters never reach the terminal.
 """
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 
 import click
 import msgspec
+
+from longshore.cli.failures import visible
 
 COLOURS: Mapping[str, str] = {
     "pending": "blue",
@@ -30,9 +33,15 @@ COLOURS: Mapping[str, str] = {
 """How a cell that is exactly this word is coloured."""
 
 
+_RAW = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Delete, the second set of control characters, and what turns the direction of writing."""
+
+
 def print_json(value: object) -> None:
-    """One indented JSON document on stdout."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2))
+    """One indented JSON document on stdout. JSON lets some control characters through that drive a terminal, so those
+    are escaped too."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    click.echo(_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
@@ -53,7 +62,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
     kept = {name: value for name, value in facts.items() if value not in (None, "", (), [], {})}
     width = max(map(len, kept), default=0)
     for name, value in kept.items():
-        lines = [_clean(line) for line in str(value).splitlines()] or [""]
+        lines = [visible(line) for line in str(value).splitlines()] or [""]
         colour = COLOURS.get(lines[0])
         click.echo(f"{click.style(name.ljust(width), bold=True)}  {_coloured(lines[0], colour)}")
         for line in lines[1:]:
@@ -70,7 +79,7 @@ def printable(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
-    return _clean(str(value))
+    return visible(str(value))
 
 
 def age(then_ms: int | None, now_ms: int) -> str | None:
@@ -120,11 +129,6 @@ def _room() -> int:
 
 def _coloured(text: str, colour: str | None) -> str:
     return click.style(text, fg=colour) if colour else text
-
-
-def _clean(text: str) -> str:
-    """The text on one line without control characters, so that stored data cannot drive a terminal."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
 
 
 def plain(value: object) -> str:

@@ -73,16 +73,28 @@ class Bus:
             await call_hook(f"A hook of '{event.name}'", hook, event)
 
 
+HOOK_SECONDS = 30.0
+"""What a hook may take. One that never came back would hold up all that is told after it, and the end of its worker."""
+
+
 async def call_hook(what: str, hook: Callable[..., Any], *arguments: object) -> None:
-    """Runs somebody's hook to its end. Whatever it raises is logged: not even SystemExit ends a worker."""
+    """Runs somebody's hook to its end, or cancels it after `HOOK_SECONDS`. Whatever it raises is logged: not even
+    SystemExit ends a worker. A plain function that blocks its thread cannot be ended."""
+    limit = asyncio.timeout(HOOK_SECONDS)
     try:
         outcome = hook(*arguments)
         if inspect.isawaitable(outcome):
-            await outcome
+            async with limit:
+                await outcome
     except GeneratorExit:  # the event loop is thrown away
         raise
     except BaseException as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # it is we who were cancelled, not the hook that says so
-        log.exception("%s raised; the job is not affected.", what)
+        if limit.expired():
+            log.exception(
+                "%s took more than %g s and was cancelled; the job is not affected.", what, HOOK_SECONDS
+            )
+        else:
+            log.exception("%s raised; the job is not affected.", what)

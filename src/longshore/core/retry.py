@@ -10,6 +10,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Literal
 
+from longshore.core.asking import spelled
 from longshore.core.errors import InvalidOption, UnknownOption
 
 Curve = Literal["exponential", "linear", "constant"]
@@ -53,6 +54,7 @@ class Retry:
         "retry_if",
     )
 
+    @spelled("Retry")
     def __init__(
         self,
         max_attempts: int = 3,

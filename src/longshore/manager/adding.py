@@ -39,6 +39,8 @@ class Adding(Part):
         """
         queue, name, data = self._addressed(words)
         words_of_job, connection = without_connection(options)
+        if connection is None:
+            await self._look_up(queue)
         plan = self._plan(queue, name, words_of_job)
         new = plan.one(self.runtime.payload(queue, name, data))
         [reply] = await insert(self.runtime, (new,), connection, plan.durability)
@@ -53,6 +55,8 @@ class Adding(Part):
         stored in chunks of 1,000, each all or nothing, all with the strongest durability that one asks for; with a
         `connection`, all are there when the caller's transaction commits. Raises like `add_job`."""
         queue = check_name("queue", queue)
+        if connection is None:
+            await self._look_up(queue)
         plans: dict[str, Plan] = {}
         asked: set[Durability] = set()
         added: list[NewJob] = []
@@ -65,6 +69,11 @@ class Adding(Part):
 
     add_job_sync: Final = blocking_intake(add_job)
     add_bulk_sync: Final = blocking_intake(add_bulk)
+
+    async def _look_up(self, queue: str) -> None:
+        if queue not in self.runtime.queues:
+            engine = await self.runtime.engines.here()
+            await self.runtime.spelling.look_up(queue, self.runtime.queues, engine.store)
 
     def _addressed(self, words: Sequence[Any]) -> tuple[str, str, Any]:
         if len(words) == 3:

@@ -6,7 +6,7 @@ It is the decorator style underneath: registering the class makes `process_job` 
 from abc import abstractmethod
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, Final, Unpack
+from typing import Any, ClassVar, Final, Literal, Unpack
 
 from longshore.core.errors import UnknownOption, UsageError
 from longshore.core.retention import Retention
@@ -30,7 +30,7 @@ class BaseQueue(Queue):
     concurrency: ClassVar[int | None] = None
     retry: ClassVar[Retry | Mapping[str, Any] | int | None] = None
     timeout: ClassVar[Seconds | None] = None
-    retention: ClassVar[Retention | Seconds | None] = None
+    retention: ClassVar[Retention | Seconds | Literal["default"] | None] = None
     dead_letter: ClassVar[str | DeadLetterPolicy | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -18,13 +18,21 @@ from longshore.store.commands import SCAN_LIMIT, JobQuery, Order
 class Explanation(str):
     """The answer in words; `code` says it for machines."""
 
-    __slots__ = ("code",)
+    __slots__ = ("call", "code", "command")
     code: str
+    call: str
+    """What of the text is a call of the manager."""
+    command: str
+    """The same for the command line."""
 
-    def __new__(cls, code: str, text: str) -> Self:
+    def __new__(cls, code: str, text: str, *, call: str = "", command: str = "") -> Self:
         explanation = super().__new__(cls, text)
-        explanation.code = code
+        explanation.code, explanation.call, explanation.command = code, call, command
         return explanation
+
+    def for_the_shell(self) -> str:
+        """The text as the command line says it."""
+        return self.replace(self.call, f"`{self.command}`") if self.call else str(self)
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +121,10 @@ def _paused(queue: str, pause: Pause, now_ms: int) -> Explanation:
     since = ago(pause.since_ms, now_ms)
     if pause.moved_to is None:
         return Explanation(
-            "paused", f"Queue '{queue}' was paused {since}; resume_queue('{queue}') ends that."
+            "paused",
+            f"Queue '{queue}' was paused {since}; resume_queue('{queue}') ends that.",
+            call=f"resume_queue('{queue}')",
+            command=f"longshore queues resume {queue}",
         )
     return Explanation(
         "moved",

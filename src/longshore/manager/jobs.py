@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from longshore.core.asking import spelled
 from longshore.core.errors import InvalidOption
 from longshore.core.ids import format_id, parse_id
 from longshore.core.job import Details, JobRecord
@@ -44,6 +45,7 @@ class Jobs(Part):
         [record] = await editing.read(await self.runtime.engines.here(), [parse_id(job_id)])
         return None if record is None else AnyJob(self.runtime, record)
 
+    @spelled("get_jobs")
     async def get_jobs(
         self,
         *,

@@ -34,9 +34,9 @@ class QueueWords(TypedDict, total=False):
     retry: Retry | Mapping[str, Any] | int
     timeout: Seconds
     """For one attempt."""
-    retention: Retention | Seconds
+    retention: Retention | Seconds | Literal["default"]
     """How long jobs that are over are kept. Workers of every application heed what was stated last; the settings hold
-    where nobody has stated anything."""
+    where nobody has stated anything, and again where "default" withdraws it."""
     dead_letter: str | DeadLetterPolicy
     """Who is told of a job that fails for good, or what becomes of it."""
 
@@ -69,6 +69,8 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     retry: Retry | None = None
     timeout: float | None = None
     retention: Retention | None = None
+    withdraws_retention: bool = False
+    """Whether the settings' retention counts again, whatever was stated before."""
     dead_letter: DeadLetterPolicy | None = None
     defaults: Mapping[str, Any] = {}
     """`JobWords` for each job that is added here."""
@@ -108,7 +110,14 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 def read_queue(words: Mapping[str, Any]) -> dict[str, Any]:
     """`QueueWords`, checked. Raises UnknownOption, InvalidOption, InvalidName."""
     told = translate(words, QueueWords.__annotations__, of="a queue")
-    return {word: _READ[word](value) for word, value in told.items()}
+    withdrawn = {"retention": None, "withdraws_retention": True}
+    if told.get("retention") == "default":
+        told.pop("retention")
+    elif "retention" in told:
+        withdrawn = {"withdraws_retention": False}
+    else:
+        withdrawn = {}
+    return {word: _READ[word](value) for word, value in told.items()} | withdrawn
 
 
 def read_task(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from longshore.core.asking import spelled
 from longshore.core.errors import DrainTimeout, JobConflict, UnknownTask, UsageError
 from longshore.core.ids import format_id, parse_id
 from longshore.core.job import JobRecord
@@ -45,6 +46,7 @@ class Running(Defining):
         super().__init__(runtime)
         self._crew = Crew()
 
+    @spelled("start_workers")
     async def start_workers(self, queues: Lines = None, concurrency: int | None = None) -> None:
         """Runs jobs in the background of this event loop until `shutdown`; returns at once.
 
@@ -57,6 +59,7 @@ class Running(Defining):
         engine = await self._safe_engine()
         self._crew.start(hire(self, engine, self._options(queues, concurrency)))
 
+    @spelled("run_until_empty")
     async def run_until_empty(
         self,
         timeout: Seconds | None = None,  # noqa: ASYNC109 - a promise of the API
@@ -113,10 +116,10 @@ class Running(Defining):
         line, even before its time or while its queue is paused. Gives the job as it is afterwards.
 
         With `skip_if_running`, a job that runs somewhere is given back as it is. Raises JobNotFound, JobConflict (it
-        runs, or is over: `retry_job` gives it another life), and UnknownTask when nothing here can run it.
+        runs, or is over: `retry_job` gives it another life), UnknownTask when nothing here can run it, and UnsafeStore.
         """
         key = parse_id(job_id)
-        engine = await self.runtime.engines.here()
+        engine = await self._safe_engine()
         record = await editing.find(engine, key)
         if self.runtime.registry.find(record.queue, record.name) is None:
             raise UnknownTask(record.name, self.runtime.registry.names())

@@ -19,6 +19,7 @@ from longshore.manager.figures import Thresholds
 from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.portal import Portal
 from longshore.manager.settings import Settings
+from longshore.manager.spelling import Spelling
 from longshore.worker.middleware import Middleware
 from longshore.worker.registry import Handler, Registry
 
@@ -52,6 +53,7 @@ class Runtime:
         self.registry: Registry = Registry()
         self.queues: dict[str, QueueOptions] = {}
         """Every queue that was named here, with its options."""
+        self.spelling: Spelling = Spelling()
         self.middleware: list[Middleware] = []
         self._known: dict[tuple[str | None, str, bool], tuple[Handler, TaskOptions]] = {}
         """By queue, name, and whether it takes the job itself; with what each was told."""
@@ -117,9 +119,14 @@ class Runtime:
             signature.check(payload)
         return payload
 
-    def stated_retentions(self) -> dict[str, Retention]:
-        """How long the queues keep jobs that are over, of which it was said here."""
-        return {queue: told.retention for queue, told in list(self.queues.items()) if told.retention}
+    def stated_retentions(self) -> dict[str, Retention | None]:
+        """How long the queues keep jobs that are over, of which it was said here; None: as the settings say, whatever
+        was stated before."""
+        return {
+            queue: told.retention
+            for queue, told in list(self.queues.items())
+            if told.retention or told.withdraws_retention
+        }
 
     @property
     def default_retention(self) -> Retention:

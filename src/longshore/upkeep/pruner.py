@@ -34,14 +34,15 @@ class Pruner(Repeating):
         self,
         engine: Engine,
         *,
-        stated: Callable[[], Mapping[str, Retention]],
+        stated: Callable[[], Mapping[str, Retention | None]],
         default: Retention,
         pause_seconds: float,
         clock: Clock,
         random: Random,
         bus: Bus | None = None,
     ) -> None:
-        """`stated` says, whenever it is asked, how long queues keep their jobs as far as it was said in this process;
+        """`stated` says, whenever it is asked, how long queues keep their jobs as far as it was said in this process,
+        with None for those whose earlier statement is withdrawn;
         `default` is for queues of which nobody has said it. `pause_seconds` lie between two sweeps."""
         super().__init__("pruner", self._prune, clock=clock, random=random, bus=bus)
         self._engine = engine
@@ -65,14 +66,17 @@ class Pruner(Repeating):
 
     async def _statements(self) -> Mapping[str, Retention]:
         """What is stated here, which others are told, and what others have stated."""
-        here = {queue: _plain(kept) for queue, kept in self._stated().items()}
+        stated = self._stated()
+        here = {queue: _plain(kept) for queue, kept in stated.items() if kept is not None}
         [records] = await self._engine.store.get([RecordAsk(RETENTION)])
         known = {record.key: msgspec.json.decode(record.value, type=Retention) for record in records}
         news = [queue for queue, kept in here.items() if known.get(queue) != kept]
-        if news:
-            puts = [Put(kind=RETENTION, key=queue, value=msgspec.json.encode(here[queue])) for queue in news]
+        withdrawn = [queue for queue, kept in stated.items() if kept is None and queue in known]
+        puts = [Put(kind=RETENTION, key=queue, value=msgspec.json.encode(here[queue])) for queue in news]
+        puts += [Put(kind=RETENTION, key=queue, value=None) for queue in withdrawn]
+        if puts:
             await self._engine.store.put(puts)
-        return {**known, **here}
+        return {queue: kept for queue, kept in {**known, **here}.items() if queue not in withdrawn}
 
 
 def _plain(kept: Retention) -> Retention:

@@ -2,6 +2,7 @@
 
 import json
 
+from longshore.core.verdict import BURIED
 from tests.doors.cli.conftest import Call, Shop
 
 
@@ -59,3 +60,18 @@ def test_discarded_letters_are_forgotten(call: Call, shop: Shop):
     assert call("dlq", "discard", dead).stdout == "1 discarded\n"
     assert shop.states() == {}
     assert call("dlq", "list").stdout == "No dead letters.\n"
+
+
+def test_requeuing_nothing_says_what_there_is(call: Call, shop: Shop):
+    shop.add("a", "b")
+    shop.settle(shop.hold(2), BURIED, "ValueError: no")
+    for command in ("requeue", "discard"):
+        result = call("dlq", command)
+        assert result.exit_code == 2
+        assert "There are: 2 in emails." in result.stderr
+        assert "--all" in result.stderr
+
+
+def test_requeuing_nothing_where_there_is_nothing_says_so(call: Call, shop: Shop):
+    shop.add("a")
+    assert "There are no dead letters." in call("dlq", "requeue").stderr

@@ -155,3 +155,33 @@ def test_a_store_that_is_not_there_is_not_made_by_looking(call: Call, nowhere: o
     assert result.exit_code == 1
     assert result.stderr.startswith("error: There is no store at")
     assert list(nowhere.iterdir()) == []  # type: ignore[attr-defined]
+
+
+def test_a_question_that_nobody_can_answer_says_how_to_go_on_without_it(call: Call, shop: Shop):
+    shop.add("a")
+    result = call("jobs", "cancel", "--queue", "emails", stdin="")
+    assert result.exit_code == 1
+    assert "Add --yes to go on without asking." in result.stderr
+    assert call("jobs", "cancel", "--queue", "emails", stdin="n\n").exit_code == 130
+    assert call("jobs", "cancel", "--queue", "emails", stdin="y\n").exit_code == 0
+
+
+def test_jobs_that_match_and_cannot_be_changed_are_counted_with_their_state(call: Call, shop: Shop):
+    shop.add("a", "b", "c")
+    shop.hold(2)
+    result = call("jobs", "delete", "--queue", "emails", "--state", "running", "--yes")
+    assert result.stdout == "0 deleted\n"
+    assert "not deleted: 2 that match are running (cancel them first)" in result.stderr
+
+
+def test_an_explanation_speaks_the_language_of_the_shell(call: Call, shop: Shop):
+    [job_id] = shop.add("a")
+    call("queues", "pause", "emails")
+    assert "`longshore queues resume emails` ends that" in call("jobs", "explain", job_id).stdout
+
+
+def test_control_characters_of_strangers_never_reach_the_terminal(call: Call, shop: Shop):
+    shop.add("a", tags=("x\x9b2J",))
+    for arguments in (("show", "\x1b[2J"), ("explain", "\x1b]0;x\x07"), ("list", "--json")):
+        result = call("jobs", *arguments)
+        assert not set(result.output) & {"\x1b", "\x07", "\x9b"}

@@ -37,3 +37,12 @@ def test_a_json_line_stays_one_line_with_an_error():
     text = JsonFormatter().format(failed)
     assert "\n" not in text
     assert "planted" in json.loads(text)["error"]
+
+
+def test_a_message_cannot_drive_the_terminal_and_a_traceback_keeps_its_lines():
+    record = logging.makeLogRecord(
+        {"msg": "job \x1b[31m%s\x9b", "args": ("a\nb",), "levelname": "INFO", "name": "x"}
+    )
+    line = LineFormatter().format(record)
+    assert not set(line) & {"\x1b", "\x9b"}
+    assert line.count("\n") == 1

@@ -106,3 +106,13 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch):
     assert failures.colour_wanted() is None
     monkeypatch.setenv("NO_COLOR", "1")
     assert failures.colour_wanted() is False
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.03, 0.06, 0.1, 0.15])
+def test_ctrl_c_while_it_starts_shows_no_traceback(seconds: float, nowhere):
+    interrupt = f"threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGINT)).start()"
+    start = f"import os, signal, threading\nfrom longshore.__main__ import main\n{interrupt}\nmain()"
+    command = [sys.executable, "-c", start, "demo", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 130, -2}

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from longshore.core import events
 from longshore.core.clock import ManualClock, SystemClock
 from longshore.core.errors import UnknownOption
 from longshore.core.events import Bus, Event
@@ -88,3 +89,18 @@ async def test_a_hook_that_raises_is_logged_and_the_next_one_still_runs(
 def test_an_event_that_does_not_exist_is_refused_with_the_near_match() -> None:
     with pytest.raises(UnknownOption, match="'completed'"):
         Bus().on("complete", print)
+
+
+async def test_a_hook_that_never_comes_back_is_ended_and_the_next_one_runs(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(events, "HOOK_SECONDS", 0.01)
+    bus, told = Bus(), []
+
+    async def hang(_event) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    bus.on("completed", hang)
+    bus.on("completed", told.append)
+    async with asyncio.timeout(10):
+        await bus.tell(Event(name="completed"))
+    assert len(told) == 1
+    assert "took more than 0.01 s and was cancelled" in caplog.text

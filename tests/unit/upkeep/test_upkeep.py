@@ -17,7 +17,7 @@ from longshore.core.states import State
 from longshore.core.verdict import BURIED, COMPLETED
 from longshore.engine.engine import Engine
 from longshore.engine.policy import Policy
-from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
+from longshore.store.commands import RETENTION, ClaimAsk, JobQuery, Lease, RecordAsk, Settlement
 from longshore.testing.faults import Faults, FaultyStore
 from longshore.upkeep.promoter import LEAST_PAUSE_SECONDS, Promoter
 from longshore.upkeep.pruner import Pruner
@@ -77,10 +77,10 @@ class Yard:
             random=Random(1),
         )
 
-    def pruner(self, retention):
+    def pruner(self, retention=None, stated=None):
         return Pruner(
             self.engine,
-            stated=lambda: {"q": retention},
+            stated=stated or (lambda: {"q": retention}),
             default=Retention(),
             pause_seconds=60,
             clock=self.clock,
@@ -326,3 +326,15 @@ async def test_more_old_jobs_than_a_chunk_are_forgotten_chunk_by_chunk(yard, sta
     assert await yard.states() == {State.COMPLETED: 500}
     await yard.advance(0.06)
     assert await yard.states() == {}
+
+
+async def test_a_stated_retention_can_be_withdrawn(yard, started):
+    await yard.add()
+    stated = {"q": Retention(completed=1.0)}
+    await started(yard.pruner(stated=lambda: stated))
+    assert [record.key for record in (await yard.store.get([RecordAsk(RETENTION)]))[0]] == ["q"]
+    await yard.end(COMPLETED)
+    stated["q"] = None
+    await yard.advance(100)
+    assert await yard.store.get([RecordAsk(RETENTION)]) == [[]]
+    assert await yard.states() == {State.COMPLETED: 1}
