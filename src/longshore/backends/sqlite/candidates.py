@@ -13,6 +13,7 @@ import apsw
 
 from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, RETRYING, RUNNING, SCHEDULED
 from longshore.backends.sqlite.statements import sql
+from longshore.backends.sqlite.unsound import sound_id
 from longshore.core.errors import InvalidOption
 from longshore.core.states import CODES, ORDER
 from longshore.store.commands import JobQuery, Order
@@ -61,7 +62,7 @@ def candidates(connection: apsw.Connection, query: JobQuery, key: str) -> Iterat
         return _finished(connection, query, key)
     few = _few(connection, query)
     rows = _sorted(few, query, key) if few is not None else _walk(connection, query, key)
-    return (Candidate(job_id.hex(), seq) for job_id, seq in rows)
+    return (Candidate(sound_id(job_id).hex(), seq) for job_id, seq in rows)
 
 
 def _few(connection: apsw.Connection, query: JobQuery) -> list[tuple[bytes, int]] | None:

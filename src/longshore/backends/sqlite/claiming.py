@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from longshore.backends.sqlite import unsound
 from longshore.backends.sqlite.rows import PENDING, RUNNING, Row, numbers
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE, ClaimAsk
@@ -22,7 +23,7 @@ def _claim(tx: Transaction, ask: ClaimAsk, now_ms: int) -> list[Row] | None:
     elif tx.row("record_read", (PAUSE, ask.queue, now_ms)) is not None:
         return []
     else:
-        rows = tx.rows("claim_next", (ask.queue, ask.count))
+        rows = unsound.next_in_line(tx, ask.queue, ask.count, now_ms)
         if len(rows) < ask.count:
             tx.drained(ask.queue)
     if rows:

@@ -1,5 +1,6 @@
 """This module makes due jobs pending and sweeps what is over."""
 
+from longshore.backends.sqlite import unsound
 from longshore.backends.sqlite.rows import PENDING
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE
@@ -14,7 +15,7 @@ MINUTES_KEPT = 24 * 60
 
 def promote(tx: Transaction, limit: int, now_ms: int) -> list[str]:
     """Makes up to `limit` due jobs pending, in the order of their times; gives the queue of each."""
-    due = tx.rows("promote_due", (now_ms, limit))
+    due = unsound.due(tx, limit, now_ms)
     if due:
         tx.each("line_up", [(tx.places(queue, 1), now_ms, seq) for seq, queue, _ in due])
         for _, queue, state in due:

@@ -138,4 +138,5 @@ class Match:
     ID = 1
     QUEUE = 2
     STATE = 5
+    ERROR_TEXT = 20
     CANCEL_REQUESTED = 23

@@ -7,9 +7,11 @@ longer than some milliseconds; it may come back empty and still have a successor
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Any
 
 import apsw
 
+from longshore.backends.sqlite import unsound
 from longshore.backends.sqlite.candidates import Candidate, candidates, read_cursor
 from longshore.backends.sqlite.rows import Match, Row, scanned_job
 from longshore.backends.sqlite.statements import sql
@@ -32,7 +34,7 @@ def read_pages(connection: apsw.Connection, queries: Iterable[JobQuery], now_ms:
 def _read_page(connection: apsw.Connection, query: JobQuery, now_ms: int) -> Page:
     limit = min(query.limit, SCAN_LIMIT)
     rows, cursor = read_matches(connection, query, limit, now_ms)
-    jobs = [scanned_job(row) for row in rows]
+    jobs = [scanned_job(row if unsound.is_sound(row) else unsound.mended(row)) for row in rows]
     if query.full and jobs:
         _add_errors_and_logs(connection, [row[Match.SEQ] for row in rows], jobs)
     return Page(jobs, cursor)
@@ -76,7 +78,6 @@ def test(connection: apsw.Connection, query: JobQuery, seqs: list[int], now_ms: 
         None if query.text is None else query.text.encode().lower().decode()
     )  # ASCII letters only, like SQL's
     parameters = {
-        "seqs": json.dumps(seqs),
         "states": None if query.states is None else json.dumps([CODES[state] for state in query.states]),
         "queues": _list(query.queues),
         "names": _list(query.names),
@@ -90,7 +91,18 @@ def test(connection: apsw.Connection, query: JobQuery, seqs: list[int], now_ms: 
         "error": query.error,
         "finished_before_ms": query.finished_before_ms,
     }
-    return connection.execute(sql("scan_filter"), parameters).fetchall()
+    return _readable(connection, parameters, seqs)
+
+
+def _readable(connection: apsw.Connection, parameters: dict[str, Any], seqs: list[int]) -> list[Row]:
+    """The rows; where one is not to be read as text, by halves, down to that one."""
+    try:
+        return connection.execute(sql("scan_filter"), {**parameters, "seqs": json.dumps(seqs)}).fetchall()
+    except UnicodeDecodeError:
+        if len(seqs) == 1:
+            return unsound.read(connection, seqs[0])
+    middle = len(seqs) // 2
+    return _readable(connection, parameters, seqs[:middle]) + _readable(connection, parameters, seqs[middle:])
 
 
 def _list(words: tuple[str, ...] | None) -> str | None:
