@@ -5,6 +5,7 @@ Safe is what was certainly not done (the server refused it, or was not reached),
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from redis.exceptions import AskError, MovedError, NoScriptError, ReadOnlyError
@@ -13,12 +14,16 @@ from longshore.backends.redis.errands import Errand
 from longshore.backends.redis.faults import PASSING, is_loss, meaning
 from longshore.backends.redis.nodes import Lane, Node, Unsent
 from longshore.backends.redis.routes import Route
-from longshore.backends.redis.wire import Reply
+from longshore.backends.redis.wire import Reply, Word
 from longshore.core.clock import Clock
+from longshore.core.errors import StoreUnavailable
 
-LOADS = 3
-"""So often a script is loaded for one errand: more than once only where somebody flushes all the time."""
+AT_ONCE = 4
+"""So many tries follow each other without a pause, where a server said what to do."""
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.5
+
+
+Step = tuple[Node, Sequence[Sequence[Word]]]
 
 
 class Trip(NamedTuple):
@@ -48,36 +53,51 @@ class Mender:
 
     async def mended(self, trip: Trip, node: Node, errand: Errand, reply: Reply | Exception) -> Reply:
         """Raises as `good` does, at the latest when the time is over."""
-        tries = loads = 0
+        tries = 0
         while isinstance(reply, Exception):
             if asyncio.get_running_loop().time() >= trip.due:
                 return self.good(node, reply)
-            commands = [errand.words]
-            if isinstance(reply, NoScriptError) and errand.script is not None and loads < LOADS:
-                loads += 1
-                commands = [("SCRIPT", "LOAD", errand.script.text), errand.words]
-            elif isinstance(reply, AskError):  # of which MovedError is a kind
-                node = trip.route.redirected(reply, node)
-                commands = commands if isinstance(reply, MovedError) else [("ASKING",), errand.words]
-            elif _may_pass(reply, errand, tries, has_others=trip.route.has_others):
-                node = await self._elsewhere(trip, node, errand, reply, tries)
-            else:
-                return self.good(node, reply)
+            step = await self._step(trip, node, errand, reply, tries)
             tries += 1
-            *_, reply = await node.ask(trip.lane, commands, trip.due)
+            if step is not None:
+                node, commands = step
+                *_, reply = await node.ask(trip.lane, commands, trip.due)
         return reply
 
-    async def _elsewhere(self, trip: Trip, node: Node, errand: Errand, reply: Exception, tries: int) -> Node:
-        """Where to try next, after a pause that grows."""
+    async def _step(
+        self, trip: Trip, node: Node, errand: Errand, reply: Exception, tries: int
+    ) -> Step | None:
+        """What to ask next, and whom; None where nobody knows whom, and what went wrong before says more.
+
+        Raises what the errand came to where nothing more may help.
+        """
+        if tries > AT_ONCE:  # nothing is loaded, and no slot moves, so often
+            await self._pause(trip, tries - AT_ONCE)
+        if isinstance(reply, NoScriptError) and errand.script is not None:
+            return node, [("SCRIPT", "LOAD", errand.script.text), errand.words]
+        if isinstance(reply, AskError):  # of which MovedError is a kind
+            words = [errand.words] if isinstance(reply, MovedError) else [("ASKING",), errand.words]
+            return trip.route.redirected(reply, node), words
+        if not _may_pass(reply, errand, tries, has_others=trip.route.has_others):
+            self.good(node, reply)
         if isinstance(reply, ReadOnlyError):
             node.lose(reply)  # another server may stand behind the same name by now
         trip.route.doubt()
         if trip.route.has_others:
-            pause = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2**tries) * self._chance.uniform(
-                0.5, 1
-            )
-            await self._clock.sleep(max(0, min(pause, trip.due - asyncio.get_running_loop().time())))
-        return await trip.route.node(errand.key, trip.due)
+            await self._pause(trip, tries)
+        try:
+            return await trip.route.node(errand.key, trip.due), [errand.words]
+        except StoreUnavailable as error:
+            if error.reason == "closed":
+                raise
+            return None
+
+    async def _pause(self, trip: Trip, tries: int) -> None:
+        """Longer each time, but never beyond the end."""
+        seconds = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0**tries) * self._chance.uniform(
+            0.5, 1
+        )
+        await self._clock.sleep(max(0.0, min(seconds, trip.due - asyncio.get_running_loop().time())))
 
 
 def _may_pass(reply: Exception, errand: Errand, tries: int, *, has_others: bool) -> bool:

@@ -38,11 +38,17 @@ class Node:
         self._wires: dict[Lane, Wire] = {}
         self._dialing: dict[Lane, asyncio.Task[Wire]] = {}
         self._reason: Exception = ConnectionResetError("given up")
+        self._end: Exception | None = None
 
     async def ask(
         self, lane: Lane, commands: Sequence[Sequence[Word]], due: float
     ) -> Sequence[Reply | Exception]:
-        """The answers, in one round trip. Where there is none, redis-py's error stands in its place, or Unsent."""
+        """The answers, in one round trip. Where there is none, redis-py's error stands in its place, or Unsent.
+
+        Raises StoreUnavailable("closed") after `close`.
+        """
+        if self._end is not None:
+            raise self._end
         wire = self._wires.get(lane)
         try:
             if wire is None or wire.is_lost:
@@ -77,7 +83,8 @@ class Node:
             wire.lose(reason)
 
     async def close(self, reason: Exception) -> None:
-        """Drops every connection and waits until their sockets are closed."""
+        """Drops every connection for good and waits until their sockets are closed."""
+        self._end = reason
         self.lose(reason)
         if self._dialing:
             await asyncio.wait(self._dialing.values())
@@ -92,7 +99,9 @@ class Node:
             dialing = asyncio.get_running_loop().create_task(self._dial(due))
             self._dialing[lane] = dialing
             dialing.add_done_callback(lambda task: self._keep(lane, task))
-        await asyncio.wait({dialing})
+        await asyncio.wait({dialing}, timeout=due - asyncio.get_running_loop().time())
+        if not dialing.done():
+            raise LateAnswer("no connection in time")
         if dialing.cancelled():
             raise self._reason
         return dialing.result()

@@ -83,6 +83,7 @@ class _Lookup(ABC):
         self._address = address
         self._nodes: dict[Host, Node] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._end: Exception | None = None
 
     def _node_at(self, host: Host) -> Node:
         if host not in self._nodes:
@@ -90,6 +91,7 @@ class _Lookup(ABC):
         return self._nodes[host]
 
     async def close(self, reason: Exception) -> None:
+        self._end = reason
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
@@ -101,13 +103,17 @@ class _Lookup(ABC):
 
     async def _looked(self, due: float) -> None:
         """Has looked, once for all who wait. Who is cancelled does not end the look of the others."""
+        if self._end is not None:
+            raise self._end
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look(due))
             self._looking.add_done_callback(self._has_looked)
         looking = self._looking
-        await asyncio.wait({looking})
-        if looking.cancelled():
-            raise StoreUnavailable("closed", "it was closed")
+        await asyncio.wait({looking}, timeout=due - asyncio.get_running_loop().time())
+        if not looking.done():
+            raise StoreUnavailable("unreachable", f"{self._address.url}: no answer in time")
+        if looking.cancelled() and self._end is not None:
+            raise self._end
         looking.result()
 
     def _has_looked(self, looking: "asyncio.Task[None]") -> None:
