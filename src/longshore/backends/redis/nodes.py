@@ -96,9 +96,9 @@ class Node:
         others may wait for it."""
         dialing = self._dialing.get(lane)
         if dialing is None:
-            dialing = asyncio.get_running_loop().create_task(self._dial(due))
+            dialing = asyncio.get_running_loop().create_task(self._dial(lane, due))
             self._dialing[lane] = dialing
-            dialing.add_done_callback(lambda task: self._keep(lane, task))
+            dialing.add_done_callback(lambda task: self._dialled_now(lane, task))
         await asyncio.wait({dialing}, timeout=due - asyncio.get_running_loop().time())
         if not dialing.done():
             raise LateAnswer("no connection in time")
@@ -114,10 +114,11 @@ class Node:
             address, self.host, Login(address.username, address.password, address.db), seconds=seconds
         )
 
-    async def _dial(self, due: float) -> Wire:
-        return Wire(await self.connected(due), self.host)
+    async def _dial(self, lane: Lane, due: float) -> Wire:
+        wire = self._wires[lane] = Wire(await self.connected(due), self.host)
+        return wire
 
-    def _keep(self, lane: Lane, dialing: "asyncio.Task[Wire]") -> None:
+    def _dialled_now(self, lane: Lane, dialing: "asyncio.Task[Wire]") -> None:
         del self._dialing[lane]
-        if not dialing.cancelled() and dialing.exception() is None:
-            self._wires[lane] = dialing.result()
+        if not dialing.cancelled():
+            dialing.exception()  # whoever waits for it raises it, and all may have given up

@@ -16,7 +16,7 @@ from servers.ports import free_port
 from servers.redis import FAST, prepare
 from servers.sentinel import Sentinel
 from servers.server import Group, Server
-from tests.unit.backends.redis.conftest import ADD, GET, SET, Connect, key
+from tests.unit.backends.redis.conftest import ADD, SET, Connect, key
 
 PATIENCE = 30
 NEW = redis_versions()[-1]
