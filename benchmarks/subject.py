@@ -27,6 +27,7 @@ from watch import rate, reached
 
 from longshore import QueueManager
 from longshore.cli.loops import run_on
+from longshore.cli.memory import bound_arenas
 
 FILLER = "x" * 100
 COROUTINES = 100
@@ -113,7 +114,8 @@ async def fill(name: str, count: int) -> dict[str, float]:
 
 
 async def work(slots: int) -> dict[str, float]:
-    """A worker until SIGTERM; the board says how often it called its store."""
+    """A worker until SIGTERM, as `longshore worker` is one; the board says how often it called its store."""
+    bound_arenas()
     report_calls(await manager.store(), board.mark_call)
     await manager.run_worker(concurrency=slots)
     return {}

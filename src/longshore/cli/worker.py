@@ -9,6 +9,7 @@ import msgspec
 from longshore.cli.failures import Misuse
 from longshore.cli.logs import set_up_logging
 from longshore.cli.loops import LOOPS, run_on
+from longshore.cli.memory import bound_arenas
 from longshore.cli.options import given
 from longshore.cli.serving import serve, supervise
 from longshore.manager.settings import load_settings
@@ -84,6 +85,7 @@ def worker(
             settings=settings,
             reload=wish.reload,
         )
+    bound_arenas()
     return run_on(wish.loop, serve(wish.target, wish.queues, concurrency=wish.concurrency, burst=wish.burst))
 
 
