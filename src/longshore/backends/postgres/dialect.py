@@ -39,4 +39,4 @@ def dialect_of(names: Names) -> Dialect:
 def sparse(values: Iterable[Value | None]) -> list[Value | None]:
     """A column as a list, empty where it holds nothing: what few jobs have costs the others nothing."""
     column = list(values)
-    return column if any(value is not None for value in column) else []
+    return [] if column.count(None) == len(column) else column

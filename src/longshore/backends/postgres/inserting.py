@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from longshore.backends.postgres.dialect import Dialect, Runs
-from longshore.backends.postgres.rows import columns_of
+from longshore.backends.postgres.dialect import Dialect, Runs, sparse
+from longshore.backends.postgres.rows import bodies_of, extras_of
 from longshore.core.job import NewJob
 from longshore.store.replies import Inserted
 
@@ -28,9 +28,15 @@ async def insert(
     asked = jobs if order is None else [jobs[number] for number in order]
     if order is not None:
         steps = [steps[number] if steps else number + 1 for number in order]
-    [(created, which, _)] = await dialect.fetch(
-        connection, "insert", now_ms, dialect.channel, *columns_of(asked), place, steps
-    )
+    bodies, extras = bodies_of(asked), extras_of(asked)
+    times = sparse(job.run_ms for job in asked), sparse(job.delay_ms or None for job in asked)
+    if place is None and not any(times):
+        rows = await dialect.fetch(connection, "insert_now", now_ms, dialect.channel, *bodies, *extras, steps)
+    else:
+        rows = await dialect.fetch(
+            connection, "insert", now_ms, dialect.channel, *bodies, *times, *extras, place, steps
+        )
+    [(created, which, _)] = rows
     if created == len(jobs):
         return [Inserted.CREATED] * len(jobs)
     numbers = range(len(jobs)) if order is None else order

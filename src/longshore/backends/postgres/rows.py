@@ -16,16 +16,20 @@ FIRST_TERMINAL = State.COMPLETED.code
 """States are kept as their codes; asking the enum for them costs more than the rest of a row."""
 
 
-def columns_of(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
-    """New jobs as `insert.sql` takes them, from the ids on."""
+def bodies_of(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
+    """New jobs as `insert.sql` and `insert_now.sql` take them: what every job has, from the ids on."""
     return (
         [job.id.hex() for job in jobs],
         [job.queue for job in jobs],
         [job.name for job in jobs],
         [job.payload for job in jobs],
         [job.priority for job in jobs],
-        sparse(job.run_ms for job in jobs),
-        sparse(job.delay_ms or None for job in jobs),
+    )
+
+
+def extras_of(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
+    """What few jobs have, from `max_attempts` on."""
+    return (
         sparse(job.max_attempts for job in jobs),
         sparse(job.details for job in jobs),
         sparse("\n".join(job.tags) if job.tags else None for job in jobs),

@@ -7,7 +7,7 @@ from longshore.backends.postgres.inserting import insert
 from longshore.backends.postgres.rows import RETRYING, SCHEDULED
 from longshore.core.ids import JobId
 from longshore.core.job import ERRORS_KEPT, NewJob
-from longshore.core.states import CODES
+from longshore.core.states import CODES, TERMINAL
 from longshore.core.verdict import Verdict
 from longshore.store.commands import Settlement
 from longshore.store.replies import Settled
@@ -25,10 +25,23 @@ async def settle(
     """
     settlements = sorted(settlements, key=_job)  # so that rescuers do not wait for each other in a circle
     steps = _steps(settlements)
-    columns = _columns([settlement for _, settlement in settlements], [steps[n] for n, _ in settlements])
-    [(count, which, place, _)] = await dialect.fetch(
-        connection, "settle", now_ms, dialect.channel, *columns, ERRORS_KEPT
-    )
+    asked = [settlement for _, settlement in settlements]
+    verdicts = _verdicts(asked)
+    claims = _claims(asked)
+    values: tuple[object, ...]
+    if all(map(_is_plainly_over, asked)):
+        statement = "settle_over"
+        values = (*claims, *verdicts[:2], *_endings(asked))
+    else:
+        values = (
+            *claims,
+            *verdicts[:2],
+            [steps[n] for n, _ in settlements],
+            *_extras(asked, verdicts),
+            ERRORS_KEPT,
+        )
+        statement = "settle"
+    [(count, which, place, _)] = await dialect.fetch(connection, statement, now_ms, dialect.channel, *values)
     if count == len(settlements):
         applied = settlements
         replies = dict.fromkeys(steps, Settled.APPLIED)
@@ -38,7 +51,7 @@ async def settle(
         others = [numbered for numbered in settlements if numbered[0] not in replies]
         replies.update(await _check(connection, dialect, others))
     jobs, places = _followers(applied, steps)
-    if jobs:
+    if jobs:  # `place` is None where nobody goes to the tail
         await insert(connection, dialect, jobs, now_ms, place=place, steps=places)
     return replies
 
@@ -61,24 +74,54 @@ def _steps(settlements: list[Numbered]) -> dict[int, int]:
     return steps
 
 
-def _columns(settlements: list[Settlement], steps: list[int]) -> tuple[list[Any], ...]:
-    """Settlements as `settle.sql` takes them, from the ids on."""
-    verdicts = [_verdict(settlement.verdict) for settlement in settlements]
+def _is_plainly_over(settlement: Settlement) -> bool:
+    """Whether nothing happens but that the job is over: what nearly all settlements say."""
+    return (
+        settlement.keep
+        and settlement.error is None
+        and not settlement.if_lost
+        and settlement.verdict.state in TERMINAL
+    )
+
+
+def _claims(settlements: list[Settlement]) -> tuple[list[Any], ...]:
+    """What proves the claims, as both statements take it: ids, sessions, fences."""
     return (
         [settlement.id.hex() for settlement in settlements],
         [settlement.session for settlement in settlements],
         [settlement.fence for settlement in settlements],
-        [verdict[0] for verdict in verdicts],
-        [verdict[1] for verdict in verdicts],
-        steps,
-        [settlement.keep for settlement in settlements],
-        sparse(verdict[2] for verdict in verdicts),
-        sparse(verdict[3] for verdict in verdicts),
+    )
+
+
+def _endings(settlements: list[Settlement]) -> tuple[list[Any], list[Any]]:
+    """Results and error texts."""
+    return (
         sparse(settlement.result for settlement in settlements),
-        sparse(settlement.error for settlement in settlements),
         sparse(settlement.error_text for settlement in settlements),
+    )
+
+
+def _extras(settlements: list[Settlement], verdicts: tuple[list[Any], ...]) -> tuple[list[Any], ...]:
+    """What only `settle.sql` takes, from `keeps` on."""
+    results, error_texts = _endings(settlements)
+    return (
+        [settlement.keep for settlement in settlements],
+        *map(sparse, verdicts[2:]),
+        results,
+        sparse(settlement.error for settlement in settlements),
+        error_texts,
         sparse(settlement.if_lost or None for settlement in settlements),
     )
+
+
+def _verdicts(settlements: list[Settlement]) -> tuple[list[Any], ...]:
+    """States, charges, times and delays. Verdicts are shared, so each is looked up once."""
+    known: dict[Verdict, tuple[int, int, int | None, int | None]] = {}
+    for settlement in settlements:
+        if settlement.verdict not in known:
+            known[settlement.verdict] = _verdict(settlement.verdict)
+    found = [known[settlement.verdict] for settlement in settlements]
+    return tuple([verdict[column] for verdict in found] for column in range(4))
 
 
 def _verdict(verdict: Verdict) -> tuple[int, int, int | None, int | None]:

@@ -20,7 +20,7 @@ noted AS MATERIALIZED (
     FROM
         asked,
         moment
-    WHERE run.id = asked.id AND run.session = asked.session AND run.fence = asked.fence
+    WHERE run.id = asked.id AND run.session IS NOT DISTINCT FROM asked.session AND run.fence = asked.fence
     RETURNING asked.n, run.id
 ),
 lines AS MATERIALIZED (

@@ -1,7 +1,7 @@
 -- verb: settle
 -- parameters: now_ms (NULL: the server's clock), channel, ids (each once), sessions, fences, states, charges, offsets from the tail's first place, keeps, then lists that are empty where no settlement has any: run_ms, delays, results, errors, error texts, whether it is a rescue
 -- columns: how many were applied, the numbers (from 1) of those if not all were, the tail's first place
--- index: the primary keys of run and session; ready_line and later_due tell whether anybody must be woken
+-- index: the primary keys of run and session (IS NOT DISTINCT FROM keeps the planner from run_session, through which it read every job of the worker for each: 30 µs a job instead of 10); ready_line and later_due tell whether anybody must be woken
 WITH moment AS MATERIALIZED (
     SELECT
         coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms,
@@ -37,7 +37,7 @@ ended AS MATERIALIZED (
     USING asked
     WHERE
         run.id = asked.id
-        AND run.session = asked.session
+        AND run.session IS NOT DISTINCT FROM asked.session
         AND run.fence = asked.fence
         AND NOT (
             asked.is_rescue
