@@ -84,7 +84,7 @@ def _copy(folder: Path) -> Path:
 
 def _tests(sources: Path, store: str, kind: str) -> str:
     """What pytest says when the tests fail with these sources; empty when they pass."""
-    file, select = (f"test_{store}.py", "") if kind == SUITE else ("test_walks.py", f"oracle and {store}")
+    file, select = (f"test_{store}.py", "") if kind == SUITE else ("test_walks.py", f"oracle and {store}-")
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", "-p", "no:cacheprovider"]
     command += ["-p", "_no_shrinking", "-k", select, f"tests/conformance/{file}"]
     path = os.pathsep.join([str(sources), str(ROOT / "proofs")])
