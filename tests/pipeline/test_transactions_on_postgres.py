@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -166,16 +167,18 @@ async def test_ids_of_ones_own_and_times_are_as_ever(shop, kind):
 
 
 @every_kind
-async def test_a_database_without_our_tables_is_refused_and_nothing_is_stored(shop, kind, postgres):
+async def test_a_database_without_our_tables_is_refused_and_nothing_is_stored(shop, kind):
     async def buy(tx):
-        await tx.execute(shop.insert)
-        await tx.call(elsewhere, "add_job", "mail", "greet", {}, connection=tx.connection)
+        await tx.call(shop.greet.options(connection=tx.connection), "enqueue", "a")
 
-    elsewhere = QueueManager(f"{postgres.url}?schema=nowhere")
-    with pytest.raises(SchemaMismatch, match="schema=nowhere"):
-        await transact(kind, shop.url, buy)
-    assert (await shop.ids(), await shop.orders()) == ([], [])
-    await elsewhere.shutdown()
+    other = f"other_{uuid4().hex}"
+    connection = await asyncpg.connect(shop.url)
+    await connection.execute(f"CREATE DATABASE {other}")
+    with pytest.raises(SchemaMismatch, match="without Longshore's tables"):
+        await transact(kind, urlsplit(shop.url)._replace(path=other).geturl(), buy)
+    assert await shop.ids() == []
+    await connection.execute(f"DROP DATABASE {other}")
+    await connection.close()
 
 
 @every_kind
@@ -242,6 +245,18 @@ async def test_what_is_no_connection_is_refused_with_what_is(shop):
         await asyncio.to_thread(shop.greet.options(connection=wrong).enqueue_sync, "a")
     lite.dispose()
     assert await shop.ids() == []
+
+
+@pytest.mark.parametrize("kind", ["asyncpg", "psycopg"])
+async def test_the_first_job_of_all_makes_the_tables_that_it_needs(postgres, kind):
+    manager = QueueManager(f"{postgres.url}?schema=t{uuid4().hex}")
+
+    async def buy(tx):
+        await tx.call(manager, "add_job", "mail", "greet", {"who": "a"}, connection=tx.connection)
+
+    await transact(kind, postgres.url, buy)
+    assert len(await manager.get_jobs()) == 1
+    await manager.shutdown()
 
 
 async def test_a_blocking_connection_is_used_in_its_callers_thread(shop):

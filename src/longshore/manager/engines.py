@@ -46,6 +46,7 @@ class Engines:
         self._lock = threading.Lock()
         self._origin: Future[Store] | None = None
         self._unopened: Store | None = None
+        self._is_prepared = False
         self._opening: dict[Loop, asyncio.Task[Bench]] = {}
         self._open: dict[Loop, Bench] = {}
 
@@ -54,6 +55,14 @@ class Engines:
         if self._unopened is None:
             self._unopened = self._make_store()
         return self._unopened
+
+    async def prepare(self) -> None:
+        """Sees to it, once, that there is a store to work on. No connection stays open for it. Raises like `here`."""
+        if not self._is_prepared and not self._open:
+            store = self._make_store()
+            await store.open()
+            await store.close()
+        self._is_prepared = True
 
     async def here(self) -> Engine:
         """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""

@@ -37,7 +37,7 @@ async def insert(
         raise InvalidOption(
             "durability", durability, "nothing beside connection=, whose commit decides about it"
         )
-    within = join(runtime, connection)
+    within = await join(runtime, connection)
     replies: list[Inserted] = []
     for start in range(0, len(jobs), CHUNK):
         replies += await within.insert(jobs[start : start + CHUNK])
@@ -47,7 +47,7 @@ async def insert(
 async def settle(runtime: Runtime, settlement: Settlement, connection: object, control: Control) -> Settled:
     """Ends a claim in the caller's transaction; `control` is told when nothing but the store can refuse it any more.
     Raises like `insert` with a connection."""
-    within = join(runtime, connection)
+    within = await join(runtime, connection)
     control.completing(settlement.result)
     await within.note(control.notes)
     [settled] = await within.settle([settlement])
@@ -61,8 +61,17 @@ async def older(runtime: Runtime, new: NewJob) -> JobRecord | NewJob:
     return await _read(runtime, new.id) or new
 
 
-def join(runtime: Runtime, connection: object) -> Within:
-    """The caller's transaction as a place for jobs. Raises UnusableConnection."""
+async def join(runtime: Runtime, connection: object) -> Within:
+    """The caller's transaction as a place for jobs. Raises UnusableConnection, and what opening the store raises."""
+    within = _within(runtime, connection)
+    if _on_the_spot.get():
+        runtime.portal.call(runtime.engines.prepare())
+    else:
+        await runtime.engines.prepare()
+    return within
+
+
+def _within(runtime: Runtime, connection: object) -> Within:
     store = runtime.engines.unopened()
     if not isinstance(store, WorksWithin):
         raise UnusableConnection(
