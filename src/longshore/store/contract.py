@@ -86,7 +86,8 @@ class Store(Protocol):
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
     ) -> list[Inserted]:
-        """Stores new jobs, all in one atomic step, and wakes workers of the queues that were empty.
+        """Stores new jobs, all in one atomic step (one for each queue where queues lie apart: ADR 8), and wakes workers
+        of the queues that were empty.
 
         A job whose time lies in the future is scheduled, any other pending. An id that is already there, or stands
         twice in the list, is a duplicate: only the first is created.
@@ -120,7 +121,8 @@ class Store(Protocol):
         """
 
     async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
-        """Cancels, retries, deletes, updates or annotates jobs, by ids or by query; each edit is one atomic step."""
+        """Cancels, retries, deletes, updates or annotates jobs, by ids or by query. Each edit is one atomic step, or
+        one for each queue, in which every job that is touched still matches."""
 
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
         """Opens, prolongs and ends sessions. A lease is over in the moment when its time has passed, not one later.

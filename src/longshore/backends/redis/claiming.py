@@ -11,8 +11,13 @@ from longshore.store.replies import Claimed
 
 
 async def claim(caller: Caller, asks: Sequence[ClaimAsk], now_ms: int | None) -> list[Claimed]:
-    """One script for each ask."""
-    replies = await caller.each([_call(caller, ask, now_ms) for ask in asks])
+    """One script for each ask; again where it saw only places that jobs have left, thousands of them."""
+    calls = [_call(caller, ask, now_ms) for ask in asks]
+    replies = await caller.each(calls)
+    while long := [number for number, reply in enumerate(replies) if reply[1]]:
+        again = await caller.each([calls[number] for number in long])
+        for number, reply in zip(long, again, strict=True):
+            replies[number] = reply
     if caller.keys.is_cluster:
         replies = await _with_copies(caller, asks, replies, now_ms)
     return [

@@ -8,7 +8,7 @@ import msgspec
 from longshore.backends.redis.packing import pack
 from longshore.backends.redis.rows import joined_tags
 from longshore.core.ids import JobId
-from longshore.core.states import CODES, TERMINAL, WAITING_FOR_TIME
+from longshore.core.states import CODES, TERMINAL, WAITING_FOR_TIME, State
 from longshore.store.commands import Cancel, Changes, Delete, JobQuery, Note, Order, Retry, Update
 
 ORDERS = {Order.OLDEST: 0, Order.NEWEST: 1, Order.FINISHED: 2}
@@ -56,7 +56,7 @@ def page_words(query: JobQuery, after: After | None, *, limit: int, spare: int) 
         words["full"] = True
     if query.states is not None:
         states = set(query.states)
-        words["only_ended"] = states >= TERMINAL and words.keys() <= _PLAIN
+        words["skips"] = words.keys() <= _PLAIN and states in _INDEXED
         words["only_waiting"] = states <= WAITING_FOR_TIME
     if after is not None:
         words["after"], words["after_ms"] = after.job_id, after.ended_ms
@@ -64,7 +64,8 @@ def page_words(query: JobQuery, after: After | None, *, limit: int, spare: int) 
 
 
 _PLAIN = {"states", "before", "order", "limit", "spare", "examine", "full"}
-"""What a query may say whose matches are all that ended, so that `spare` need not look at each."""
+_INDEXED = (TERMINAL - {State.FAILED}, frozenset({State.FAILED}))
+"""What a query may say, and of which states, that finds all of an index of ends: `spare` need not look at each."""
 
 
 def edit_words(edit: Cancel | Retry | Delete | Update, ids: Iterable[JobId]) -> bytes:

@@ -1,5 +1,5 @@
 -- verb: adopt
--- keys: | jobs states ids due back finished extras errors logs counts minutes ready
+-- keys: | jobs states ids due back finished failed extras errors logs counts minutes ready
 -- arguments: now, channel, number of queues, their names, then for each job five: number of its queue 2 · id 16 · body
 --   (created, place and all), record, extras, errors, logs
 -- reply: for each job 1 (created) or 0 (a duplicate)
@@ -18,7 +18,7 @@ local function take_in(q, id, body, record)
   elseif row.state < FIRST_TERMINAL then
     wait_until(q, id, row.run_ms)
   else
-    append(q.ended, row.finished, id)
+    append(row.state == FAILED and q.buried or q.ended, row.finished, id)
     q.has_ended = true
   end
   append(q.bodies, id, body)

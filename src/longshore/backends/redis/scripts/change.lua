@@ -1,5 +1,5 @@
 -- verb: change
--- keys: sessions cancels | jobs states running ids due back finished extras errors logs counts minutes ready
+-- keys: sessions cancels | jobs states running ids due back finished failed extras errors logs counts minutes ready
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each
 -- include: time records sessions calls queues lives notes matching

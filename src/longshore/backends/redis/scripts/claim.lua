@@ -90,7 +90,7 @@ local function take_next()
       local entries = next_entries(priority, want, has_back)
       if #entries > 0 then take_entries(entries, priority) end
       looked = looked + #entries
-      if looked > LONGEST_LOOK and #reply - 2 < wanted and #reply < looked / 2 then
+      if looked > LONGEST_LOOK and #reply == 2 then
         reply[2] = 1
         return
       end

@@ -10,9 +10,11 @@ local LINE = 2 ^ 44
 
 -- When the first job of a line was created; drops the entries before it that are not good any more.
 local function head(priority)
+  local look = 1
   while true do
-    local entries = redis.call('LRANGE', q[priority], 0, 99)
+    local entries = redis.call('LRANGE', q[priority], 0, look - 1)
     if #entries == 0 then return nil end
+    look = 200
     for i, entry in ipairs(entries) do
       local id, place = sub(entry, 1, 16), sub(entry, 17, 22)
       local body, record = redis.call('HGET', q.jobs, id), nil

@@ -1,5 +1,5 @@
 -- verb: promote
--- keys: | jobs states due back finished counts minutes ids ready
+-- keys: | jobs states due back finished failed counts minutes ids ready
 -- arguments: now, channel, queue, limit
 -- reply: how many became pending; when the next job is due ('' for none); 1 if that is over already
 -- include: time records calls queues lives

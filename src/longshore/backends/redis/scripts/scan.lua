@@ -1,5 +1,5 @@
 -- verb: scan
--- keys: sessions held | jobs states running ids due finished extras errors logs
+-- keys: sessions held | jobs states running ids due finished failed extras errors logs
 -- arguments: now, channel, query (a map; see `queries.py`)
 -- reply: 1 if this was all; the key of the last job looked at: its id, and for the order FINISHED its end before that;
 --   how many of `spare` are left; then for each job found, as many as the limit: id, body, record ('' of a new job),
@@ -47,42 +47,85 @@ local function all_ids()
   end
 end
 
--- By the time of their end: `after` is that time and the id. A member that has gone meanwhile is looked for by hand.
-local function by_end()
+-- Where in an index of ends a page begins. The job behind which it does may have gone meanwhile; then it is looked for.
+local function first_rank(key)
   local start = 0
   if query.after then
     local ended, id = query.after_ms, query.after
-    start = redis.call('ZCOUNT', q.finished, '(' .. string.format('%.17g', ended), '+inf')
-    local score, rank = redis.call('ZSCORE', q.finished, id), redis.call('ZREVRANK', q.finished, id)
-    if score and tonumber(score) == ended then
-      start = rank + 1
-    else
-      repeat
-        local ties = redis.call('ZREVRANGE', q.finished, start, start + 99, 'WITHSCORES')
-        local i = 1
-        while ties[i] and tonumber(ties[i + 1]) == ended and ties[i] >= id do i = i + 2 end
-        start = start + (i - 1) / 2
-      until i <= #ties or #ties == 0
-    end
+    start = redis.call('ZCOUNT', key, '(' .. string.format('%.17g', ended), '+inf')
+    repeat
+      local ties = redis.call('ZREVRANGE', key, start, start + BATCH - 1, 'WITHSCORES')
+      local i = 1
+      while ties[i] and tonumber(ties[i + 1]) == ended and ties[i] >= id do i = i + 2 end
+      start = start + (i - 1) / 2
+    until i <= #ties or #ties == 0
   end
   if query.before then
-    start = math.max(start, redis.call('ZCOUNT', q.finished, string.format('%.17g', query.before), '+inf'))
+    start = math.max(start, redis.call('ZCOUNT', key, string.format('%.17g', query.before), '+inf'))
   end
-  if spare > 0 and query.only_ended then
-    local skipped = math.min(spare, math.max(redis.call('ZCARD', q.finished) - start, 0))
+  return start
+end
+
+-- Ids and times of one index, the newest first.
+local function ends_of(key, skips)
+  local start = first_rank(key)
+  if skips then
+    local skipped = math.min(spare, math.max(redis.call('ZCARD', key) - start, 0))
     start, spare = start + skipped, spare - skipped
   end
   return function(count)
-    local batch = redis.call('ZREVRANGE', q.finished, start, start + count - 1)
-    start = start + #batch
-    return batch
+    local pairs_found = redis.call('ZREVRANGE', key, start, start + count - 1, 'WITHSCORES')
+    start = start + #pairs_found / 2
+    return pairs_found
   end
+end
+
+local function only_ids(next_pairs)
+  return function(count)
+    local found, ids = next_pairs(count), {}
+    for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+    return ids
+  end
+end
+
+-- Of two such sources the one whose next job ended later has its turn.
+local function merged(first, second)
+  local one, two, i, k = {}, {}, 1, 1
+  local function is_before()
+    if not two[k] then return true end
+    local a, b = tonumber(one[i + 1]), tonumber(two[k + 1])
+    return a > b or (a == b and one[i] > two[k])
+  end
+  return function(count)
+    local ids = {}
+    while #ids < count do
+      if not one[i] then one, i = first(count), 1 end
+      if not two[k] then two, k = second(count), 1 end
+      if one[i] and is_before() then
+        ids[#ids + 1], i = one[i], i + 2
+      elseif two[k] then
+        ids[#ids + 1], k = two[k], k + 2
+      else
+        break
+      end
+    end
+    return ids
+  end
+end
+
+-- Dead letters have an index of their own: among a million that ended well they are found at once, and so the other way.
+local function by_end()
+  local wants_failed = not query.states or contains(query.states, FAILED)
+  local wants_others = not query.states or #query.states > (wants_failed and 1 or 0)
+  if not wants_failed then return only_ids(ends_of(q.finished, query.skips)) end
+  if not wants_others then return only_ids(ends_of(q.failed, query.skips)) end
+  return merged(ends_of(q.finished), ends_of(q.failed))
 end
 
 local function few_by_end(ids)
   local ended = {}
   for _, id in ipairs(ids) do
-    local score = redis.call('ZSCORE', q.finished, id)
+    local score = redis.call('ZSCORE', q.finished, id) or redis.call('ZSCORE', q.failed, id)
     if score then
       local is_next = query.after == nil or tonumber(score) < query.after_ms
         or (tonumber(score) == query.after_ms and id < query.after)
@@ -114,11 +157,18 @@ local function only_running()
   return few(redis.call('HKEYS', q.running))
 end
 
+-- The index of exactly these states, where sorting all of it is less than a walk over all jobs.
+local function small_index()
+  local key = query.only_waiting and q.due or (#query.states == 1 and query.states[1] == FAILED and q.failed)
+  return key and redis.call('ZCARD', key) <= query.examine and key
+end
+
 local function source()
   if order == FINISHED then return query.ids and few_by_end(query.ids) or by_end() end
   if query.ids then return few(query.ids) end
   if query.lost or (query.states and #query.states == 1 and query.states[1] == RUNNING) then return only_running() end
-  if query.states and query.only_waiting and redis.call('ZCARD', q.due) <= BATCH then return few(redis.call('ZRANGE', q.due, 0, -1)) end
+  local small = query.states and small_index()
+  if small then return few(redis.call('ZRANGE', small, 0, -1)) end
   return all_ids()
 end
 

@@ -1,5 +1,5 @@
 -- verb: settle
--- keys: sessions held cancels | jobs states running ids due back finished extras errors logs counts minutes outbox ready
+-- keys: sessions held cancels | jobs states running ids due back finished failed extras errors logs counts minutes outbox ready
 -- arguments: now, channel, number of queues, their names, then for each settlement: number of its queue 2 · id 16 ·
 --   fence 4 · state 1 · charge 1 · flags 1 · time 8 · followers 2 · lengths of session 1, result 4, error 4, text 4 ·
 --   these four; and behind it each follower: number of its queue 2 · item, or ELSEWHERE 2 · length 1 · queue · item

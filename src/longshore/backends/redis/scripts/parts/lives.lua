@@ -35,7 +35,7 @@ end
 
 local function finish(q, id, row, state)
   row.state, row.run_ms, row.finished = state, 0, now
-  append(q.ended, now, id)
+  append(state == FAILED and q.buried or q.ended, now, id)
   q.has_ended = true
 end
 

@@ -4,7 +4,7 @@ local function open_queue(number, name)
   local q = queue_keys(number)
   q.name, q.moves, q.tally = name, {}, {}
   q.gone, q.bodies, q.written, q.unwritten = {}, {}, {}, {}
-  q.due_added, q.due_dropped, q.ended, q.not_ended = {}, {}, {}, {}
+  q.due_added, q.due_dropped, q.ended, q.buried, q.not_ended = {}, {}, {}, {}, {}
   q.lines, q.put_back, q.taken_back = {}, {}, {}
   return q
 end
@@ -81,8 +81,12 @@ local function close_queue(q)
   if #q.written > 0 then call_with('HSET', q.states, q.written) end
   if #q.due_dropped > 0 then call_with('ZREM', q.due, q.due_dropped) end
   if #q.due_added > 0 then call_with('ZADD', q.due, q.due_added) end
-  if #q.not_ended > 0 then call_with('ZREM', q.finished, q.not_ended) end
+  if #q.not_ended > 0 then
+    call_with('ZREM', q.finished, q.not_ended)
+    call_with('ZREM', q.failed, q.not_ended)
+  end
   if #q.ended > 0 then call_with('ZADD', q.finished, q.ended) end
+  if #q.buried > 0 then call_with('ZADD', q.failed, q.buried) end
   if #q.taken_back > 0 then call_with('ZREM', q.back, q.taken_back) end
   if #q.put_back > 0 then call_with('ZADD', q.back, q.put_back) end
   write_lines(q)
