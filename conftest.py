@@ -5,9 +5,11 @@
                    until the page ends, and gets SIGTERM then
     ```output      is compared with what the Python block before it printed
 
-What a page shows as `…` may be anything: an id, a time, some lines.
+What a page shows as `…` may be anything: an id, a time, some lines. Where it says redis://localhost:6379/0, a durable
+server is there that runs for the docs only.
 """
 
+import atexit
 import contextlib
 import io
 import os
@@ -15,15 +17,22 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
+from sybil.region import Lexeme
+
+from servers import redis_versions, start_redis
+from servers.redis import DURABLE
 
 FILE_NAME = re.compile(r"# (\S+\.\w+)\n")
 COMMAND_SECONDS = 30
+
+PAGE_REDIS = "redis://localhost:6379/0"
 
 run_python = PythonEvaluator()
 
@@ -33,10 +42,23 @@ def python(example: Example) -> None:
     if named := FILE_NAME.match(example.parsed):
         Path(named[1]).write_text(example.parsed, encoding="utf-8")
         return
+    if PAGE_REDIS in example.parsed:
+        real = example.parsed.replace(PAGE_REDIS, real_redis())
+        example.parsed = Lexeme(real, example.parsed.offset, example.parsed.line_offset)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         run_python(example)
     example.namespace["page_printed"] = printed.getvalue()
+
+
+@cache
+def real_redis() -> str:
+    """The URL of the server that pages talk to; it ends with the run."""
+    folder = tempfile.TemporaryDirectory()
+    server = start_redis(redis_versions()[-1], Path(folder.name), settings=DURABLE)
+    atexit.register(folder.cleanup)
+    atexit.register(server.close)
+    return server.url
 
 
 def console(example: Example) -> None:

@@ -1,6 +1,7 @@
 """Workers on a Redis that restarts, forgets its scripts, drops connections, goes silent, fills up or turns unsafe."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -177,3 +178,16 @@ async def test_a_job_may_ask_to_be_on_the_disk(tmp_path: Path):
             job = await pay.options(durability="fsync").enqueue()
             await job.refresh()
             assert job.state is State.PENDING
+
+
+async def test_the_user_that_the_docs_advise_may_do_all_that_is_needed(server: Server):
+    page = (Path(__file__).parents[2] / "docs/how-to/redis.md").read_text()
+    [rule] = re.findall(r"^ACL SETUSER ([^`]*)", page, re.MULTILINE)
+    words = [word for word in rule.split() if word != "+waitaof" or "valkey" in server.version]
+    async with operator(server) as redis:
+        await redis.execute_command("ACL", "SETUSER", *words)
+    async with shop(server.url.replace("redis://", "redis://longshore:secret@")) as opened:
+        await opened.half_done()
+        await opened.all_done()
+        store = await opened.manager.store()
+        assert await store.examine() == []
