@@ -27,10 +27,12 @@ from longshore.backends.postgres.listening import PostgresListener
 from longshore.backends.postgres.rounds import rounds
 from longshore.backends.postgres.safety import Safety, commit_safely, read_safety
 from longshore.backends.postgres.url import Dsn, parse
+from longshore.backends.postgres.watermarks import Watermarks
 from longshore.backends.postgres.within import PostgresWithin
 from longshore.core.clock import Clock, SystemClock
 from longshore.core.durability import Durability, check_reachable
 from longshore.core.job import JobRecord, NewJob
+from longshore.core.verdict import RELEASED
 from longshore.store.adopting import check_adoptable
 from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
 from longshore.store.replies import (
@@ -72,6 +74,7 @@ class PostgresStore:
         self._links = Links(self._dsn, self._clock)
         self._dialect = dialect_of(self._dsn.names)
         self._safety = Safety()
+        self._watermarks = Watermarks(self._clock)
         self._steps = 0
 
     @property
@@ -148,11 +151,14 @@ class PostgresStore:
         if not asks:
             return []
         return await self._write(
-            Lane.CLAIM, lambda connection: claiming.claim(connection, self._dialect, asks, now_ms), now_ms
+            Lane.CLAIM,
+            lambda connection: claiming.claim(connection, self._dialect, asks, now_ms, self._watermarks),
+            now_ms,
         )
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`."""
+        self._watermarks.forget(each.queue for each in settlements if each.verdict == RELEASED)
         replies: dict[int, Settled] = {}
         for round_ in rounds(settlements, lambda settlement: settlement.id):
             replies.update(await self._write(Lane.SETTLE, partial(self._settle, round_, now_ms), now_ms))

@@ -5,7 +5,7 @@
 WITH tail AS MATERIALIZED (
     SELECT
         nextval('{schema}.{prefix}place') << 20 AS place,
-        floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint / 60000 AS minute
+        floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
 ),
 fresh AS MATERIALIZED (
     SELECT *
@@ -82,6 +82,9 @@ logged AS (
 sums AS MATERIALIZED (
     SELECT
         queue,
+        min(priority) FILTER (WHERE state = 3) AS priority,
+        (SELECT tail.place FROM tail) AS place,
+        (SELECT tail.now_ms FROM tail) AS now_ms,
         count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE state = 5) AS retrying,
@@ -97,23 +100,36 @@ tallied AS (
     INSERT INTO {schema}.{prefix}tally (
         queue, minute, scheduled, pending, retrying, completed, failed, cancelled, skipped
     )
-    SELECT queue, tail.minute, scheduled, pending, retrying, completed, failed, cancelled, skipped
-    FROM
-        sums,
-        tail
+    SELECT queue, now_ms / 60000, scheduled, pending, retrying, completed, failed, cancelled, skipped
+    FROM sums
 ),
 wakes AS (
     SELECT 'pending:' || queue AS said
     FROM sums
     WHERE
         pending > 0
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+        AND (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM {schema}.{prefix}ready AS ready
+                WHERE
+                    ready.queue = sums.queue
+                    AND ready.priority = sums.priority
+                    AND ready.place > sums.place - 33554432
+                LIMIT 4
+            ) AS near
+        ) < 4
     UNION ALL
     SELECT 'scheduled:' || queue
     FROM sums
     WHERE
         scheduled + retrying > 0
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}later AS later WHERE later.run_ms <= sums.next_ms)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.{prefix}later AS later
+            WHERE later.run_ms > sums.now_ms - 10000 AND later.run_ms <= sums.next_ms
+        )
 ),
 told AS MATERIALIZED (
     SELECT count(pg_notify($1, said)) AS n

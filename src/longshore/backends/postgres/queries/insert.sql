@@ -53,6 +53,8 @@ sums AS MATERIALIZED (
         queue,
         now_ms,
         count(*) AS added,
+        min(priority) AS priority,
+        min(place) AS place,
         count(*) FILTER (WHERE waits) AS scheduled,
         min(run_ms) FILTER (WHERE waits) AS next_ms
     FROM fresh
@@ -68,13 +70,28 @@ wakes AS (
     FROM sums
     WHERE
         added > scheduled
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+        AND (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM {schema}.{prefix}ready AS ready
+                WHERE
+                    ready.queue = sums.queue
+                    AND ready.priority = sums.priority
+                    AND ready.place > sums.place - 33554432
+                LIMIT 4
+            ) AS near
+        ) < 4
     UNION ALL
     SELECT 'scheduled:' || queue
     FROM sums
     WHERE
         scheduled > 0
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}later AS later WHERE later.run_ms <= sums.next_ms)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.{prefix}later AS later
+            WHERE later.run_ms > sums.now_ms - 10000 AND later.run_ms <= sums.next_ms
+        )
 )
 SELECT
     (SELECT count(*) FROM fresh) AS created,

@@ -32,7 +32,7 @@ pending AS (
     FROM fresh
 ),
 sums AS MATERIALIZED (
-    SELECT queue, now_ms, count(*) AS added
+    SELECT queue, now_ms, count(*) AS added, min(priority) AS priority, min(place) AS place
     FROM fresh
     GROUP BY queue, now_ms
 ),
@@ -47,5 +47,16 @@ SELECT
     (
         SELECT count(pg_notify($2, 'pending:' || queue))
         FROM sums
-        WHERE NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+        WHERE (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM {schema}.{prefix}ready AS ready
+                WHERE
+                    ready.queue = sums.queue
+                    AND ready.priority = sums.priority
+                    AND ready.place > sums.place - 33554432
+                LIMIT 4
+            ) AS near
+        ) < 4
     ) AS told

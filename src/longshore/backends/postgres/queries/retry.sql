@@ -51,6 +51,8 @@ sums AS MATERIALIZED (
     SELECT
         queue,
         count(*) AS n,
+        min(priority) AS priority,
+        (SELECT tail.place FROM tail) AS place,
         count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE state = 5) AS retrying,
         count(*) FILTER (WHERE state = 7) AS failed,
@@ -68,7 +70,18 @@ tallied AS (
 told AS MATERIALIZED (
     SELECT count(pg_notify($2, 'pending:' || queue)) AS n
     FROM sums
-    WHERE NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+    WHERE (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM {schema}.{prefix}ready AS ready
+                WHERE
+                    ready.queue = sums.queue
+                    AND ready.priority = sums.priority
+                    AND ready.place > sums.place - 33554432
+                LIMIT 4
+            ) AS near
+        ) < 4
 )
 SELECT uuid_send(moved.id), FALSE
 FROM

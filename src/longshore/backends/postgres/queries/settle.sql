@@ -147,6 +147,8 @@ sums AS MATERIALIZED (
         queue,
         now_ms,
         count(*) AS n,
+        min(priority) FILTER (WHERE state = 3) AS priority,
+        (SELECT moment.place FROM moment) AS place,
         count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE state = 5) AS retrying,
@@ -178,13 +180,28 @@ wakes AS (
     FROM sums
     WHERE
         pending > 0
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+        AND (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM {schema}.{prefix}ready AS ready
+                WHERE
+                    ready.queue = sums.queue
+                    AND ready.priority = sums.priority
+                    AND ready.place > sums.place - 33554432
+                LIMIT 4
+            ) AS near
+        ) < 4
     UNION ALL
     SELECT 'scheduled:' || queue
     FROM sums
     WHERE
         scheduled + retrying > 0
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}later AS later WHERE later.run_ms <= sums.next_ms)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.{prefix}later AS later
+            WHERE later.run_ms > sums.now_ms - 10000 AND later.run_ms <= sums.next_ms
+        )
     UNION ALL
     SELECT 'finished:' || queue
     FROM

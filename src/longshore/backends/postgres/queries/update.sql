@@ -95,6 +95,8 @@ sums AS MATERIALIZED (
     SELECT
         queue,
         now_ms,
+        min(new_priority) FILTER (WHERE after = 3) AS priority,
+        (SELECT tail.place FROM tail) AS place,
         count(*) FILTER (WHERE after = 1) - count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE after = 3) - count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE after = 5) - count(*) FILTER (WHERE state = 5) AS retrying,
@@ -114,13 +116,28 @@ wakes AS (
     FROM sums
     WHERE
         arrived > 0
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
+        AND (
+            SELECT count(*)
+            FROM (
+                SELECT 1
+                FROM {schema}.{prefix}ready AS ready
+                WHERE
+                    ready.queue = sums.queue
+                    AND ready.priority = sums.priority
+                    AND ready.place > sums.place - 33554432
+                LIMIT 4
+            ) AS near
+        ) < 4
     UNION ALL
     SELECT 'scheduled:' || queue
     FROM sums
     WHERE
         next_ms IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}later AS later WHERE later.run_ms <= sums.next_ms)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.{prefix}later AS later
+            WHERE later.run_ms > sums.now_ms - 10000 AND later.run_ms <= sums.next_ms
+        )
 ),
 told AS MATERIALIZED (
     SELECT count(pg_notify($2, said)) AS n
