@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import cycle
 from typing import TypeVar
 
 from longshore import StoreUnavailable
@@ -13,6 +14,7 @@ from longshore.store.replies import Inserted
 
 Answer = TypeVar("Answer")
 PATIENCE_SECONDS = 120.0
+SIZES = (1, 1, 1, 5, 10)
 
 
 class Producer:
@@ -34,9 +36,9 @@ class Producer:
         self.found_there += sum(reply is not Inserted.CREATED for reply in replies)
         self.acknowledged += [format_id(job.id) for job in jobs]
 
-    async def add_one_by_one(self, count: int, *, together: int) -> None:
-        """So many calls of one job each, some of them at the same time."""
-        turns = iter(range(count))
+    async def add_in_many_calls(self, count: int, *, together: int) -> None:
+        """So many jobs in calls of one job and of some, several calls at the same time."""
+        turns = iter(_sizes(count))
         await asyncio.gather(*(self._take_turns(turns) for _ in range(together)))
 
     async def stubbornly(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -52,5 +54,13 @@ class Producer:
                 await asyncio.sleep(0.01)
 
     async def _take_turns(self, turns: Iterable[int]) -> None:
-        for _ in turns:
-            await self.add(1)
+        for size in turns:
+            await self.add(size)
+
+
+def _sizes(count: int) -> Iterator[int]:
+    for size in cycle(SIZES):
+        if count <= 0:
+            return
+        yield min(size, count)
+        count -= size

@@ -51,7 +51,7 @@ async def _produce(url: str, jobs: int) -> Producer:
     try:
         begun = 0
         while begun < jobs:
-            await producer.add_one_by_one(min(1000, jobs - begun), together=TOGETHER)
+            await producer.add_in_many_calls(min(1000, jobs - begun), together=TOGETHER)
             begun += 1000
             tell(f"{len(producer.acknowledged):,} of {jobs:,} added, {producer.repeats:,} calls repeated")
     finally:
@@ -70,10 +70,13 @@ async def _judge(place: Arena, manager: QueueManager, producer: Producer, droppe
         for mark in marks
     )
     print(
-        f"\n{dropped:,} replies lost; producers repeated {producer.repeats:,} calls and met {producer.found_there:,}"
+        f"\n{dropped:,} times replies were lost, those of several calls at once where they share a connection; "
+        f"the producer repeated {producer.repeats:,} calls itself"
     )
     verdicts = Verdicts()
-    verdicts.at_least("replies lost, per 1,000 jobs", round(1000 * dropped / len(ids)), 10)
+    verdicts.at_least(
+        "adds that a repeat found done, of 1,000", round(1000 * producer.found_there / len(ids)), 10
+    )
     verdicts.equal("jobs lost", len(ids) - len(jobs), 0)
     verdicts.equal("jobs in the store beyond those added", there - len(ids), 0)
     verdicts.equal("jobs that never ran", sum(each not in starts for each in ids), 0)

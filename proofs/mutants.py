@@ -20,7 +20,7 @@ from _planted import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE, WALKS = "suite", "walks"
-TOO_LONG_SECONDS = 240
+TOO_LONG_SECONDS = 600
 
 
 class Outcome(NamedTuple):
