@@ -1,7 +1,8 @@
 """This module is Longshore as a subject of the peers' harness: the same job bodies, payloads and clock as everyone's.
 
-The harness gives the place of the store in BENCH_SQLITE and calls the commands that its `benchlib` describes.
-Nothing is tuned away: durable settings (synchronous=FULL), history kept, one worker process.
+The harness gives the place of the store in BENCH_SQLITE, BENCH_PG or BENCH_REDIS, which of them in BENCH_VARIANT, and
+calls the commands that its `benchlib` describes. Nothing is tuned away: durable settings (synchronous=FULL), history
+kept, one worker process.
 """
 
 import os
@@ -9,11 +10,28 @@ import sys
 from typing import Any
 
 sys.path.insert(0, os.environ["BENCH_LIB"])
-from benchlib import ASYNC, HOUR_S, PRIORITIES, RECOVERY, SHORTEST_RECOVERY, SQLITE, Adapter, main, priority
+from benchlib import (
+    ASYNC,
+    HOUR_S,
+    PG,
+    PRIORITIES,
+    RECOVERY,
+    REDIS,
+    SHORTEST_RECOVERY,
+    SQLITE,
+    Adapter,
+    main,
+    priority,
+)
 
 from longshore import QueueManager, Retry
 
-URLS = {"sqlite": f"sqlite:///{SQLITE}", "sqlite-normal": f"sqlite:///{SQLITE}?synchronous=normal"}
+URLS = {
+    "sqlite": f"sqlite:///{SQLITE}",
+    "sqlite-normal": f"sqlite:///{SQLITE}?synchronous=normal",
+    "postgres": PG,
+    "redis": REDIS,
+}
 LEASE_S = 2 if SHORTEST_RECOVERY else 30
 CHUNK = 1000
 

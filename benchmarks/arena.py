@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apsw
 from board import Board
+from grounds import Ground
 from watch import reached
 
 from longshore import QueueManager
@@ -66,11 +67,11 @@ class Subject:
 class Arena:
     """An empty store, a board, and the processes that were started on them."""
 
-    def __init__(self, store: str, folder: Path) -> None:
-        self.store = store
+    def __init__(self, ground: Ground, folder: Path) -> None:
+        self.ground = ground
         self.folder = folder
         self.file = folder / "jobs.db"
-        self.url = "memory://" if store == "memory" else f"sqlite:///{self.file}"
+        self.url = ground.url(folder)
         self.board = Board(folder / "board")
         self._subjects: list[Subject] = []
         self._manager: QueueManager | None = None
@@ -78,7 +79,7 @@ class Arena:
     @property
     def shares_processes(self) -> bool:
         """Whether another process can reach the store; memory cannot be reached."""
-        return self.store != "memory"
+        return self.ground.store != "memory"
 
     async def start(self, program: str, *command: object, seat: int = 0) -> Subject:
         """A process that carries out a command of a program in this folder."""
@@ -151,13 +152,14 @@ class Arena:
             await self._manager.shutdown(timeout=5)
         for subject in self._subjects:
             await subject.kill()
+        await self.ground.clear()
 
 
 @contextlib.asynccontextmanager
-async def arena(store: str, parent: Path | None) -> AsyncIterator[Arena]:
-    """A new arena in a folder below `parent` that is removed afterwards."""
+async def arena(ground: Ground, parent: Path | None) -> AsyncIterator[Arena]:
+    """A new arena, with a folder below `parent` that is removed afterwards."""
     with _folder(parent) as folder:
-        place = Arena(store, folder)
+        place = Arena(ground, folder)
         try:
             yield place
         finally:

@@ -46,7 +46,7 @@ def _line(row: Row, store: str, rounds: Rounds, bare: Rounds) -> dict[str, Any] 
         "limit": row.limit_title if share is not None else None,
         "share": None if share is None else round(share, 3),
         "target": row.targets.get(store),
-        "target_share": row.share if share is not None else None,
+        "target_share": row.least(store) if share is not None else None,
         "met": row.is_met(store, figure, share),
     }
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +18,14 @@ import endurance
 import report
 import speed
 from arena import Arena, arena
+from grounds import ON_SERVERS, STORES, Ground, servers_for
 from sizes import Sizes
 
 from longshore.cli.loops import LOOPS
 
-STORES = ("memory", "sqlite")
+DEFAULT = ("memory", "sqlite")
+SHARED = ("sqlite", *ON_SERVERS)
+"""Stores that several processes can reach."""
 BARE = "bare"
 """No store: what the machine allows without Longshore."""
 
@@ -43,7 +46,8 @@ class Measure(NamedTuple):
 MEASURES = {
     "limits": Measure(speed.limits, (BARE,)),
     "drain": Measure(speed.drain),
-    "drain2": Measure(speed.drain2, ("sqlite",)),
+    "drain2": Measure(speed.drain2, SHARED),
+    "trips": Measure(speed.trips, ON_SERVERS),
     "one": Measure(speed.one),
     "concurrent": Measure(speed.concurrent),
     "bulk": Measure(speed.bulk),
@@ -51,10 +55,10 @@ MEASURES = {
     "io": Measure(speed.io),
     "threads": Measure(speed.threads),
     "size": Measure(endurance.size, ("sqlite",), repeated=False),
-    "idle": Measure(endurance.idle, ("sqlite",), repeated=False),
-    "memory": Measure(endurance.memory, ("sqlite",), repeated=False),
+    "idle": Measure(endurance.idle, SHARED, repeated=False),
+    "memory": Measure(endurance.memory, SHARED, repeated=False),
     "backlog": Measure(endurance.backlog, repeated=False),
-    "history": Measure(endurance.history, ("sqlite",), repeated=False),
+    "history": Measure(endurance.history, ("sqlite", "postgres"), repeated=False),
 }
 
 
@@ -69,7 +73,9 @@ def main() -> int:
     sizes = Sizes(backlog=options.backlog, history=options.history, memory=options.memory).scaled(
         options.scale
     )
-    rounds = asyncio.run(measure(options, sizes))
+    stores = options.stores or DEFAULT
+    with servers_for(stores, options.urls) as servers:
+        rounds = asyncio.run(measure(options, stores, servers, sizes))
     found = [line for store in rounds for line in report.lines(store, rounds[store], rounds[BARE])]
     about = report.machine()
     if options.json:
@@ -90,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("measures", nargs="*", default=list(MEASURES), help="all of them if none is named")
     made.add_argument("--store", dest="stores", action="append", choices=STORES, help="may be repeated")
+    made.add_argument(
+        "--url", dest="urls", action="append", default=[], help="a server's, else a private one is started"
+    )
     made.add_argument("--repeat", type=int, default=3, help="rounds; the table shows medians")
     made.add_argument("--json", action="store_true", help="for machines, with every round")
     made.add_argument("--folder", type=Path, help="where stores lie: on the disk that matters")
@@ -102,14 +111,16 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-async def measure(options: argparse.Namespace, sizes: Sizes) -> dict[str, list[dict[str, float]]]:
+async def measure(
+    options: argparse.Namespace, stores: Sequence[str], servers: Mapping[str, str], sizes: Sizes
+) -> dict[str, list[dict[str, float]]]:
     """The figures of every store, round by round."""
-    rounds: dict[str, list[dict[str, float]]] = {store: [] for store in (*(options.stores or STORES), BARE)}
+    rounds: dict[str, list[dict[str, float]]] = {store: [] for store in (*stores, BARE)}
     for number in range(options.repeat):
         for store, found in rounds.items():
             figures: dict[str, float] = {}
             for name in _chosen(options.measures, store, first=number == 0):
-                figures |= await _measured(name, store, options.folder, sizes)
+                figures |= await _measured(name, Ground(store, servers.get(store)), options.folder, sizes)
             found.append(figures)
     return rounds
 
@@ -118,10 +129,10 @@ def _chosen(names: Sequence[str], store: str, *, first: bool) -> list[str]:
     return [name for name in names if store in MEASURES[name].stores and (first or MEASURES[name].repeated)]
 
 
-async def _measured(name: str, store: str, folder: Path | None, sizes: Sizes) -> dict[str, float]:
-    print(f"{store} {name} ...", end=" ", file=sys.stderr, flush=True)
+async def _measured(name: str, ground: Ground, folder: Path | None, sizes: Sizes) -> dict[str, float]:
+    print(f"{ground.store} {name} ...", end=" ", file=sys.stderr, flush=True)
     begin_s = time.monotonic()
-    async with arena(store, folder) as place:
+    async with arena(ground, folder) as place:
         figures = await MEASURES[name].function(place, sizes)
     shown = ", ".join(
         f"{key} {value:,.4g}" if value < 1000 else f"{key} {value:,.0f}" for key, value in figures.items()

@@ -18,6 +18,11 @@ async def limits(place: Arena, sizes: Sizes) -> Figures:
     return {f"bare_{name}": value for name, value in answer.items()}
 
 
+async def trips(place: Arena, sizes: Sizes) -> Figures:
+    """What the bare driver does one after another: commits on PostgreSQL, SETs on Redis."""
+    return {"trips": await place.ground.trips()}
+
+
 async def one(place: Arena, sizes: Sizes) -> Figures:
     """Enqueue one by one, each after the last one's answer."""
     return {"one": (await place.run("enqueue", "one", sizes.one))["per_s"]}

@@ -1,6 +1,7 @@
 """The benchmarks: the whole suite runs from its command line with tiny sizes. No figure is judged here."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The suite, as somebody types it."""
     return subprocess.run(
         [sys.executable, str(RUN), "--scale", "0.0001", "--repeat", "1", *arguments],
+        env=os.environ | {"PYTHONPATH": str(RUN.parents[1])},
         capture_output=True,
         text=True,
         check=False,
@@ -60,6 +62,13 @@ def test_every_short_measure_has_a_figure_on_sqlite_and_shares_of_the_bare_limit
 def test_the_long_measures_have_figures_on_sqlite():
     lines = measured(*LONG, "--store", "sqlite")
     assert lines.keys() == {"idle_cpu", "idle_calls", "memory", "memory_growth", "backlog", "history"}
+
+
+@pytest.mark.parametrize("store", ["postgres", "redis"])
+def test_a_store_on_a_server_is_compared_with_its_bare_driver(store: str):
+    lines = measured("trips", "one", "drain", "latency", "--store", store)
+    assert lines.keys() == {"trips", "one", "drain", "latency_p50", "latency_p99"}
+    assert lines["one"]["limit"] == "bare commit or trip"
 
 
 def test_a_run_for_people_is_a_table_that_names_the_machine():
