@@ -6,7 +6,7 @@
     ```output      is compared with what the Python block before it printed
 
 What a page shows as `…` may be anything: an id, a time, some lines. Where it says redis://localhost:6379/0, a durable
-server is there that runs for the docs only.
+server is there that runs for the docs only; a page of SERVED finds one in its environment.
 """
 
 import atexit
@@ -17,16 +17,19 @@ import re
 import subprocess
 import sys
 import tempfile
+import uuid
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 from sybil.region import Lexeme
 
-from servers import redis_versions, start_redis
+from servers import redis_versions, running, start_redis
 from servers.redis import DURABLE
 
 FILE_NAME = re.compile(r"# (\S+\.\w+)\n")
@@ -37,8 +40,30 @@ PAGE_REDIS = "redis://localhost:6379/0"
 run_python = PythonEvaluator()
 
 
+def postgres_environment() -> dict[str, str]:
+    """PostgreSQL's own variables for an empty database."""
+    import psycopg  # most runs need neither it nor a server
+
+    url = urlsplit(running.postgres().url)
+    name = f"page_{uuid.uuid4().hex}"
+    with psycopg.connect(url.geturl(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return {
+        "PGHOST": url.hostname or "",
+        "PGPORT": str(url.port),
+        "PGUSER": url.username or "",
+        "PGPASSWORD": url.password or "",
+        "PGDATABASE": name,
+    }
+
+
+SERVED: dict[str, Callable[[], dict[str, str]]] = {"postgresql.md": postgres_environment}
+"""By the name of a page: what its environment says of a server that is started for it."""
+
+
 def python(example: Example) -> None:
     """Runs the block, or saves it as the file that it names."""
+    serve(example)
     if named := FILE_NAME.match(example.parsed):
         Path(named[1]).write_text(example.parsed, encoding="utf-8")
         return
@@ -63,6 +88,7 @@ def real_redis() -> str:
 
 def console(example: Example) -> None:
     """Runs each command of the block in the page's folder."""
+    serve(example)
     for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n?)*)", example.parsed, re.MULTILINE):
         if command.endswith(" &"):
             example.namespace["page_processes"].append(start(command.removesuffix(" &")))
@@ -78,6 +104,14 @@ def console(example: Example) -> None:
             env=plain_environment(),
         )
         compare(expected, done.stdout)
+
+
+def serve(example: Example) -> None:
+    """Starts the server that the page wants, once."""
+    wanted = SERVED.get(Path(example.path).name)
+    if wanted is not None and "page_environment" not in example.namespace:
+        example.namespace["page_environment"] = dict(os.environ)
+        os.environ.update(wanted())
 
 
 def start(command: str) -> subprocess.Popen[bytes]:
@@ -125,6 +159,9 @@ def enter_a_new_folder(namespace: dict[str, Any]) -> None:
 
 def leave_the_folder(namespace: dict[str, Any]) -> None:
     """Go back, end what still runs, and forget what the page wrote."""
+    if "page_environment" in namespace:
+        os.environ.clear()
+        os.environ.update(namespace["page_environment"])
     os.chdir(namespace["folder_before"])
     codes = [end(process) for process in namespace["page_processes"]]
     namespace["page_folder"].cleanup()

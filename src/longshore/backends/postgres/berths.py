@@ -162,9 +162,9 @@ class Berth:
 class Berths:
     """All of one event loop."""
 
-    def __init__(self, dsn: Dsn, connector: Connector, tide: Tide) -> None:
+    def __init__(self, dsn: Dsn, connector: Connector, tide: Tide, count: Callable[[], None]) -> None:
         self._dsn = dsn
-        self._berths = [Berth(partial(connector.connect, lane.name.lower()), tide) for lane in Lane]
+        self._berths = [Berth(partial(connector.connect, lane.name.lower(), count), tide) for lane in Lane]
         self._of_lanes = [self._berths[place] for place in BERTHS_OF_LANES[dsn.pool]]
         self._tide = tide
         self._end = self._until_the_loop_ends()

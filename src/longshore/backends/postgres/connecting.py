@@ -28,11 +28,12 @@ PATIENT_SHARE = 0.8
 class Connection:
     """A session with the server, for one call at a time, that counts its journeys."""
 
-    def __init__(self, driver: Driver, *, is_pooled: bool, count: Callable[[], None]) -> None:
+    def __init__(self, driver: Driver, *, is_pooled: bool) -> None:
         self.driver = driver
         self.is_pooled = is_pooled
         """Whether a pooler stands in between, so that nothing set for the session can be relied upon."""
-        self.count = count
+        self.count: Callable[[], None] = lambda: None
+        """Told of every journey."""
 
     async def fetch(self, statement: str, *values: Any) -> list[Row]:
         """All rows."""
@@ -80,30 +81,34 @@ class Connection:
 class Connector:
     """Connects to whichever host of a URL takes writes, the last good one first."""
 
-    def __init__(self, dsn: Dsn, clock: Clock, count: Callable[[], None]) -> None:
-        """`count` is told of every journey of its connections."""
+    def __init__(self, dsn: Dsn, clock: Clock) -> None:
         self._dsn = dsn
         self._clock = clock
-        self._count = count
         self._random = system_random()
         self._good = 0
         self._pooled: dict[int, bool] = {}
         """Of each host, once it is known."""
         self._ask_pid = statements(dsn.names)["session_pid"]
 
-    async def connect(self, purpose: str) -> Connection:
-        """A new connection, which pg_stat_activity shows with its purpose. Waits for a server that is full or just
-        starting, longer each time, for most of the deadline. Raises the driver's error."""
+    async def connect(self, purpose: str, count: Callable[[], None] = lambda: None) -> Connection:
+        """A new connection, which pg_stat_activity shows with its purpose; `count` is told of its journeys.
+
+        Waits for a server that is full or just starting, longer each time, for most of the deadline. Raises the
+        driver's error.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._dsn.deadline_seconds * PATIENT_SHARE
         patience = Patience(self._random, first_seconds=0.05, last_seconds=1.0)
         while True:
             try:
-                return await self._connect_anywhere(purpose)
+                connection = await self._connect_anywhere(purpose)
             except asyncpg.PostgresError as error:
                 seconds = patience.next_seconds()
                 if state_of(error) not in SOON or loop.time() + seconds > until:
                     raise
+            else:
+                connection.count = count
+                return connection
             await self._clock.sleep(seconds)
 
     async def _connect_anywhere(self, purpose: str) -> Connection:
@@ -175,8 +180,10 @@ class Connector:
                 f"no connection to {where} within {self._dsn.connect_seconds:g} s"
             ) from error
         except (asyncpg.ClientConfigurationError, ValueError) as error:
+            if isinstance(error, OSError):  # a certificate that is refused is both
+                raise
             raise SettingsError(f"{self._dsn.public} cannot be used: {error}") from error
-        return Connection(driver, is_pooled=is_pooled, count=self._count)
+        return Connection(driver, is_pooled=is_pooled)
 
 
 def session_settings(dsn: Dsn) -> dict[str, str]:

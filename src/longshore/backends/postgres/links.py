@@ -31,11 +31,12 @@ OfLoop = TypeVar("OfLoop")
 class Links:
     """The connections of one store handle, for any number of event loops."""
 
-    def __init__(self, dsn: Dsn, clock: Clock) -> None:
+    def __init__(self, dsn: Dsn, clock: Clock, connector: Connector | None = None) -> None:
+        """`connector` is one that knows the server already."""
         self.dsn = dsn
         self.journeys = 0
         """Round trips so far."""
-        self._connector = Connector(dsn, clock, self._count)
+        self._connector = connector or Connector(dsn, clock)
         self._statements = statements(dsn.names)
         self._clock = clock
         self._opening = asyncio.Lock()
@@ -65,6 +66,14 @@ class Links:
             except BaseException:
                 await self.close()
                 raise
+
+    def twin(self) -> "Links":
+        """Connections of its own to the same server; open without a journey. Raises StoreUnavailable("closed")."""
+        if closed := self._closed():
+            raise closed
+        twin = Links(self.dsn, self._clock, self._connector)
+        twin._process = self._process
+        return twin
 
     async def migrate(self, *, apply: bool) -> Migration:
         """See `Store.migrate`. Takes as long as it takes."""
@@ -140,7 +149,7 @@ class Links:
         loop = asyncio.get_running_loop()
         found = self._of_loops.get(loop)
         if found is None:
-            found = Berths(self.dsn, self._connector, self._tide)
+            found = Berths(self.dsn, self._connector, self._tide, self._count)
             with self._lock:
                 self._of_loops = _of_living(self._of_loops)
                 self._of_loops[loop] = found
@@ -154,7 +163,7 @@ class Links:
         that of connecting."""
         try:
             async with asyncio.timeout(self.dsn.deadline_seconds):
-                connection = await (way or self._connector).connect(purpose)
+                connection = await (way or self._connector).connect(purpose, self._count)
         except Exception as error:
             raise self._meaning(error) from error
         try:
@@ -180,7 +189,7 @@ class Links:
     def _way_to_listen(self) -> Connector:
         if self.dsn.notify is None:
             return self._connector
-        return Connector(elsewhere(self.dsn), self._clock, self._count)
+        return Connector(elsewhere(self.dsn), self._clock)
 
     async def _ring(self, channel: str) -> None:
         """Notifies a channel as verbs do."""
@@ -190,7 +199,7 @@ class Links:
         way = self._way_to_listen()
         announce = self._statements["announce"]
         return Ear(
-            lambda: way.connect("listen"),
+            lambda: way.connect("listen", self._count),
             ring=self._ring,
             announce=lambda kind, seconds: self.run(
                 Lane.OTHER, lambda c: c.execute(announce, kind.value, round(seconds * 1000))

@@ -105,7 +105,7 @@ class PostgresStore:
     async def twin(self) -> "PostgresStore":
         """See `Store.twin`: connections of its own."""
         twin = PostgresStore(self._dsn, clock=self._clock)
-        await twin.open()
+        twin._links, twin._safety = self._links.twin(), self._safety
         return twin
 
     async def migrate(self, *, apply: bool = True) -> Migration:

@@ -34,7 +34,7 @@ async def write(connection: Connection) -> None:
 
 
 async def test_a_backend_that_is_killed_takes_all_idle_connections_along(links: Links, query: Query) -> None:
-    """S4.6: whoever is told that the server shuts down trusts no other connection to it."""
+    """S3.19: whoever is told that the server shuts down trusts no other connection to it."""
     before = await pids(links)
 
     async def be_killed(connection: Connection) -> None:
@@ -53,7 +53,7 @@ async def test_a_backend_that_is_killed_while_idle_is_not_even_noticed(links: Li
 
 
 async def test_a_primary_that_was_demoted_is_left_at_once(links: Links, query: Query) -> None:
-    """S4.7: an error of a read-only server ends its connections, and the next call finds the new primary."""
+    """S3.19: an error of a read-only server ends its connections, and the next call finds the new primary."""
     before = await pids(links)
     await links.run(Lane.OTHER, lambda c: c.execute("SET default_transaction_read_only = on"))
     assert (
@@ -82,7 +82,7 @@ async def test_a_network_that_resets_connections_costs_one_call(
 async def test_a_black_hole_costs_no_more_than_the_deadline(
     make_links: MakeLinks, postgres: ServerLike, proxy: Proxy
 ) -> None:
-    """S4.8: calls resume within two deadlines, though the old connections never end."""
+    """S3.19: calls resume within two deadlines, though the old connections never end."""
     links = await make_links(proxy.url_for(postgres.url), deadline=1)
     await pids(links)
     proxy.swallow()

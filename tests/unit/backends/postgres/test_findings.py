@@ -60,7 +60,7 @@ def codes(facts: Facts) -> list[str]:
 
 @pytest.mark.parametrize("code", PLANTED)
 def test_what_is_planted_is_found_and_nothing_else(code: str) -> None:
-    """S9.7: each finding has a level, a problem and a remedy."""
+    """Each finding has a level, a problem and a remedy."""
     [finding] = judge(msgspec.structs.replace(GOOD, **PLANTED[code]))
     assert finding.code == code
     assert finding.level in {"error", "warning"}

@@ -42,7 +42,7 @@ async def test_claiming_and_settling_and_adding_and_reading_go_on_side_by_side(l
 
 
 async def test_a_heartbeat_waits_for_nobody_even_in_the_smallest_pool(make_links: MakeLinks) -> None:
-    """S4.2: a lease is prolonged in time, whatever else goes on."""
+    """S3.17: a lease is prolonged in time, whatever else goes on."""
     links = await make_links(pool=1)
     assert await overlap(links, Lane.SETTLE, Lane.LEASE)
     assert not await overlap(links, Lane.CLAIM, Lane.SETTLE)

@@ -71,7 +71,7 @@ async def test_who_listens_for_ends_of_jobs_is_known_to_those_who_end_them(links
 async def test_a_session_that_is_lost_is_found_again_and_everybody_looks_once(
     links: Links, query: Query
 ) -> None:
-    """S2.6: what was told in between is lost, so each listener is woken for all of its queues."""
+    """S1.4: what was told in between is lost, so each listener is woken for all of its queues."""
     some = await links.listen({WakeKind.PENDING}, {"a", "b"})
     anything = await links.listen({WakeKind.CANCEL}, None)
     await end_the_ear(query, links)
@@ -130,7 +130,7 @@ async def test_a_listener_that_nobody_waits_for_may_be_cancelled_while_it_joins(
 async def test_through_a_pooler_nothing_is_heard_and_it_is_said_once(
     make_links: MakeLinks, pooler: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """S2.7: LISTEN cannot work behind transaction pooling; listeners stay silent and polling goes on."""
+    """S1.4: LISTEN cannot work behind transaction pooling; listeners stay silent and polling goes on."""
     monkeypatch.setattr("longshore.backends.postgres.echoing.ECHO_SECONDS", 0.2)
     links = await make_links(pooler)
     with caplog.at_level(logging.WARNING):

@@ -139,7 +139,7 @@ def hostile_names(count: int) -> list[str]:
 
 
 def test_five_hundred_hostile_names_are_refused_as_schemas_and_as_prefixes() -> None:
-    """S9.3: nothing but names of letters, digits and underscores is ever put into a statement."""
+    """Nothing but names of letters, digits and underscores is ever put into a statement."""
     names = hostile_names(500)
     assert len(names) == 500
     for name in names:
