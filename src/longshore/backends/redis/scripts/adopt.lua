@@ -3,7 +3,7 @@
 -- arguments: now, channel, number of queues, their names, then for each job five: number of its queue 2 · id 16 · body
 --   (created, place and all), record, extras, errors, logs
 -- reply: for each job 1 (created) or 0 (a duplicate)
--- include: time records calls queues lives
+-- include: time layout records calls queues lives
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}

@@ -2,7 +2,7 @@
 -- keys: sessions cancels | jobs states running ids due back finished failed extras errors logs counts minutes ready
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each
--- include: time records sessions calls queues lives notes matching
+-- include: time layout records sessions calls queues lives notes matching
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
 local LOGS_KEPT = 200

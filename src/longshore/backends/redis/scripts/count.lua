@@ -3,7 +3,7 @@
 -- arguments: now, channel, how many minutes of history
 -- reply: 1 if the queue ever had a job; jobs by state, ten numbers; when the next in line was created; when the next job
 --   is due ('' for none); then the history: minute and letter, amount, …
--- include: time records
+-- include: time layout records
 
 local q = queue_keys(0)
 local LINE = 2 ^ 44

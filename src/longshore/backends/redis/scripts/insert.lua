@@ -2,7 +2,7 @@
 -- keys: | jobs ids due counts minutes line
 -- arguments: now, channel, number of lines, the queue and the number of jobs of each, then the items of each in order
 -- reply: for each item 1 (created) or 0 (a duplicate)
--- include: time records calls inserting
+-- include: time layout calls inserting
 
 local size = tonumber(ARGV[3])
 local at, replies = 3 + 2 * size, {}

@@ -2,7 +2,7 @@
 -- keys: | jobs states due back finished failed counts minutes ids ready
 -- arguments: now, channel, queue, limit
 -- reply: how many became pending; when the next job is due ('' for none); 1 if that is over already
--- include: time records calls queues lives
+-- include: time layout records calls queues lives
 
 local q = open_queue(0, ARGV[3])
 local limit = tonumber(ARGV[4])

@@ -4,7 +4,7 @@
 -- reply: 1 if this was all; the key of the last job looked at: its id, and for the order FINISHED its end before that;
 --   how many of `spare` are left; then for each job found, as many as the limit: id, body, record ('' of a new job),
 --   time when it is due ('' for none), extras, and if `full` errors and logs
--- include: time records sessions matching notes
+-- include: time layout records sessions matching notes
 
 local q = queue_keys(0)
 local query = cmsgpack.unpack(ARGV[3])

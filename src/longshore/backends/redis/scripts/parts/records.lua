@@ -12,24 +12,10 @@
 -- its place is in the body, and one of another job if it is in its record; what is not good is skipped, because
 -- taking an entry out of the middle of a list would cost a walk through it.
 
-local sub, byte, char = string.sub, string.byte, string.char
-local pack, unpack_bytes = struct.pack, struct.unpack
-
-local SCHEDULED, PENDING, RUNNING, RETRYING, COMPLETED, FAILED, CANCELLED = 1, 3, 4, 5, 6, 7, 8
-local FIRST_TERMINAL = 6
-local UNSETTLED = 255
-local FAILURE, CRASH, RELEASE = 1, 2, 3
-local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS = 1, 2, 4, 8, 16, 32 -- flags
-local HAS_RECORD = 'r'
-local NOWHERE = '\0\0\0\0\0\0'
-local NEVER = pack('<d', 0)
-local NEW_COUNTERS = pack('<I4I4I4I4', 0, 0, 0, 0)
-
 local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 local function with(flags, flag) return has(flags, flag) and flags or flags + flag end
 local function without(flags, flag) return has(flags, flag) and flags - flag or flags end
 
-local function place_bytes(place) return pack('>I6', place) end
 local function place_number(bytes) return (unpack_bytes('>I6', bytes)) end
 local function priority_of(body) return byte(body, 15) end
 local function place_of(body) return sub(body, 9, 14) end
