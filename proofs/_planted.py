@@ -417,4 +417,48 @@ MUTANTS = (
         "elseif not is_record_live('pause\\0' .. queue) then",
         "else",
     ),
+    # jobs of another store, and what is due next
+    Mutant(
+        "adopt forgets the fence",
+        "memory/adopting.py",
+        "row.crashes, row.releases = job.fence,",
+        "row.crashes, row.releases = 0,",
+    ),
+    Mutant("adopt overwrites", "memory/adopting.py", "if job.id in shelves.rows:", "if False:"),
+    Mutant("adopt forgets the words of search", "memory/adopting.py", "        **keys._asdict(),\n", ""),
+    Mutant("adopt takes running jobs", "memory/store.py", "        check_adoptable(jobs)\n", ""),
+    Mutant("adopt counts nothing", "memory/shelves.py", "        queue.counts[row.state] += 1\n\n", "\n"),
+    Mutant(
+        "any durability is promised",
+        "memory/store.py",
+        "        check_reachable(durability, best=self.durability, url=self.url)\n",
+        "",
+    ),
+    Mutant(
+        "an earlier due time tells nobody",
+        "memory/queues.py",
+        "not self._due or run_ms < self._due[0][0]",
+        "not self._due",
+    ),
+    Mutant(
+        "every due time tells who promotes",
+        "memory/queues.py",
+        "not self._due or run_ms < self._due[0][0]",
+        "True",
+    ),
+    Mutant("adopt counts nothing", "sqlite/adopting.py", "    tx.moved(job.queue, None, state)\n", ""),
+    Mutant("adopt puts all at one place", "sqlite/adopting.py", "tx.places(job.queue, 1) if", "1 if"),
+    Mutant(
+        "adopted errors take the place of new ones",
+        "sqlite/adopting.py",
+        "job.fence - len(errors) + 1",
+        "job.fence + 1",
+    ),
+    Mutant(
+        "a retry that is due tells nobody",
+        "sqlite/batches.py",
+        "                tx.waits(queue, due_ms)\n",
+        "                pass\n",
+    ),
+    Mutant("an earlier due time tells nobody", "sqlite/transaction.py", "run_ms <= next_due[0]", "False"),
 )

@@ -11,12 +11,15 @@ from longshore.cli.failures import FAILED, Failure
 from longshore.cli.options import json_option, run
 from longshore.cli.progress import Progress
 from longshore.cli.tables import print_json, print_table
-from longshore.core.clock import SystemClock
+from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.errors import UnknownQueue
+from longshore.core.events import Bus
 from longshore.core.states import ORDER, State
-from longshore.manager.settings import without_secrets
+from longshore.engine.engine import Engine
+from longshore.manager.settings import load_settings, without_secrets
 from longshore.moving.mover import Moved, Mover, Plan, Standing, standing
 from longshore.store.contract import Store
+from longshore.upkeep.rescuer import Rescuer
 
 Row = tuple[str, State, int, int, int, int, int]
 TITLES = ("QUEUE", "STATE", "WERE", "MOVED", "WERE THERE", "LEFT", "TARGET HAS")
@@ -154,7 +157,28 @@ async def _move(source: str, target: str, plan: Plan) -> Moved:
             mover = Mover(
                 here, there, plan, clock, watch=lambda done, of: progress.move("moved", done, max(done, of))
             )
-            return await mover.run()
+            async with _rescuing(here, clock):
+                return await mover.run()
+
+
+@asynccontextmanager
+async def _rescuing(store: Store, clock: Clock) -> AsyncIterator[None]:
+    """Brings back the jobs of workers that are gone: at the source perhaps nobody else is left who does."""
+    bus, random = Bus(), system_random()
+    rescuer = Rescuer(
+        Engine(store, bus=bus, clock=clock, random=random),
+        find=lambda *_: None,
+        lease_seconds=load_settings().lease,
+        make_job=lambda record: record,
+        bus=bus,
+        clock=clock,
+        random=random,
+    )
+    await rescuer.start()
+    try:
+        yield
+    finally:
+        await rescuer.stop()
 
 
 async def _give_up(source: str, target: str, plan: Plan) -> Sequence[str]:

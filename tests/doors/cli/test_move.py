@@ -84,6 +84,22 @@ def test_jobs_that_run_make_it_fail_and_say_so(call, shop, urls):
     assert "1 are left at the source: 1 of them run" in result.output
 
 
+def test_jobs_of_a_worker_that_is_gone_are_brought_back_and_moved(call, shop, urls):
+    shop.add("a")
+    shop.hold(1)
+    asyncio.run(end_session(urls[0], shop.session))
+    result = call("move", *urls)
+    assert result.exit_code == 0, result.output
+    assert sum(asyncio.run(standing(urls[1]))["emails"].values()) == 1
+
+
+async def end_session(url, session):
+    store = open_store(url)
+    await store.open()
+    await store.extend([Lease(session=session, lease_ms=0)])
+    await store.close()
+
+
 def test_giving_up_resumes_the_queues(call, filled):
     call("move", *filled)
     result = call("move", *filled, "--give-up")

@@ -80,7 +80,7 @@ async def test_adopted_jobs_are_counted_but_not_as_added(store: Store) -> None:
 
 
 async def test_pending_jobs_line_up_behind_those_that_are_there(store: Store) -> None:
-    old = await add(store)
+    old = await add(store, 2)
     jobs = [foreign_job() for _ in range(3)]
     jobs.reverse()
     urgent = foreign_job(priority=1)
