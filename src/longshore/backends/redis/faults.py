@@ -1,5 +1,7 @@
 """This module says what an error of Redis means for whoever called."""
 
+import re
+
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -10,6 +12,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as LostConnection
@@ -36,13 +39,27 @@ _BY_PREFIX = (
     ("NOAUTH", "unreachable", "see user and password in the URL"),
 )
 
-PASSING = (BusyLoadingError, MasterDownError, ClusterDownError, TryAgainError, ReadOnlyError)
-"""Nothing was done, and a moment later, or on another server, the same call may be: a failover is under way."""
+_PASSING = (BusyLoadingError, MasterDownError, ClusterDownError, TryAgainError, ReadOnlyError)
+_INSIDE = re.compile(r"-((READONLY|OOM|MISCONF|NOREPLICAS) .*)", re.DOTALL)
+_KINDS = {"READONLY": ReadOnlyError, "OOM": OutOfMemoryError}
+
+
+def refined(error: ResponseError) -> ResponseError:
+    """The same error, or the one inside it: Redis 6 says of a write that a script may not do only that the script
+    failed, and at the end of the text why."""
+    found = _INSIDE.search(str(error)) if type(error) is ResponseError else None
+    return error if found is None else _KINDS.get(found[2], ResponseError)(found[1])
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether nothing was done, and a moment later, or on another server, the same call may be: a failover is under
+    way, or a master is cut off from its replicas."""
+    return isinstance(error, _PASSING) or str(error).startswith("NOREPLICAS")
 
 
 def meaning(error: BaseException, place: str) -> Exception:
     """What to raise instead of redis-py's error: StoreUnavailable, or itself where only one command is wrong."""
-    text = str(error).rstrip(".")
+    text = str(error).partition(" script: ")[0].rstrip(".")
     for kind, reason, advice in _REASONS:
         if isinstance(error, kind):
             return StoreUnavailable(reason, f"{place}: {text}; {advice}")

@@ -5,6 +5,7 @@ A store handle has one `Links`; it keeps connections per event loop, because a s
 
 import asyncio
 import random
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
@@ -27,6 +28,9 @@ from longshore.core.errors import StoreUnavailable
 
 __all__ = ["Call", "Lane", "Links", "Reply", "Script", "Word"]
 
+LEAVING_SECONDS = 1.0
+"""For the connections of another thread's event loop, which may have stopped."""
+
 
 class Links:
     """The connections of one store handle, for any event loop that uses it."""
@@ -45,6 +49,7 @@ class Links:
         self._closing: dict[object, Callable[[], None]] = {}
         self._routes: dict[asyncio.AbstractEventLoop, Route] = {}
         self._is_closed = False
+        self._lock = threading.Lock()
 
     async def open(self) -> None:
         """Connects, and takes stock. Raises StoreUnavailable."""
@@ -57,16 +62,15 @@ class Links:
         self._is_closed = True
         for close in list(self._closing.values()):
             close()
-        routes, self._routes = self._routes, {}
+        with self._lock:
+            routes, self._routes = self._routes, {}
         reason = StoreUnavailable("closed", "it was closed")
         for loop, route in routes.items():
             if loop is asyncio.get_running_loop():
                 await route.close(reason)
-            elif not loop.is_closed():
-                closing = asyncio.run_coroutine_threadsafe(route.close(reason), loop)
-                await asyncio.wait(
-                    {asyncio.wrap_future(closing)}, timeout=1
-                )  # that loop may be ending itself
+            elif loop.is_running():
+                elsewhere = asyncio.run_coroutine_threadsafe(route.close(reason), loop)
+                await asyncio.wait({asyncio.wrap_future(elsewhere)}, timeout=LEAVING_SECONDS)
 
     async def call(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[Word], *, lane: Lane = Lane.CALL
@@ -151,8 +155,10 @@ class Links:
         loop = asyncio.get_running_loop()
         route = self._routes.get(loop)
         if route is None:
-            self._routes = {each: kept for each, kept in self._routes.items() if not each.is_closed()}
-            route = self._routes[loop] = route_of(self.address)
+            with self._lock:  # other threads' loops may come at the same time
+                for gone in [each for each in self._routes if each.is_closed()]:
+                    del self._routes[gone]
+                route = self._routes[loop] = route_of(self.address)
         return route
 
     def _trip(self, lane: Lane, *, is_adding: bool = False) -> Trip:

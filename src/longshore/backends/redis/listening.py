@@ -22,8 +22,8 @@ from longshore.core.errors import StoreUnavailable
 from longshore.store.replies import Wake, WakeKind
 
 PING_SECONDS = 50.0
-"""A connection on which nothing came for so long is asked whether it still lives: about a command a minute. The kernel asks sooner
-(TCP keepalive, which redis-py sets to 45 s), but not where something in between answers for a dead server."""
+"""A connection on which nothing came for so long is asked whether it still lives: about a command a minute. The kernel
+asks sooner (TCP keepalive), but not where something in between answers for a dead server."""
 PONG_SECONDS = 5.0
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 KINDS = {kind.value: kind for kind in WakeKind}

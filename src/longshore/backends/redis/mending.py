@@ -11,7 +11,7 @@ from typing import NamedTuple
 from redis.exceptions import AskError, MovedError, NoScriptError, ReadOnlyError
 
 from longshore.backends.redis.errands import Errand
-from longshore.backends.redis.faults import PASSING, is_loss, meaning
+from longshore.backends.redis.faults import is_loss, may_pass, meaning
 from longshore.backends.redis.nodes import Lane, Node, Unsent
 from longshore.backends.redis.routes import Route
 from longshore.backends.redis.wire import Reply, Word
@@ -78,7 +78,7 @@ class Mender:
         if isinstance(reply, AskError):  # of which MovedError is a kind
             words = [errand.words] if isinstance(reply, MovedError) else [("ASKING",), errand.words]
             return trip.route.redirected(reply, node), words
-        if not _may_pass(reply, errand, tries, has_others=trip.route.has_others):
+        if not _is_worth_it(reply, errand, tries, has_others=trip.route.has_others):
             self.good(node, reply)
         if isinstance(reply, ReadOnlyError):
             node.lose(reply)  # another server may stand behind the same name by now
@@ -100,11 +100,11 @@ class Mender:
         await self._clock.sleep(max(0.0, min(seconds, trip.due - asyncio.get_running_loop().time())))
 
 
-def _may_pass(reply: Exception, errand: Errand, tries: int, *, has_others: bool) -> bool:
+def _is_worth_it(reply: Exception, errand: Errand, tries: int, *, has_others: bool) -> bool:
     """Whether the same errand may succeed a moment later. A server that is alone gets one more chance where it was
     there a moment ago: it may have restarted, and its connections with it."""
     if isinstance(reply, Unsent):
         return has_others
-    if isinstance(reply, PASSING):
+    if may_pass(reply):
         return has_others or (isinstance(reply, ReadOnlyError) and tries == 0)
     return is_loss(reply) and errand.is_repeatable and (has_others or tries == 0)

@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as LateAnswer
 
+from longshore.backends.redis.faults import refined
 from longshore.backends.redis.url import Address, Host
 
 LONGEST_DIAL_SECONDS = 5.0
@@ -140,7 +141,7 @@ class Wire:
                 try:
                     reply: Reply = await self._driver.read_response(timeout=math.inf)
                 except ResponseError as refusal:
-                    reply = refusal
+                    reply = refined(refusal)
                 if not self._open:
                     raise LostConnection(f"an answer that nobody asked for: {reply!r:.100}")
                 answer = self._open.popleft().answer
