@@ -51,6 +51,14 @@ class Shop:
         await connection.close()
         return [row[0] for row in rows]
 
+    async def somebody_waits_for_a_lock(self):
+        """Returns when somebody does."""
+        connection = await asyncpg.connect(self.url)
+        waiting = 0
+        while not waiting:
+            waiting = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        await connection.close()
+
     async def run_one(self, name="order"):
         """Runs the only job, and gives it as it is afterwards."""
         job = await self.manager.add_job("q", name, {})
@@ -245,6 +253,41 @@ async def test_what_is_no_connection_is_refused_with_what_is(shop):
         await asyncio.to_thread(shop.greet.options(connection=wrong).enqueue_sync, "a")
     lite.dispose()
     assert await shop.ids() == []
+
+
+async def test_one_id_in_two_transactions_at_once_is_one_job_and_breaks_neither(shop):
+    """The second waits for the first, and finds what that has decided."""
+    own = UUID(bytes=new_id())
+    first, second = await asyncpg.connect(shop.url), await asyncpg.connect(shop.url)
+    for ends in ("commit", "rollback"):
+        transactions = [first.transaction(), second.transaction()]
+        for transaction in transactions:
+            await transaction.start()
+        await shop.greet.options(connection=first, job_id=own).enqueue(ends)
+        waiting = asyncio.create_task(shop.greet.options(connection=second, job_id=own).enqueue("second"))
+        await shop.somebody_waits_for_a_lock()
+        await getattr(transactions[0], ends)()
+        await waiting
+        await transactions[1].commit()
+        [job] = await shop.manager.get_jobs()
+        assert job.data == {"who": "second" if ends == "rollback" else "commit"}
+        await job.delete()
+    await first.close()
+    await second.close()
+
+
+async def test_serializable_transactions_do_not_break_each_other_by_adding(shop):
+    async def buy(number):
+        connection = await asyncpg.connect(shop.url)
+        for _ in range(5):
+            async with connection.transaction(isolation="serializable"):
+                await shop.greet.options(connection=connection).enqueue(str(number))
+                await barrier.wait()
+        await connection.close()
+
+    barrier = asyncio.Barrier(6)
+    await asyncio.gather(*(buy(number) for number in range(6)))
+    assert len(await shop.ids()) == 30
 
 
 @pytest.mark.parametrize("kind", ["asyncpg", "psycopg"])

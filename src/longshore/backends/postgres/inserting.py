@@ -17,12 +17,13 @@ async def insert(
     *,
     place: int | None = None,
     steps: Sequence[int] = (),
+    joins: bool = False,
 ) -> list[Inserted]:
     """Stores the jobs whose ids are not there yet, with one statement.
 
     `place` and `steps` give each job its place in line; without them it is the tail, in the order of the list. Raises
     the driver's unique violation where another session stores one of the ids in this very moment: then nothing was
-    stored, and the same call will find it a duplicate.
+    stored, and the same call will find it a duplicate. Not so with `joins`, in a transaction of the caller's.
     """
     order = _by_id(jobs)
     asked = jobs if order is None else [jobs[number] for number in order]
@@ -30,12 +31,20 @@ async def insert(
         steps = [steps[number] if steps else number + 1 for number in order]
     bodies, extras = bodies_of(asked), extras_of(asked)
     times = sparse(job.run_ms for job in asked), sparse(job.delay_ms or None for job in asked)
-    if place is None and not any(times):
-        rows = await dialect.fetch(connection, "insert_now", now_ms, dialect.channel, *bodies, *extras, steps)
-    else:
+    if joins or place is not None or any(times):
         rows = await dialect.fetch(
-            connection, "insert", now_ms, dialect.channel, *bodies, *times, *extras, place, steps
+            connection,
+            "insert_joining" if joins else "insert",
+            now_ms,
+            dialect.channel,
+            *bodies,
+            *times,
+            *extras,
+            place,
+            steps,
         )
+    else:
+        rows = await dialect.fetch(connection, "insert_now", now_ms, dialect.channel, *bodies, *extras, steps)
     [(created, which, _)] = rows
     if created == len(jobs):
         return [Inserted.CREATED] * len(jobs)

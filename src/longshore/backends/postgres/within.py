@@ -40,7 +40,7 @@ class PostgresWithin:
         """See `Within`."""
         if not jobs:
             return []
-        return await self._run(inserting.insert(self._caller, self._dialect, jobs, now_ms))
+        return await self._run(inserting.insert(self._caller, self._dialect, jobs, now_ms, joins=True))
 
     async def note(self, notes: Sequence[Note], *, now_ms: int | None = None) -> None:
         """See `Note`."""
