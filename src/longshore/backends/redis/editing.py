@@ -15,7 +15,7 @@ from longshore.backends.redis.queries import edit_words, note_words
 from longshore.backends.redis.searching import scan
 from longshore.core.ids import JobId
 from longshore.core.states import LIVE, ORDER, RETRIABLE, State
-from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, Edit, JobQuery, Note, Retry, Update
+from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, Edit, JobQuery, Note, Order, Retry, Update
 from longshore.store.replies import Changed
 
 Searching = Cancel | Retry | Delete | Update
@@ -44,11 +44,16 @@ def _is_direct(edit: Edit) -> bool:
     if isinstance(edit, Note):
         return True
     where = edit.where
-    return where.ids is not None and not where.spare and len(where.ids) <= min(where.limit, SCAN_LIMIT)
+    if where.ids is None or where.spare or where.order is Order.FINISHED:
+        return False
+    return len(where.ids) <= min(where.limit, SCAN_LIMIT)
 
 
 def _named(edit: Edit) -> Sequence[JobId]:
-    return (edit.id,) if isinstance(edit, Note) else (edit.where.ids or ())
+    """In the order of the query, in which they go to the tail too."""
+    if isinstance(edit, Note):
+        return (edit.id,)
+    return sorted(edit.where.ids or (), reverse=edit.where.order is Order.NEWEST)
 
 
 async def _edit_named(

@@ -5,7 +5,7 @@ import pytest
 from longshore.core.ids import new_id
 from longshore.core.states import State
 from longshore.core.verdict import BURIED, CANCELLED, COMPLETED, crashed, released, retry_after
-from longshore.store.commands import Cancel, Delete, Edit, JobQuery, Lease, Retry
+from longshore.store.commands import Cancel, Delete, Edit, JobQuery, Lease, Order, Retry
 from longshore.store.contract import Store
 from longshore.store.replies import Changed
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, SESSION, new_job, only, settlement
@@ -221,6 +221,16 @@ async def test_an_edit_takes_the_jobs_in_the_order_of_its_query(store: Store) ->
     jobs = await add(store, 5)
     newest = await edit(store, Cancel(where=JobQuery(limit=2)))
     assert set(newest.ids) == set(jobs[3:])
+
+
+@pytest.mark.parametrize("order", [Order.OLDEST, Order.NEWEST])
+async def test_jobs_retried_by_their_ids_go_to_the_tail_in_the_order_of_the_query(
+    store: Store, order: Order
+) -> None:
+    jobs = await add(store, 4, delay_ms=SECOND)
+    mixed = (jobs[2], jobs[0], jobs[3], jobs[1])
+    await edit(store, Retry(where=JobQuery(ids=mixed, order=order)))
+    assert await order_of_claims(store) == (jobs if order is Order.OLDEST else jobs[::-1])
 
 
 async def test_spare_leaves_the_first_of_the_order_out(store: Store) -> None:
