@@ -10,7 +10,7 @@ from longshore.backends import open_store
 from longshore.cli.failures import FAILED, Failure
 from longshore.cli.options import json_option, run
 from longshore.cli.progress import Progress
-from longshore.cli.tables import print_json, print_table
+from longshore.cli.tables import print_json, print_table, printable
 from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.errors import UnknownQueue
 from longshore.core.events import Bus
@@ -103,6 +103,7 @@ def as_plain(moved: Moved) -> dict[str, object]:
         "remaining": moved.remaining,
         "vanished": moved.vanished,
         "records": moved.records,
+        "paused": moved.paused,
         "queues": [dict(zip(words, row, strict=True)) for row in rows(moved)],
     }
 
@@ -116,6 +117,8 @@ def _print_moved(moved: Moved, target: str) -> None:
         click.echo(f"{moved.tally.already.total():,} were at the target already, which keeps its own")
     if moved.vanished:
         click.echo(f"{moved.vanished:,} were cancelled or deleted at the source meanwhile")
+    if moved.paused:
+        click.echo(printable(f"Paused at the target, so nobody runs their jobs: {', '.join(moved.paused)}"))
     running = moved.left.of([State.RUNNING])
     if moved.remaining:
         why = f"{running:,} of them run" if running else "they were added meanwhile"

@@ -7,13 +7,15 @@ at the source. See ADR 0010 for what happens when the process is killed at any p
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
 from longshore.core.clock import Clock
 from longshore.core.errors import MoveRefused, StoreUnavailable
+from longshore.core.job import JobRecord
 from longshore.core.states import TERMINAL, State
+from longshore.flow.pausing import paused
 from longshore.moving.belongings import copy_records, pause_source, resume_moved
 from longshore.moving.crossing import Crossing, Kind, Tally
 from longshore.moving.holding import WAITING
@@ -22,6 +24,10 @@ from longshore.store.commands import SCAN_LIMIT, JobQuery, Order
 from longshore.store.contract import Store
 
 POLL_SECONDS = 0.5
+FIRST_CHUNK = 100
+"""Jobs, until it is known how large they are."""
+CHUNK_BYTES = 8 * 1_048_576
+"""Of payloads and results in a chunk, about; there are a few copies of it in memory."""
 Watcher = Callable[[int, int], None]
 """Told how many jobs were moved, of how many."""
 
@@ -69,6 +75,8 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally
     records: int
     """Pauses, retentions and the like that were copied."""
+    paused: tuple[str, ...]
+    """Those queues of the plan that are paused at the target."""
     plan: Plan
 
     @property
@@ -127,6 +135,7 @@ class Mover:
             target=await standing(self._target, self._plan),
             tally=self._crossing.tally,
             records=records,
+            paused=tuple(filter(self._plan.means, await paused(self._target))),
             plan=self._plan,
         )
 
@@ -164,17 +173,24 @@ class Mover:
 
     async def _sweep(self, queue: str, of: int) -> int:
         """Moves what is there once; how many jobs it found."""
-        query = JobQuery(queues=(queue,), states=self._plan.states, order=Order.OLDEST, limit=SCAN_LIMIT)
+        query = JobQuery(queues=(queue,), states=self._plan.states, order=Order.OLDEST, limit=FIRST_CHUNK)
         found = 0
         cursor: str | None = ""
         while cursor is not None:
             [page] = await self._source.scan([msgspec.structs.replace(query, cursor=cursor or None)])
             cursor = page.cursor
             if page.jobs:
+                query = msgspec.structs.replace(query, limit=chunk_size(page.jobs))
                 found += len(page.jobs)
                 await self._crossing.cross([job.id for job in page.jobs])
                 self._watch(self._crossing.tally.total, of)
         return found
+
+
+def chunk_size(jobs: Sequence[JobRecord]) -> int:
+    """How many jobs like these make a chunk."""
+    total_bytes = sum(len(job.payload) + len(job.result or b"") for job in jobs)
+    return max(1, min(SCAN_LIMIT, CHUNK_BYTES * len(jobs) // max(total_bytes, 1)))
 
 
 async def standing(store: Store, plan: Plan) -> Standing:

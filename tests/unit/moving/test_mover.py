@@ -14,6 +14,7 @@ from longshore.flow import pausing
 from longshore.moving.comparing import Stays, compare
 from longshore.moving.holding import HELD_MS, LONGEST_MS
 from longshore.moving.journal import JOURNAL, KIND, Entry
+from longshore.moving.mover import chunk_size
 from longshore.store.commands import PAUSE, RETENTION, Delete, JobQuery, Put, RecordAsk, Retry
 from tests.unit.moving.yard import HOUR_MS, Hand, Killed
 
@@ -75,7 +76,7 @@ async def test_settings_of_queues_go_over_and_those_of_the_target_stay(yard):
     await yard.source.put([*counted, *kept, Put(kind="worker", key="w", value=b"{}", session="w")])
     await yard.target.put([Put(kind=RETENTION, key="video", value=b'{"failed":9}')])
     moved = await yard.mover().run()
-    assert moved.records == 5
+    assert (moved.records, moved.paused) == (5, ("mail",))
     assert (await pausing.paused(yard.target))["mail"].moved_to is None
     [retentions, requeues] = await yard.target.get([RecordAsk(RETENTION), RecordAsk(REQUEUES)])
     assert [record.value for record in retentions] == [b'{"failed":1}', b'{"failed":9}']
@@ -261,3 +262,9 @@ async def test_the_pause_of_a_move_is_the_only_record_of_its_kind_that_stays_beh
     await yard.mover().run()
     [pauses, moves] = await yard.source.get([RecordAsk(PAUSE), RecordAsk(KIND)])
     assert (len(pauses), moves) == (1, [])
+
+
+@pytest.mark.parametrize(("payload_bytes", "jobs"), [(0, 1000), (100, 1000), (84_000, 99), (100_000_000, 1)])
+def test_a_chunk_of_large_jobs_is_smaller(payload_bytes, jobs):
+    like = msgspec.structs.replace(record(), payload=b"x" * payload_bytes)
+    assert chunk_size([like, like]) == jobs
