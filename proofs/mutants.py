@@ -2,7 +2,7 @@
 
     python3 dev.py proof mutants [--store memory] [--only fence] [--by suite|walks] [--jobs 2]
 
-A bug is a change of text in a copy of the sources, tested in a process of its own: see proofs/_planted.py. The suite
+A bug is a change of text in a copy of the sources, tested in a process of its own: see proofs/_planted*.py. The suite
 of sentences has the first try, and the random walks another at what it missed; --by leaves it to one of them.
 """
 
@@ -16,8 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from _planted import MUTANTS, Mutant
+from _planted import MUTANTS as IN_FILES
+from _planted import Mutant
+from _planted_on_servers import ON_SERVERS
 
+MUTANTS = (*IN_FILES, *ON_SERVERS)
 ROOT = Path(__file__).resolve().parent.parent
 SUITE, WALKS = "suite", "walks"
 TOO_LONG_SECONDS = 600

@@ -1,6 +1,7 @@
 """This proof restarts the server under load: workers stay, no acknowledged job is lost, and the speed comes back.
 
-    python3 dev.py proof restarts [--store postgres] [--restarts 20] [--workers 2] [--slots 10] [--lease 5] [--every 5]
+    python3 dev.py proof restarts [--store postgres] [--restarts 20] [--workers 2] [--slots 10] [--lease 5]
+        [--every 11]
 
 Every second restart is a kill, the others are in order. The speed is that of jobs of 5 ms, in windows of a second; a
 producer keeps some thousand jobs ahead of the workers.
@@ -128,5 +129,5 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--slots", type=int, default=10)
     parser.add_argument("--lease", type=float, default=5)
-    parser.add_argument("--every", type=float, default=5, help="seconds between two restarts")
+    parser.add_argument("--every", type=float, default=11, help="seconds between two restarts")
     sys.exit(asyncio.run(main(parser.parse_args())))
