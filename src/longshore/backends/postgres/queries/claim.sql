@@ -1,7 +1,7 @@
 -- verb: claim
 -- parameters: now_ms (NULL: the server's clock), queues (each once), counts, sessions
 -- columns: the number of the ask (from 1), id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details; an ask whose session is over has one row without an id
--- index: ready_line; the primary keys of job, session and record
+-- index: ready_line; the primary keys of job, session and record (LIMIT 1 keeps the planner, which takes a tenth of the line for what LIMIT gives, from reading all of job)
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 ),
@@ -85,7 +85,12 @@ SELECT
     head.place
 FROM
     head
-    JOIN {schema}.{prefix}job AS job ON job.id = head.id
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM {schema}.{prefix}job
+        WHERE id = head.id
+        LIMIT 1
+    ) AS job
 UNION ALL
 SELECT n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM asked

@@ -67,7 +67,12 @@ SELECT
     head.place
 FROM
     head
-    JOIN {schema}.{prefix}job AS job ON job.id = head.id
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM {schema}.{prefix}job
+        WHERE id = head.id
+        LIMIT 1
+    ) AS job
 UNION ALL
 SELECT n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM asked

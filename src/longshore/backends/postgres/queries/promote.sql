@@ -7,10 +7,8 @@ WITH moment AS MATERIALIZED (
 ),
 due AS MATERIALIZED (
     SELECT later.ctid AS spot, later.*
-    FROM
-        moment,
-        {schema}.{prefix}later AS later
-    WHERE later.run_ms <= moment.now_ms
+    FROM {schema}.{prefix}later AS later
+    WHERE later.run_ms <= (SELECT moment.now_ms FROM moment)
     ORDER BY later.run_ms
     LIMIT $3
     FOR UPDATE OF later SKIP LOCKED
