@@ -54,14 +54,18 @@ async def sweep_minutes(caller: Caller, now_ms: int | None) -> None:
 async def _sweep_and_look(caller: Caller, limit: int, now_ms: int | None) -> dict[str, _Due]:
     """What is due in every queue. One round trip, as long as no other process adds a queue: the sweep tells their
     names, and meanwhile those are looked at that were known."""
-    known = caller.registry.known
-    looks = [caller.prepared("look_due", [queue], [max(limit, 0)], now_ms) for queue in known]
-    holding = await _sweep_apart(caller, now_ms) if caller.keys.is_cluster else []
-    sweep = caller.prepared_shared("sweep", HOME, holding, now_ms)
-    (names, _, _), *replies = await caller.each([sweep, *looks])
-    dues = {queue: _read(reply) for queue, reply in zip(known, replies, strict=True)}
-    new = await caller.registry.learn(names)
-    dues |= await _look(caller, new, limit, now_ms)
+    if caller.keys.is_cluster:
+        holding = await _sweep_apart(caller, now_ms)
+        [reply] = await caller.each([caller.prepared_shared("sweep", HOME, [0, 0, *holding], now_ms)])
+        await caller.registry.learn(reply[0])
+        dues = await _look(caller, caller.registry.known, limit, now_ms)
+    else:
+        known = caller.registry.known
+        words = [max(limit, 0), len(known)]
+        [(names, _, _, *looks)] = await caller.each([caller.prepared("sweep", known, words, now_ms)])
+        dues = {queue: _read(reply) for queue, reply in zip(known, looks, strict=True)}
+        new = await caller.registry.learn(names)
+        dues |= await _look(caller, new, limit, now_ms)
     await empty_outboxes(caller, [queue for queue, due in dues.items() if due.leaving], now_ms)
     return dues
 
@@ -72,7 +76,7 @@ async def _sweep_apart(caller: Caller, now_ms: int | None) -> list[bytes]:
     A mark that a session was ended goes when home has ended it too.
     """
     queues = await caller.registry.names()
-    replies = await caller.each([caller.prepared_shared("sweep", queue, [], now_ms) for queue in queues])
+    replies = await caller.each([caller.prepared_shared("sweep", queue, [0, 0], now_ms) for queue in queues])
     for queue, (_, _, ended) in zip(queues, replies, strict=True):
         if ended:
             words = [packed(EXTENDS, 0, session.decode()) for session in ended]

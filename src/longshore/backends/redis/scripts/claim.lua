@@ -125,10 +125,10 @@ elseif not is_record_live('pause\0' .. queue) then
 end
 local count = #reply - 2
 if count > 0 then
+  redis.call('HINCRBY', shared.held, session, count) -- first: whoever looks for lost jobs looks here
   call_with('HSET', q.running, running)
   if #moved > 0 then call_with('HDEL', q.states, moved) end
   redis.call('HINCRBY', q.counts, PENDING, -count)
   redis.call('HINCRBY', q.counts, RUNNING, count)
-  redis.call('HINCRBY', shared.held, session, count)
 end
 return reply

@@ -208,9 +208,6 @@ while i <= #ARGV do
   end
 end
 count_plain()
-for session, amount in pairs(held) do
-  if redis.call('HINCRBY', shared.held, session, amount) <= 0 then redis.call('HDEL', shared.held, session) end
-end
 for _, q in ipairs(queues) do
   if #q.ended_claims > 0 then call_with('HDEL', q.running, q.ended_claims) end
   if q.completed > 0 then
@@ -220,5 +217,8 @@ for _, q in ipairs(queues) do
     q.has_ended = true
   end
   close_queue(q)
+end
+for session, amount in pairs(held) do
+  if redis.call('HINCRBY', shared.held, session, amount) <= 0 then redis.call('HDEL', shared.held, session) end
 end
 return replies
