@@ -63,7 +63,7 @@ class Fetcher:
         self._random = random
         self._alarm = Alarm(clock)
         self._patience = Patience(random)
-        self._claimed_at = clock.monotonic()
+        self._paced_at = clock.monotonic()
         self._is_in_doubt = False
         """A claim was not answered, so the session may hold jobs that nobody here knows."""
         self._is_stopping = False
@@ -161,8 +161,8 @@ class Fetcher:
 
     def _pace(self, started: float) -> None:
         now = self._clock.monotonic()
-        self._lanes.pace(now - self._claimed_at, max(HORIZON_SECONDS, 2 * (now - started)))
-        self._claimed_at = now
+        if self._lanes.pace(now - self._paced_at, max(HORIZON_SECONDS, 2 * (now - started))):
+            self._paced_at = now
 
     async def _pause(self) -> None:
         wait_until = self._clock.monotonic() + self._patience.next_seconds()

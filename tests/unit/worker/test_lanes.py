@@ -80,6 +80,15 @@ def work_off(lanes, count):
         lanes.done("q")
 
 
+def test_two_claims_in_a_row_do_not_look_as_if_jobs_stood_still():
+    lanes = Lanes({"q": None}, 10, most_ahead=100)
+    work_off(lanes, 1_000)
+    assert lanes.pace(0.01, horizon_seconds=0.01)
+    assert asked(lanes) == {"q": 26}
+    assert not lanes.pace(0.0001, horizon_seconds=0.01)
+    assert asked(lanes) == {"q": 26}
+
+
 def test_the_stock_follows_the_pace_but_grows_step_by_step():
     lanes = Lanes({"q": None}, 10, most_ahead=100)
     stocks = []
