@@ -1,6 +1,7 @@
 """What servers and networks do to connections, and how soon the next call is well."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -8,8 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from longshore.backends.postgres.connecting import session_settings
 from longshore.backends.postgres.links import Connection, Lane, Links
+from longshore.backends.postgres.url import parse
 from longshore.core.errors import StoreUnavailable
+from servers import transaction_pool
 from servers.proxy import Proxy
 from servers.server import ServerLike
 from tests.unit.backends.postgres.asking import MakeLinks, Query, until
@@ -216,6 +220,22 @@ async def test_a_pooler_is_recognised_and_nothing_of_a_session_is_relied_upon(
         return connection.is_pooled
 
     assert await links.run(Lane.OTHER, is_pooled)
+
+
+async def test_a_pooler_that_takes_any_greeting_is_recognised_by_its_process(
+    make_links: MakeLinks, postgres: ServerLike, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PgBouncer does when its ignore_startup_parameters names our settings: they are lost without a word."""
+    words = {"application_name", *session_settings(parse(postgres.url))}
+    monkeypatch.setattr("servers.transaction_pool.ALLOWED", transaction_pool.ALLOWED | words)
+    with contextlib.closing(transaction_pool.TransactionPool(postgres.url, size=2)) as pool:
+        links = await make_links(pool.url)
+
+        async def is_pooled(connection: Connection) -> bool:
+            return connection.is_pooled
+
+        assert await links.run(Lane.OTHER, is_pooled)
+        await links.close()
 
 
 async def test_calls_through_a_pooler_may_each_reach_another_session(
