@@ -10,7 +10,7 @@ Tests do not start servers one by one: `servers.running` keeps one of each kind 
 """
 
 from servers.cluster import start_cluster
-from servers.postgres import postgres_versions, start_postgres
+from servers.postgres import postgres_versions, start_postgres, start_standby
 from servers.redis import redis_versions, start_redis
 from servers.sentinel import Sentinel, start_sentinel
 from servers.server import CannotStart, Group, Server, ServerLike
@@ -27,4 +27,5 @@ __all__ = [
     "start_postgres",
     "start_redis",
     "start_sentinel",
+    "start_standby",
 ]

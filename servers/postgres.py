@@ -5,8 +5,9 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from servers import binaries
 from servers.accounts import Account, borrowed, data_folder, readable
@@ -25,6 +26,9 @@ LEAN: Mapping[str, str] = {
     "wal_level": "minimal",
     "log_statement": "none",
 }
+REPLICATING: Mapping[str, str] = {"wal_level": "replica", "max_wal_senders": "4"}
+"""Settings of a primary that standbys follow."""
+
 READY = ["ready", "standby"]
 
 
@@ -52,6 +56,27 @@ def start_postgres(version: str, folder: Path, *, settings: Mapping[str, str] | 
     stated = {**LEAN, **(settings or {})}
     try:
         return first_to_start(lambda: _server(programs, data, password, stated, account, folder, version))
+    except CannotStart:
+        shutil.rmtree(data)
+        raise
+
+
+def start_standby(primary: Server, folder: Path) -> Server:
+    """A standby of a primary that was started as REPLICATING; `SELECT pg_promote()` makes it one itself.
+
+    Raises CannotStart.
+    """
+    account = borrowed()
+    programs, data = _programs(primary.version, account), data_folder(folder, account)
+    password = urlsplit(primary.url).password or ""
+    copying: list[str | Path] = ["--pgdata", data, "--dbname", primary.url, "--write-recovery-conf"]
+    copying += ["--checkpoint=fast", "--no-sync"]
+    try:
+        _run([programs / "pg_basebackup", *copying], account)
+        stated = {**LEAN, **REPLICATING}
+        return first_to_start(
+            lambda: _server(programs, data, password, stated, account, folder, primary.version)
+        )
     except CannotStart:
         shutil.rmtree(data)
         raise
@@ -91,6 +116,14 @@ def _initdb(programs: Path, data: Path, password: str, account: Account | None) 
         "--auth=password",
     ]
     command += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+    try:
+        _run(command, account)
+    finally:
+        secret.unlink()
+
+
+def _run(command: Sequence[str | Path], account: Account | None) -> None:
+    """Runs one of PostgreSQL's programs as the account. Raises CannotStart."""
     done = subprocess.run(
         command,
         capture_output=True,
@@ -101,9 +134,8 @@ def _initdb(programs: Path, data: Path, password: str, account: Account | None) 
         group=account.gid if account else None,
         extra_groups=[] if account else None,
     )
-    secret.unlink()
     if done.returncode != 0:
-        message = f"initdb of {programs} failed ({done.returncode}):\n{done.stdout}{done.stderr}"
+        message = f"{command[0]} failed ({done.returncode}):\n{done.stdout}{done.stderr}"
         raise CannotStart(message)
 
 

@@ -1,14 +1,16 @@
 """Workers on a PostgreSQL that is restarted, killed, made read-only or out of reach: none exits, and no job is lost."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from longshore import QueueManager
 from longshore.core.errors import StoreUnavailable
-from servers.postgres import postgres_versions, start_postgres
+from servers.postgres import REPLICATING, postgres_versions, start_postgres, start_standby
 from servers.proxy import Proxy
 from servers.server import ServerLike
 
@@ -69,13 +71,20 @@ class Load:
         assert set(self.seen) == set(range(JOBS))
 
 
+@contextlib.asynccontextmanager
+async def working(url: str) -> AsyncIterator[Load]:
+    """Workers, and what they work on."""
+    async with QueueManager(url, lease=3, grace=5, poll=0.5) as manager:
+        load = Load(manager)
+        await manager.start_workers(concurrency=8)
+        yield load
+
+
 @pytest.fixture
 async def load(server: ServerLike, proxy: Proxy, request: pytest.FixtureRequest) -> AsyncIterator[Load]:
     schema = f"load_{request.node.name.removeprefix('test_')[:40]}"
     url = f"{proxy.url_for(server.url)}?schema={schema}&deadline=2"
-    async with QueueManager(url, lease=3, grace=5, poll=0.5) as manager:
-        load = Load(manager)
-        await manager.start_workers(concurrency=8)
+    async with working(url) as load:
         yield load
 
 
@@ -146,3 +155,24 @@ async def test_workers_go_on_two_deadlines_after_a_black_hole(load: Load, proxy:
         await load.more.wait()
     await adding
     await load.end()
+
+
+async def test_workers_follow_from_a_primary_that_died_to_the_standby_that_was_promoted(
+    tmp_path: Path,
+) -> None:
+    """S3.19: both are in the URL. Jobs that only the old primary knew would be lost, so it waits for the standby."""
+    version = postgres_versions()[-1]
+    with (
+        start_postgres(version, tmp_path, settings=REPLICATING) as primary,
+        start_standby(primary, tmp_path) as standby,
+    ):
+        await ask(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        head, _, first = primary.url.rpartition("@")
+        second = standby.url.rpartition("@")[2]
+        async with working(f"{head}@{second.partition('/')[0]},{first}?deadline=2") as load:
+            adding = asyncio.create_task(load.add())
+            await load.many.wait()
+            await asyncio.to_thread(primary.kill)
+            await ask(standby, "ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_promote()")
+            await adding
+            await load.end()

@@ -11,7 +11,7 @@ import pytest
 from longshore.backends.postgres.links import Links
 from longshore.backends.postgres.url import parse
 from longshore.core.clock import ManualClock, SystemClock
-from servers.postgres import postgres_versions, start_postgres
+from servers.postgres import REPLICATING, postgres_versions, start_postgres, start_standby
 from servers.server import ServerLike
 from tests.unit.backends.postgres.asking import MakeLinks, Query, until
 
@@ -162,3 +162,21 @@ async def test_a_server_that_is_nearly_full_is_found(
     assert "few-connections" in await codes(links)
     for other in others[5:]:
         await other.close()
+
+
+async def test_a_standby_is_found_to_take_no_writes(tmp_path: Path) -> None:
+    version = postgres_versions()[-1]
+    with (
+        start_postgres(version, tmp_path, settings=REPLICATING) as primary,
+        start_standby(primary, tmp_path) as standby,
+    ):
+        links = Links(parse(primary.url), SystemClock())
+        await links.open()
+        await links.close()
+        connection = await asyncpg.connect(standby.url)
+        await until(connection.fetch, "SELECT to_regclass('longshore.ear') IS NOT NULL")
+        await connection.close()
+        links = Links(parse(standby.url), SystemClock())
+        await links.open()
+        assert "replica" in await codes(links)
+        await links.close()
