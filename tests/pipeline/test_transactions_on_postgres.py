@@ -16,6 +16,7 @@ from longshore.core.errors import ClaimLost, NotCommitted, SchemaMismatch, Unusa
 from longshore.core.ids import new_id
 from longshore.core.verdict import CANCELLED
 from longshore.store.commands import Settlement
+from servers.pgbouncer import start_pgbouncer
 from tests.pipeline.callers import (
     KINDS,
     Rollback,
@@ -239,6 +240,28 @@ async def test_blocking_connections_without_a_transaction_are_refused(shop):
 
     await asyncio.to_thread(application)
     assert await shop.ids() == []
+
+
+async def test_a_transaction_may_run_behind_a_pooler(shop, tmp_path):
+    """PgBouncer in transaction mode, or what treats its clients alike: a session may be another one each time."""
+    pooler = start_pgbouncer(shop.url, tmp_path)
+
+    async def with_asyncpg():
+        connection = await asyncpg.connect(pooler.url, statement_cache_size=0)
+        for _ in range(3):
+            async with connection.transaction():
+                await shop.greet.options(connection=connection).enqueue("a")
+        await connection.close()
+
+    def with_psycopg():
+        with psycopg.connect(pooler.url, prepare_threshold=None) as connection:
+            for _ in range(3):
+                shop.greet.options(connection=connection).enqueue_sync("a")
+                connection.commit()
+
+    await asyncio.gather(with_asyncpg(), asyncio.to_thread(with_psycopg))
+    await asyncio.to_thread(pooler.close)
+    assert len(await shop.ids()) == 6
 
 
 async def test_what_is_no_connection_is_refused_with_what_is(shop):

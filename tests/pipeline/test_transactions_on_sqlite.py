@@ -264,6 +264,8 @@ async def test_a_job_of_a_queue_that_keeps_nothing_is_gone_with_the_commit(shop)
     await shop.manager.add_job("q", "order", {})
     await shop.manager.run_until_empty(30)
     assert (await shop.ids(), shop.told) == ([], ["completed"])
+    job = await shop.manager.add_job("q", "order", {})
+    assert (await shop.manager.process_job(job.id)).state == "completed"
 
 
 async def test_who_has_lost_the_claim_can_neither_complete_nor_write(shop):

@@ -6,6 +6,7 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
+from longshore.core.states import State
 from longshore.engine.engine import Engine
 from longshore.store.commands import ClaimAsk, Settlement
 from longshore.store.replies import Claimed, Settled
@@ -37,8 +38,8 @@ class SingleClaim(Engine):
     def outcome_for(self, record: JobRecord) -> JobRecord:
         """The job after its attempt, for a queue that keeps nothing."""
         outcome = self._outcome
-        if outcome is None:
-            return record
+        if outcome is None:  # by the job itself, in a transaction of its own
+            return msgspec.structs.replace(record, state=State.COMPLETED)
         return msgspec.structs.replace(
             record, state=outcome.verdict.state, result=outcome.result, error_text=outcome.error_text
         )

@@ -30,6 +30,17 @@ _FORBIDDEN = {
 }
 
 
+class Guard:
+    """What SQLite asks whether a statement may be prepared. Of the store's own all may."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+
+    def __call__(self, operation: int, *_: object) -> int:
+        """SQLite's answer."""
+        return apsw.SQLITE_DENY if self.is_on and operation in _FORBIDDEN else apsw.SQLITE_OK
+
+
 class Withdrawn(Exception):
     """The visitor wants nothing of it kept. Never leaves this package."""
 
@@ -87,7 +98,8 @@ class Visit:
         """The visit as the writer's command: returns to be committed, and raises to be rolled back."""
         until = self._clock.monotonic() + self._seconds
         connection = tx.connection
-        connection.authorizer = _allows
+        if not isinstance(connection.authorizer, Guard):
+            connection.authorizer = Guard()  # stays: a change of it makes SQLite prepare every statement anew
         connection.set_progress_handler(lambda: self._clock.monotonic() > until, STEPS_BETWEEN_LOOKS)
         over: Exception = TransactionOver("This transaction has ended.")
         try:
@@ -97,7 +109,6 @@ class Visit:
             over = error
             raise
         finally:
-            connection.authorizer = None
             connection.set_progress_handler(None)
             self._refuse_from_now_on(over)
 
@@ -122,8 +133,11 @@ class Visit:
             said.take(tx)
 
     def _execute(self, tx: Transaction, statement: str, parameters: Parameters) -> Rows:
-        try:
-            return tx.connection.execute(statement, parameters).fetchall()
+        guard = tx.connection.authorizer
+        assert isinstance(guard, Guard)
+        guard.is_on = True
+        try:  # from the cache would come statements of the store's own, past the guard
+            return tx.connection.execute(statement, parameters, can_cache=False).fetchall()
         except apsw.AuthError as error:
             reasons = "; ".join(dict.fromkeys(_FORBIDDEN.values()))
             raise UsageError(
@@ -131,6 +145,8 @@ class Visit:
             ) from error
         except apsw.InterruptError as error:
             raise self._too_long() from error
+        finally:
+            guard.is_on = False
 
     def _too_long(self) -> TransactionOver:
         return TransactionOver(
@@ -177,7 +193,3 @@ class Turns:
             return others, visits
         self._was_visit = bool(visits)
         return visits[:1], others + visits[1:]
-
-
-def _allows(operation: int, *_: object) -> int:
-    return apsw.SQLITE_DENY if operation in _FORBIDDEN else apsw.SQLITE_OK

@@ -82,10 +82,12 @@ async def test_a_transaction_that_sqlite_rolls_back_is_over(store, jobs):
 )
 async def test_statements_that_would_take_it_out_of_the_stores_hands_are_refused(store, jobs, statement):
     async with store.transaction(PATIENT) as tx:
+        await store.within(tx).insert(jobs(1))  # from now on the store has a COMMIT of its own at hand
+    async with store.transaction(PATIENT) as tx:
         await store.within(tx).insert(jobs(1))
         with pytest.raises(UsageError, match="transaction control"):
             await tx.execute(statement)
-    assert await pending(store) == 1
+    assert await pending(store) == 2
 
 
 async def test_a_transaction_has_a_time_limit_and_then_everybody_else_goes_on(store, jobs):
