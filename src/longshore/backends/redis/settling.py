@@ -26,7 +26,7 @@ async def settle(caller: Caller, settlements: Sequence[Settlement], now_ms: int 
     await _register_followers(caller, settlements)
     outcomes = [Settled.STALE] * len(settlements)
     groups = grouped([each.queue for each in settlements], is_cluster=caller.keys.is_cluster)
-    calls = [_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
+    calls = [settle_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
     over: set[str] = set()
     for group, reply in zip(groups, await caller.each(calls), strict=True):
         for position, applied in zip(group, reply, strict=True):
@@ -54,7 +54,8 @@ async def _register_followers(caller: Caller, settlements: Sequence[Settlement])
         await caller.registry.add(queues)
 
 
-def _call(caller: Caller, settlements: Sequence[Settlement], now_ms: int | None) -> Call:
+def settle_call(caller: Caller, settlements: Sequence[Settlement], now_ms: int | None) -> Call:
+    """One call for settlements that lie together."""
     numbers = Numbers()
     words: list[bytes] = []
     for settlement in settlements:
