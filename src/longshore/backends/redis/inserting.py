@@ -27,7 +27,7 @@ async def insert(
     caller: Caller, jobs: Sequence[NewJob], durability: Durability | None, now_ms: int | None
 ) -> list[Inserted]:
     """Takes in new jobs: in one step on one server, in one for each queue on a Cluster."""
-    caller.links.refuse_unreachable(durability)
+    await caller.links.check_durability(durability)
     lines = _lines(jobs)
     await caller.registry.add([line.queue for line in lines])
     outcomes = [Inserted.DUPLICATE] * len(jobs)

@@ -28,6 +28,8 @@ from longshore.core.errors import StoreUnavailable
 
 __all__ = ["Call", "Lane", "Links", "Reply", "Script", "Word"]
 
+STOCK_SECONDS = 20.0
+"""Settings change: who asks for a durability relies on no older stock, and on none of other servers."""
 LEAVING_SECONDS = 1.0
 """For the connections of another thread's event loop, which may have stopped."""
 
@@ -43,6 +45,7 @@ class Links:
         self.chance = chance or system_random()
         self.standings: list[Standing] = []
         """As they were when stock was taken last."""
+        self._stock_at = 0.0
         self._mender = Mender(self.clock, self.chance)
         self._confirmer = Confirmer(self._mender)
         self._guard = Guard()
@@ -88,8 +91,8 @@ class Links:
         when that was not confirmed in time, and InvalidOption, with nothing done, where it can never be.
         """
         is_adding = any(call.script.is_adding for call in calls)
+        await self.check_durability(durability)
         if durability is not None and not self.durability.reaches(durability):
-            self.refuse_unreachable(durability)
             return await self._run_surely([Errand.of(call) for call in calls], durability)
         return await self._run([Errand.of(call) for call in calls], lane, is_adding=is_adding)
 
@@ -103,15 +106,22 @@ class Links:
         """How safe a write is as soon as it is answered, as it was when stock was taken last."""
         return level(self.standings)
 
-    def refuse_unreachable(self, durability: Durability | None) -> None:
-        """Raises InvalidOption for a level that these servers can never confirm."""
-        if durability is not None:
-            refuse_unreachable(durability, self.standings)
+    async def check_durability(self, durability: Durability | None) -> None:
+        """Raises InvalidOption for a level that these servers can never confirm, as they are now."""
+        if durability is None:
+            return
+        age = asyncio.get_running_loop().time() - self._stock_at
+        trip = self._trip(Lane.READ)
+        hosts = {node.host for node in await trip.route.all_nodes(trip.due)}
+        if age > STOCK_SECONDS or hosts != {standing.host for standing in self.standings}:
+            await self.take_stock()
+        refuse_unreachable(durability, self.standings)
 
     async def take_stock(self) -> list[Standing]:
         """How every server that takes writes stands. Raises StoreUnavailable."""
         self.standings = await take_stock(self.survey, self.clock)
-        self._guard.prime(self.standings, asyncio.get_running_loop().time())
+        self._stock_at = asyncio.get_running_loop().time()
+        self._guard.prime(self.standings, self._stock_at)
         return self.standings
 
     async def survey(self, commands: Sequence[Sequence[Word]]) -> list[tuple[Host, list[Reply | Exception]]]:

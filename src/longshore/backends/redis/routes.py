@@ -205,7 +205,7 @@ class Cluster(_Lookup):
     async def all_nodes(self, due: float, /) -> list[Node]:
         while not self._hosts:
             await self._looked(due)
-        return [self._node_at(host) for host in sorted({host for host in self._hosts if host is not None})]
+        return [self._node_at(host) for host in self._known]
 
     def doubt(self) -> None:
         self._hosts = []

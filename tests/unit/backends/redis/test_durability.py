@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from longshore.backends.redis import links as links_module
 from longshore.backends.redis.durability import level, refuse_unreachable
-from longshore.backends.redis.links import Call, Links
+from longshore.backends.redis.links import Call, Links, Script
 from longshore.backends.redis.standing import Standing
 from longshore.backends.redis.url import Host
 from longshore.core.durability import Durability
@@ -128,6 +129,39 @@ async def test_a_replica_that_does_not_answer_is_told_and_the_job_is_stored(tmp_
             replica.thaw()
             assert await links.call(GET, [key(links)], []) == b"2"
             assert await add(links, Durability.REPLICATED, 2) == b"OK"
+
+
+async def test_a_repeat_that_writes_nothing_is_confirmed_no_sooner(tmp_path: Path, connect: Connect):
+    """The server waits for a connection's last write, and a repeat has none of its own."""
+    once = Script("once", "return redis.call('SET', KEYS[1], ARGV[1], 'NX')", is_repeatable=True)
+    with start_redis(NEW, tmp_path, settings={"repl-diskless-sync-delay": "0"}) as master:
+        settings = {"replicaof": f"127.0.0.1 {master.port}"}
+        with start_redis(NEW, tmp_path, settings=settings) as replica:
+            links = await connect(master.url, deadline_seconds=1)
+            async with asyncio.timeout(20):
+                while b"state=online" not in await links.command("INFO", "replication"):
+                    await links.clock.sleep(0.01)
+            await links.take_stock()
+            replica.freeze()
+            await links.call(once, [key(links)], ["x"])
+            for _ in range(2):
+                with pytest.raises(NotDurable):
+                    await links.call_each([Call(once, [key(links)], ["x"])], durability=Durability.REPLICATED)
+            replica.thaw()
+
+
+async def test_settings_that_have_changed_are_seen_by_who_asks(
+    logged: Callable[[str], Server], connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(links_module, "STOCK_SECONDS", 0.0)
+    links = await connect(logged(OLD).url)
+    with pytest.raises(InvalidOption):
+        await add(links, Durability.FSYNC)
+    await links.command("CONFIG", "SET", "appendfsync", "always")
+    assert await add(links, Durability.FSYNC) == b"OK"
+    await links.command("CONFIG", "SET", "appendfsync", "everysec")
+    with pytest.raises(InvalidOption):
+        await add(links, Durability.FSYNC)
 
 
 async def test_a_store_that_is_gone_is_unavailable_and_not_merely_unsure(
