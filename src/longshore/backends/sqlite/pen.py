@@ -24,8 +24,10 @@ HOLD_SECONDS = 0.015
 """With the commit and the last command that makes 20 ms during which other processes wait."""
 QUICK_SECONDS = 0.001
 """A transaction may hold up an event loop so long. A slow disk, or large batches, take more."""
-MEMORY = 0.8
-"""How much of the mean is older than the last transaction: one of 10 ms makes the next four count as slow."""
+DOUBTS = 3
+"""So many more slow transactions than quick ones make a disk slow. One alone does not: on a busy machine the kernel
+gives the processor to others in the middle of a transaction, and then a change of thread costs more than ever."""
+MOST_DOUBTS = 6
 
 Each = TypeVar("Each", bound=Command)
 
@@ -46,7 +48,7 @@ class Pen:
         self._place: Place | None = None
         self.ended_at = 0.0
         """When the last transaction did, on the monotonic clock."""
-        self._mean_seconds = dict.fromkeys((True, False), QUICK_SECONDS)
+        self._doubts = dict.fromkeys((True, False), DOUBTS)
         self._waits_for_disk = True
         self._wait = BusyHandler(self.clock, settings.patience_seconds)
 
@@ -57,7 +59,7 @@ class Pen:
 
     def is_quick(self, *, must_last: bool) -> bool:
         """Whether such transactions are short these days, with their commits."""
-        return self._mean_seconds[must_last] < QUICK_SECONDS
+        return self._doubts[must_last] < DOUBTS
 
     def enter(self) -> None:
         """Connects if needed, and waits for its turn. Raises apsw.Error."""
@@ -155,7 +157,8 @@ class Pen:
             self._waits_for_disk = wait
 
     def _remember(self, must_last: bool, seconds: float) -> None:  # noqa: FBT001 - a key
-        self._mean_seconds[must_last] = MEMORY * self._mean_seconds[must_last] + (1 - MEMORY) * seconds
+        doubts = self._doubts[must_last] + (1 if seconds > QUICK_SECONDS else -1)
+        self._doubts[must_last] = min(max(doubts, 0), MOST_DOUBTS)
 
     def _run(self, group: Sequence[Command], transaction: Transaction, until: float) -> int:
         """How many have run; where one failed, the complement of its number."""

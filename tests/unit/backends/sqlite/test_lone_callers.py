@@ -8,10 +8,10 @@ import apsw
 import pytest
 
 from longshore.backends.sqlite.commands import OTHER
-from longshore.backends.sqlite.pen import QUICK_SECONDS
+from longshore.backends.sqlite.pen import DOUBTS, MOST_DOUBTS, QUICK_SECONDS
 from longshore.store.commands import Lease
 
-SLOW = QUICK_SECONDS * 10
+SLOW, QUICK = QUICK_SECONDS * 10, QUICK_SECONDS / 10
 
 
 def thread_of(tx: object) -> int:
@@ -29,7 +29,7 @@ def pen(store):
             if not store._core.writer._is_serving:
                 break
             await asyncio.sleep(0)
-        pen._mean_seconds = dict.fromkeys((True, False), 0.0)
+        pen._doubts = dict.fromkeys((True, False), 0)
         return pen
 
     return ready
@@ -46,8 +46,22 @@ async def test_any_other_is_left_to_the_thread_that_writes(store, pen):
 
 
 async def test_nobody_waits_for_a_slow_disk_in_the_event_loop(store, pen):
-    (await pen())._mean_seconds[True] = SLOW
+    (await pen())._doubts[True] = MOST_DOUBTS
     assert await store._write(OTHER, thread_of, is_small=True) != threading.get_ident()
+
+
+async def test_a_disk_is_slow_when_it_is_slow_again_and_again_and_quick_again_in_the_same_way(pen):
+    held = await pen()
+    for seconds in [SLOW] * (DOUBTS - 1) + [QUICK, SLOW]:
+        held._remember(must_last=True, seconds=seconds)
+        assert held.is_quick(must_last=True)
+    for _ in range(100):
+        held._remember(must_last=True, seconds=SLOW)
+    assert not held.is_quick(must_last=True)
+    assert held.is_quick(must_last=False)
+    for _ in range(MOST_DOUBTS):
+        held._remember(must_last=True, seconds=QUICK)
+    assert held.is_quick(must_last=True)
 
 
 async def test_nobody_waits_for_another_process_in_the_event_loop(store, path, pen, jobs):
@@ -87,7 +101,7 @@ async def test_a_loop_of_calls_lets_others_run(store, pen, jobs):
 
     counting = asyncio.create_task(count_turns())
     for _ in range(50):
-        held._mean_seconds[True] = 0.0
+        held._doubts[True] = 0
         await store.insert(jobs(1))
     counting.cancel()
     assert turns >= 5
