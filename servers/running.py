@@ -12,10 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from servers.cluster import start_cluster
+from servers.pgbouncer import start_pgbouncer
 from servers.postgres import postgres_versions, start_postgres
 from servers.redis import redis_versions, start_redis
 from servers.sentinel import Sentinel, start_sentinel
 from servers.server import Group, Server, ServerLike
+from servers.transaction_pool import TransactionPool
 
 POSTGRES_URL = "LONGSHORE_TEST_POSTGRES_URL"
 REDIS_URL = "LONGSHORE_TEST_REDIS_URL"
@@ -75,6 +77,14 @@ def postgres(version: str | None = None) -> ServerLike:
     """The running PostgreSQL of this version; the newest unless told."""
     chosen = version or postgres_majors()[-1]
     return Elsewhere(chosen) if chosen == POSTGRES_URL else _kept(start_postgres(chosen, folder()))
+
+
+@cache
+def pgbouncer() -> Server | TransactionPool:
+    """PgBouncer in transaction mode before the newest PostgreSQL, or what treats its clients alike."""
+    started = start_pgbouncer(postgres().url, folder())
+    atexit.register(started.close)
+    return started
 
 
 @cache

@@ -182,7 +182,9 @@ class Connector:
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             if isinstance(error, OSError):  # a certificate that is refused is both
                 raise
-            raise SettingsError(f"{self._dsn.public} cannot be used: {error}") from error
+            raise SettingsError(
+                f"{self._dsn.public} cannot be used: {' '.join(str(error).split())}"
+            ) from error
         return Connection(driver, is_pooled=is_pooled)
 
 

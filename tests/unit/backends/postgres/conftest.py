@@ -11,7 +11,6 @@ from longshore.backends.postgres.links import Links
 from longshore.backends.postgres.url import parse
 from longshore.core.clock import SystemClock
 from servers import running
-from servers.pgbouncer import start_pgbouncer
 from servers.proxy import Proxy
 from servers.server import ServerLike
 from tests.unit.backends.postgres.asking import MakeLinks, Query
@@ -67,8 +66,6 @@ def proxy() -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="session")
-def pooler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pooler() -> str:
     """The URL of PgBouncer in transaction mode, or of what treats its clients alike."""
-    pool = start_pgbouncer(running.postgres().url, tmp_path_factory.mktemp("pooler"))
-    yield pool.url
-    pool.close()
+    return running.pgbouncer().url

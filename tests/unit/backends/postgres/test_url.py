@@ -1,12 +1,14 @@
 """What a PostgreSQL URL may say, and that no error shows its secrets."""
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 
 from longshore.backends import open_store
 from longshore.backends.postgres.naming import Names
-from longshore.backends.postgres.url import elsewhere, parse
+from longshore.backends.postgres.url import OURS, elsewhere, parse
 from longshore.core.errors import InvalidOption, SettingsError, UnknownOption
 
 SECRET = "hunter2"
@@ -53,6 +55,12 @@ def test_hosts_may_stand_in_the_query_as_libpq_has_them() -> None:
 def test_a_misspelt_option_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(UnknownOption, match="Did you mean 'schema'"):
         parse("postgresql://db/shop?shema=jobs")
+
+
+def test_the_how_to_page_lists_every_word_of_ours() -> None:
+    page = Path(__file__).parents[4].joinpath("docs/how-to/postgresql.md").read_text()
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert listed == OURS | {"application_name"}
 
 
 @pytest.mark.parametrize(
