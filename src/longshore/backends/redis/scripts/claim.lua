@@ -2,7 +2,7 @@
 -- keys: sessions held records | jobs states running back counts ready
 -- arguments: now, channel, queue, session, how many, id of the one job that is wanted (or empty)
 -- reply: 1 if the session is over; 1 if there is more but the look was long; then for each job: id 16 · counters 16 · body
--- include: time layout records sessions calls
+-- include: time layout records sessions calls room
 
 local queue, session, wanted, only = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local q = queue_keys(0)
@@ -118,6 +118,7 @@ end
 
 if not is_live(session) then return { 1, 0 } end
 if wanted < 1 or tonumber(redis.call('HGET', q.counts, PENDING) or 0) < 1 then return reply end
+write_even_if_full(q.running)
 if only ~= '' then
   take_only(only)
 elseif not is_record_live('pause\0' .. queue) then

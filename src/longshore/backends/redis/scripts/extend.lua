@@ -2,7 +2,7 @@
 -- keys: sessions cancels |
 -- arguments: now, channel, then for each lease: how 1 (0 extends, 1 opens, 2 copies from home) · milliseconds 8 · session
 -- reply: for each lease: 1 (held), 0 (not there) or - (it was ended), and behind it the ids of its jobs that are to stop
--- include: time sessions
+-- include: time sessions room
 
 local EXTENDS, COPIES = 0, 2
 local replies, wishes = {}, nil
@@ -21,6 +21,7 @@ end
 
 local function is_ended(session) return redis.call('HGET', shared.sessions, session) == ENDED end
 
+write_even_if_full(shared.sessions)
 for i = 3, #ARGV do
   local how, lease_ms = struct.unpack('<Bd', ARGV[i])
   local session = string.sub(ARGV[i], 10)

@@ -4,7 +4,7 @@
 --   fence 4 · state 1 · charge 1 · flags 1 · time 8 · followers 2 · lengths of session 1, result 4, error 4, text 4 ·
 --   these four; and behind it each follower: number of its queue 2 · item, or ELSEWHERE 2 · length 1 · queue · item
 -- reply: for each settlement 1 (applied), 2 (applied, and its session ended by that) or 0 (stale)
--- include: time layout records sessions calls queues inserting lives notes
+-- include: time layout records sessions calls queues inserting lives notes room
 
 local ELSEWHERE = 65535
 local IF_LOST, KEEP, HAS_RESULT, HAS_ERROR, HAS_TEXT_TOO, AT_TIME = 1, 2, 4, 8, 16, 32
@@ -189,6 +189,7 @@ local function complete(q, id, arg, record)
 end
 
 read_all()
+write_even_if_full(shared.cancels)
 local i = 4 + size
 while i <= #ARGV do
   local arg = ARGV[i]
