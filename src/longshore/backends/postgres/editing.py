@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from longshore.backends.postgres.dialect import Dialect, Row, Runs
+from longshore.backends.postgres.pruning import prune, prunes
 from longshore.backends.postgres.rows import Match
 from longshore.backends.postgres.searching import is_by_ids, pick, read_ids, read_matches, test
 from longshore.core.ids import JobId
@@ -54,7 +55,9 @@ async def change(
     replies: list[Changed] = []
     for group in _groups(edits):
         first = group[0]
-        if isinstance(first, Note):
+        if prunes(first):
+            replies.append(await prune(connection, dialect, first, now_ms))
+        elif isinstance(first, Note):
             notes = [edit for edit in group if isinstance(edit, Note)]
             replies += await _note(connection, dialect, notes, now_ms)
         else:
