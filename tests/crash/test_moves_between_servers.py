@@ -1,13 +1,17 @@
 """`longshore move` between real servers: killed at its calls, with workers on both sides, every job runs once."""
 
+import asyncio
+from collections import Counter
 from itertools import count
 
 import pytest
 
+from longshore import QueueManager
 from longshore.backends import open_store
 from longshore.core.clock import SystemClock
 from longshore.core.states import State
 from longshore.moving.journal import KIND, LOCK
+from longshore.moving.mover import Mover, Plan
 from longshore.store.commands import Put
 from servers import running
 from tests.conformance import on_servers
@@ -89,3 +93,48 @@ async def test_a_move_killed_at_its_calls_runs_every_job_once(make_yard, source,
         assert not await yard.jobs(yard.source), kill_at
         assert await yard.states(yard.target) == {later: State.SCHEDULED}, kill_at
     assert kills >= 5
+
+
+@pytest.mark.timeout(120)
+async def test_a_queue_moves_while_workers_run_it_on_both_sides_and_producers_add_to_it(tmp_path):
+    places = tmp_path / f"{tmp_path.name}_a", tmp_path / f"{tmp_path.name}_b"
+    urls = (
+        f"sqlite:///{places[0]}.db",
+        f"{running.postgres(running.postgres_majors()[-1]).url}?schema={running.name_for(places[1])}",
+    )
+    ran: Counter[int] = Counter()
+    where: Counter[str] = Counter()
+    done = asyncio.Event()
+
+    def shop(url):
+        manager = QueueManager(url, concurrency=5)
+
+        @manager.queue("mail").task
+        async def send(number: int) -> None:
+            ran[number] += 1
+            where[url] += 1
+            if len(ran) == 1500:
+                done.set()
+
+        return manager, send
+
+    (old, send), (new, _) = map(shop, urls)
+    async with old, new:
+        await send.options(delay=3600).enqueue_many([(number,) for number in range(2000, 2100)])
+        await send.enqueue_many([(number,) for number in range(500)])
+        await old.start_workers()
+        await new.start_workers()
+
+        async def produce():
+            for start in range(500, 1500, 100):
+                await send.enqueue_many([(number,) for number in range(start, start + 100)])
+
+        stores = [await manager.store() for manager in (old, new)]
+        mover = Mover(*stores, Plan(wait_seconds=60), SystemClock())
+        moved, _ = await asyncio.gather(mover.run(), produce())
+        if moved.remaining:  # the last were added when the move had looked for the last time
+            moved = await Mover(*stores, Plan(wait_seconds=60), SystemClock()).run()
+        assert moved.remaining == 0
+        await done.wait()
+    assert ran == dict.fromkeys(range(1500), 1)
+    assert where[urls[1]] > 0
