@@ -63,6 +63,7 @@ ORDER: tuple[State, ...] = (
 """The states by code. Those from COMPLETED on are terminal, which partial indexes rely on (`state >= 6`)."""
 
 CODES: Mapping[State, int] = {state: code for code, state in enumerate(ORDER)}
+STATES: Mapping[int, State] = dict(enumerate(ORDER))
 TERMINAL = frozenset(ORDER[6:])
 LIVE = frozenset(ORDER[:6])
 WAITING_FOR_TIME = frozenset({State.SCHEDULED, State.RETRYING})
@@ -92,3 +93,12 @@ that somebody asked for, which begins a new life: failures and crashes count fro
 def is_legal(before: State | None, after: State) -> bool:
     """Whether a job may go from one state to the other."""
     return after in MOVES[before]
+
+
+def as_shown(code: object, error_text: str | None) -> tuple[State, str | None]:
+    """The state behind a code that a store keeps, and the newest error. A code that no Longshore has written, by
+    somebody's hand or a newer version, is shown as FAILED with that as the reason: it breaks no page."""
+    state = STATES.get(code) if isinstance(code, int) else None
+    if state is not None:
+        return state, error_text
+    return State.FAILED, f"Unknown state {code!r}; the row was not written by this Longshore"

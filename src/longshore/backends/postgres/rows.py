@@ -6,7 +6,7 @@ from typing import Any
 from longshore.backends.postgres.dialect import Row, sparse
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
-from longshore.core.states import ORDER, State
+from longshore.core.states import State, as_shown
 
 SCHEDULED = State.SCHEDULED.code
 PENDING = State.PENDING.code
@@ -74,12 +74,13 @@ class Match:
 
 def scanned_job(row: Row) -> JobRecord:
     """What `scan_filter.sql` returned."""
+    state, error_text = as_shown(row[Match.STATE], row[19])
     return JobRecord(
         id=JobId(row[0]),
         queue=row[1],
         name=row[2],
         payload=row[3],
-        state=ORDER[row[4]],
+        state=state,
         priority=row[5],
         max_attempts=row[6],
         fence=row[7],
@@ -94,7 +95,7 @@ def scanned_job(row: Row) -> JobRecord:
         finished_ms=row[16],
         updated_ms=row[17],
         result=row[18],
-        error_text=row[19],
+        error_text=error_text,
         progress=row[20],
         progress_note=row[21],
         cancel_requested=row[22],

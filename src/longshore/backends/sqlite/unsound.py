@@ -14,10 +14,9 @@ import apsw
 from longshore.backends.sqlite.rows import FAILED, PENDING, Match, Row
 from longshore.backends.sqlite.statements import sql
 from longshore.backends.sqlite.transaction import Transaction
-from longshore.core.states import CODES
+from longshore.core.states import CODES, STATES, as_shown
 
 ID_BYTES = 16
-KNOWN = frozenset(CODES.values())
 TEXTS_OF_A_SCAN = frozenset({2, 3, 12, 20, 22})
 """The columns of `unsound_read.sql` that are text as bytes."""
 
@@ -56,18 +55,15 @@ def read(connection: apsw.Connection, seq: int) -> list[Row]:
 
 def is_sound(row: Row) -> bool:
     """Whether a row of a scan can become a record."""
-    return type(row[Match.ID]) is bytes and row[Match.STATE] in KNOWN
+    return type(row[Match.ID]) is bytes and row[Match.STATE] in STATES
 
 
 def mended(row: Row) -> Row:
     """The row of a scan as it can be shown."""
     values = list(row)
     values[Match.ID] = sound_id(row[Match.ID])
-    if row[Match.STATE] not in KNOWN:
-        values[Match.STATE] = FAILED
-        values[Match.ERROR_TEXT] = (
-            f"Unknown state {row[Match.STATE]!r}; the row was not written by this Longshore"
-        )
+    state, values[Match.ERROR_TEXT] = as_shown(row[Match.STATE], row[Match.ERROR_TEXT])
+    values[Match.STATE] = CODES[state]
     return tuple(values)
 
 
