@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from longshore.backends.redis.links import Links, Script
@@ -49,6 +50,11 @@ def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve
     """A server that the test may restart, freeze and misconfigure; of each version."""
     with start_redis(request.param, tmp_path) as server:
         yield server
+
+
+def with_deadline(links: Links, seconds: float) -> None:
+    """From now on its calls end after so long; while it connects, a busy machine may be slow."""
+    links.address = msgspec.structs.replace(links.address, deadline_seconds=seconds)
 
 
 def key(links: Links, queue: str = "q", name: str = "key") -> bytes:

@@ -17,7 +17,7 @@ from longshore.core.errors import InvalidOption, NotDurable, StoreUnavailable
 from servers import redis_versions, start_redis
 from servers.sentinel import Sentinel
 from servers.server import Server
-from tests.unit.backends.redis.conftest import GET, SET, Connect, key
+from tests.unit.backends.redis.conftest import GET, SET, Connect, key, with_deadline
 
 HOST = Host("127.0.0.1", 6379)
 LOGGED = {"appendonly": "yes", "appendfsync": "everysec"}
@@ -117,16 +117,18 @@ async def test_a_replica_that_does_not_answer_is_told_and_the_job_is_stored(tmp_
     with start_redis(NEW, tmp_path, settings={"repl-diskless-sync-delay": "0"}) as master:
         settings = {"replicaof": f"127.0.0.1 {master.port}"}
         with start_redis(NEW, tmp_path, settings=settings) as replica:
-            links = await connect(master.url, deadline_seconds=2)
+            links = await connect(master.url)
             async with asyncio.timeout(20):
                 while b"state=online" not in await links.command("INFO", "replication"):
                     await links.clock.sleep(0.01)
             await links.take_stock()
             assert await add(links, Durability.REPLICATED) == b"OK"
             replica.freeze()
+            with_deadline(links, 1)
             with pytest.raises(NotDurable, match=r"are stored.*answered 0 to WAIT"):
                 await add(links, Durability.REPLICATED, 2)
             replica.thaw()
+            with_deadline(links, 10)
             assert await links.call(GET, [key(links)], []) == b"2"
             assert await add(links, Durability.REPLICATED, 2) == b"OK"
 
@@ -137,12 +139,13 @@ async def test_a_repeat_that_writes_nothing_is_confirmed_no_sooner(tmp_path: Pat
     with start_redis(NEW, tmp_path, settings={"repl-diskless-sync-delay": "0"}) as master:
         settings = {"replicaof": f"127.0.0.1 {master.port}"}
         with start_redis(NEW, tmp_path, settings=settings) as replica:
-            links = await connect(master.url, deadline_seconds=1)
+            links = await connect(master.url)
             async with asyncio.timeout(20):
                 while b"state=online" not in await links.command("INFO", "replication"):
                     await links.clock.sleep(0.01)
             await links.take_stock()
             replica.freeze()
+            with_deadline(links, 1)
             await links.call(once, [key(links)], ["x"])
             for _ in range(2):
                 with pytest.raises(NotDurable):

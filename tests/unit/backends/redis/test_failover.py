@@ -16,7 +16,7 @@ from servers.ports import free_port
 from servers.redis import FAST, prepare
 from servers.sentinel import Sentinel
 from servers.server import Group, Server
-from tests.unit.backends.redis.conftest import ADD, SET, Connect, key
+from tests.unit.backends.redis.conftest import ADD, SET, Connect, key, with_deadline
 
 PATIENCE = 30
 NEW = redis_versions()[-1]
@@ -181,9 +181,10 @@ async def _replicate(master: Server, replica: Server, connect: Connect) -> None:
 
 
 async def test_a_cluster_that_lacks_a_server_for_a_slot_says_so(cluster: Group, connect: Connect):
-    links = await connect(cluster.url, deadline_seconds=0.5)
+    links = await connect(cluster.url)
     slot = slot_of(key(links))
     (owner, _), *_ = await owner_first(cluster, connect, slot)
     await owner.command("CLUSTER", "DELSLOTS", slot)
+    with_deadline(links, 1)
     with pytest.raises(StoreUnavailable, match=r"unreachable: .*see CLUSTER INFO"):
         await links.call(SET, [key(links)], ["x"])

@@ -10,7 +10,7 @@ from longshore.backends.redis.links import Call, Links, Script
 from longshore.core.errors import StoreUnavailable
 from servers.proxy import Proxy
 from servers.server import Server, ServerLike
-from tests.unit.backends.redis.conftest import ADD, GET, SET, Connect, key
+from tests.unit.backends.redis.conftest import ADD, GET, SET, Connect, key, with_deadline
 
 PATIENCE = 20
 
@@ -104,7 +104,8 @@ async def test_a_server_that_is_not_there_is_said_to_be_unreachable(own_server: 
 
 
 async def test_a_frozen_server_ends_every_call_at_its_deadline(own_server: Server, connect: Connect):
-    links = await connect(own_server.url, deadline_seconds=0.3)
+    links = await connect(own_server.url)
+    with_deadline(links, 0.3)
     own_server.freeze()
     try:
         async with asyncio.timeout(PATIENCE):
@@ -114,6 +115,7 @@ async def test_a_frozen_server_ends_every_call_at_its_deadline(own_server: Serve
     finally:
         own_server.thaw()
     assert [getattr(answer, "reason", answer) for answer in answers] == ["unreachable"] * 3
+    with_deadline(links, 10)
     assert await links.call(SET, [key(links)], ["x"]) == b"OK"
 
 
@@ -121,11 +123,13 @@ async def test_a_swallowed_connection_is_given_up_and_a_new_one_serves(
     redis_server: ServerLike, connect: Connect
 ):
     with Proxy() as proxy:
-        links = await connect(proxy.url_for(redis_server.url), deadline_seconds=0.3)
+        links = await connect(proxy.url_for(redis_server.url))
         await links.call(SET, [key(links)], ["x"])
         proxy.swallow()
+        with_deadline(links, 0.3)
         with pytest.raises(StoreUnavailable, match="unreachable"):
             await links.call(ADD, [key(links, name="n")], [1])
+        with_deadline(links, 10)
         assert await links.call(GET, [key(links)], []) == b"x"
 
 
