@@ -13,8 +13,8 @@ from longshore.store.commands import Cancel, Changes, Delete, JobQuery, Note, Or
 
 ORDERS = {Order.OLDEST: 0, Order.NEWEST: 1, Order.FINISHED: 2}
 KINDS: dict[type, int] = {Cancel: 0, Retry: 1, Delete: 2, Update: 3, Note: 4}
-EXAMINED = 5_000
-"""Jobs that one page looks at, at most: 1 to 1.5 µs each, in which the server does nothing else."""
+EXAMINED = 2_000
+"""Jobs that one page looks at, at most: 1 to 2 µs each, in which the server does nothing else."""
 
 
 def filters(query: JobQuery) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 -- verb: scan
--- keys: sessions held | jobs states running ids due finished failed extras errors logs
+-- keys: sessions held | jobs states running ids due finished failed extras errors logs counts
 -- arguments: now, channel, query (a map; see `queries.py`)
 -- reply: 1 if this was all; the key of the last job looked at: its id, and for the order FINISHED its end before that;
 --   how many of `spare` are left; then for each job found, as many as the limit: id, body, record ('' of a new job),
@@ -163,7 +163,16 @@ local function small_index()
   return key and redis.call('ZCARD', key) <= query.examine and key
 end
 
+-- Most often nobody is in the states that are asked for, such as failed; the counts know without a look at any job.
+local function is_anybody_there()
+  for _, count in ipairs(redis.call('HMGET', q.counts, unpack(query.states))) do
+    if count and tonumber(count) > 0 then return true end
+  end
+  return false
+end
+
 local function source()
+  if query.states and (#query.states == 0 or not is_anybody_there()) then return few({}) end
   if order == FINISHED then return query.ids and few_by_end(query.ids) or by_end() end
   if query.ids then return few(query.ids) end
   if query.lost or (query.states and #query.states == 1 and query.states[1] == RUNNING) then return only_running() end
