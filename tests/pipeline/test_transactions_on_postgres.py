@@ -37,6 +37,7 @@ class Shop:
 
     def __init__(self, url, manager, orders):
         self.url, self.manager, self.table = url, manager, orders
+        self.schema = orders.removeprefix("orders_")
         self.insert = f"INSERT INTO {orders} VALUES ('boat')"
         self.greet = manager.queue("mail").task(name="greet")(_greet)
         self.told = []
@@ -311,6 +312,23 @@ async def test_serializable_transactions_do_not_break_each_other_by_adding(shop)
     barrier = asyncio.Barrier(6)
     await asyncio.gather(*(buy(number) for number in range(6)))
     assert len(await shop.ids()) == 30
+
+
+@pytest.mark.parametrize("kind", ["asyncpg", "psycopg", "Django"])
+async def test_another_database_with_tables_of_ours_is_refused_and_nothing_is_stored(shop, kind):
+    async def buy(tx):
+        await tx.call(shop.greet.options(connection=tx.connection), "enqueue", "a")
+
+    other = f"other_{uuid4().hex}"
+    connection = await asyncpg.connect(shop.url)
+    await connection.execute(f"CREATE DATABASE {other}")
+    there = urlsplit(shop.url)._replace(path=other).geturl()
+    async with QueueManager(f"{there}?schema={shop.schema}") as tenant:
+        with pytest.raises(UnusableConnection, match=f"another store .*{other}"):
+            await transact(kind, there, buy)
+        assert (await tenant.get_jobs(), await shop.ids()) == ([], [])
+    await connection.execute(f"DROP DATABASE {other}")
+    await connection.close()
 
 
 @pytest.mark.parametrize("kind", ["asyncpg", "psycopg"])

@@ -15,6 +15,7 @@ from longshore.core.clock import Clock
 from longshore.engine.engine import Engine
 from longshore.manager.waiting import Waiter
 from longshore.store.contract import Store
+from longshore.store.within import WorksWithin
 
 Loop = asyncio.AbstractEventLoop
 
@@ -57,11 +58,10 @@ class Engines:
         return self._unopened
 
     async def prepare(self) -> None:
-        """Sees to it, once, that there is a store to work on. No connection stays open for it. Raises like `here`."""
-        if not self._is_prepared and not self._open:
-            store = self._make_store()
-            await store.open()
-            await store.close()
+        """Lets the store that stays closed see, once, where it works. Raises like `here`."""
+        store = self.unopened()
+        if not self._is_prepared and isinstance(store, WorksWithin):
+            await store.prepare()
         self._is_prepared = True
 
     async def here(self) -> Engine:

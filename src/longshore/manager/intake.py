@@ -63,12 +63,12 @@ async def older(runtime: Runtime, new: NewJob) -> JobRecord | NewJob:
 
 async def join(runtime: Runtime, connection: object) -> Within:
     """The caller's transaction as a place for jobs. Raises UnusableConnection, and what opening the store raises."""
-    within = _within(runtime, connection)
+    _within(runtime, connection)  # what is refused is refused before anything is done
     if _on_the_spot.get():
         runtime.portal.call(runtime.engines.prepare())
     else:
         await runtime.engines.prepare()
-    return within
+    return _within(runtime, connection)
 
 
 def _within(runtime: Runtime, connection: object) -> Within:

@@ -45,6 +45,10 @@ class WorksWithin(Protocol):
     def within(self, connection: object) -> Within:
         """Needs no `open` before. Raises UnusableConnection."""
 
+    async def prepare(self) -> None:
+        """Sees to it, before the first use, that the store is there, and learns to know it. No connection stays open.
+        Raises what `Store.open` raises."""
+
 
 class BlockingTransaction(Protocol):
     """A transaction of the store's own, for code without an event loop."""

@@ -17,39 +17,60 @@ async def insert(
     *,
     place: int | None = None,
     steps: Sequence[int] = (),
-    joins: bool = False,
 ) -> list[Inserted]:
     """Stores the jobs whose ids are not there yet, with one statement.
 
     `place` and `steps` give each job its place in line; without them it is the tail, in the order of the list. Raises
     the driver's unique violation where another session stores one of the ids in this very moment: then nothing was
-    stored, and the same call will find it a duplicate. Not so with `joins`, in a transaction of the caller's.
+    stored, and the same call will find it a duplicate.
     """
-    order = _by_id(jobs)
-    asked = jobs if order is None else [jobs[number] for number in order]
-    if order is not None:
-        steps = [steps[number] if steps else number + 1 for number in order]
-    bodies, extras = bodies_of(asked), extras_of(asked)
-    times = sparse(job.run_ms for job in asked), sparse(job.delay_ms or None for job in asked)
-    if joins or place is not None or any(times):
-        rows = await dialect.fetch(
-            connection,
-            "insert_joining" if joins else "insert",
-            now_ms,
-            dialect.channel,
-            *bodies,
-            *times,
-            *extras,
-            place,
-            steps,
-        )
-    else:
+    order, asked, steps = _in_order(jobs, steps)
+    bodies, extras, times = bodies_of(asked), extras_of(asked), _times(asked)
+    if place is None and not any(times):
         rows = await dialect.fetch(connection, "insert_now", now_ms, dialect.channel, *bodies, *extras, steps)
+    else:
+        rows = await dialect.fetch(
+            connection, "insert", now_ms, dialect.channel, *bodies, *times, *extras, place, steps
+        )
     [(created, which, _)] = rows
-    if created == len(jobs):
-        return [Inserted.CREATED] * len(jobs)
-    numbers = range(len(jobs)) if order is None else order
-    replies = [Inserted.DUPLICATE] * len(jobs)
+    return _replies(len(jobs), order, created, which)
+
+
+async def join(
+    connection: Runs, dialect: Dialect, jobs: Sequence[NewJob], now_ms: int | None
+) -> tuple[list[Inserted], str]:
+    """`insert` in a transaction of somebody else's, which a unique violation would break; with the identity of the
+    store that the connection has led to."""
+    order, asked, steps = _in_order(jobs, ())
+    bodies, extras, times = bodies_of(asked), extras_of(asked), _times(asked)
+    [(created, which, _, identity)] = await dialect.fetch(
+        connection, "insert_joining", now_ms, dialect.channel, *bodies, *times, *extras, None, steps
+    )
+    return _replies(len(jobs), order, created, which), identity
+
+
+def _in_order(
+    jobs: Sequence[NewJob], steps: Sequence[int]
+) -> tuple[list[int] | None, Sequence[NewJob], Sequence[int]]:
+    """The jobs and their steps in the order of their ids, and their numbers in it; see `_by_id`."""
+    order = _by_id(jobs)
+    if order is None:
+        return None, jobs, steps
+    asked = [jobs[number] for number in order]
+    return order, asked, [steps[number] if steps else number + 1 for number in order]
+
+
+def _times(jobs: Sequence[NewJob]) -> tuple[list[int | None], list[int | None]]:
+    return sparse(job.run_ms for job in jobs), sparse(job.delay_ms or None for job in jobs)
+
+
+def _replies(
+    count: int, order: list[int] | None, created: int, which: Sequence[int] | None
+) -> list[Inserted]:
+    if created == count:
+        return [Inserted.CREATED] * count
+    numbers = range(count) if order is None else order
+    replies = [Inserted.DUPLICATE] * count
     for number in range(1, created + 1) if which is None else which:
         replies[numbers[number - 1]] = Inserted.CREATED
     return replies

@@ -74,6 +74,7 @@ class PostgresStore:
         self._links = Links(self._dsn, self._clock)
         self._dialect = dialect_of(self._dsn.names)
         self._safety = Safety()
+        self._identity: str | None = None
         self._watermarks = Watermarks(self._clock)
         self._steps = 0
 
@@ -231,7 +232,17 @@ class PostgresStore:
 
     def within(self, connection: object) -> PostgresWithin:
         """See `WorksWithin`: for connections to the same database, of the drivers that `callers` knows."""
-        return PostgresWithin(connection, self._dialect, self._dsn.public)
+        return PostgresWithin(connection, self._dialect, self._dsn.public, self._identity)
+
+    async def prepare(self) -> None:
+        """See `WorksWithin`."""
+        scout = PostgresStore(self._dsn, clock=self._clock)  # several may be sent at once
+        try:
+            await scout.open()
+            rows = await scout._links.run(Lane.READ, lambda link: self._dialect.fetch(link, "identity"))
+        finally:
+            await scout.close()
+        self._identity = rows[0][0]
 
     async def _write(
         self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]], now_ms: int | None

@@ -11,7 +11,7 @@ from longshore.backends.postgres import editing, inserting, settling
 from longshore.backends.postgres.callers import Caller, caller, describe
 from longshore.backends.postgres.dialect import Dialect
 from longshore.backends.postgres.rounds import rounds
-from longshore.core.errors import SchemaMismatch
+from longshore.core.errors import SchemaMismatch, UnusableConnection
 from longshore.core.job import NewJob
 from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Inserted, Settled
@@ -24,12 +24,13 @@ NOT_OURS = frozenset({"3F000", "42P01", "42703", "42883"})
 class PostgresWithin:
     """See `Within`."""
 
-    def __init__(self, connection: object, dialect: Dialect, where: str) -> None:
-        """Raises UnusableConnection."""
+    def __init__(self, connection: object, dialect: Dialect, where: str, identity: str | None) -> None:
+        """`identity` is the store's own, where it is known. Raises UnusableConnection."""
         self._caller: Caller = caller(connection)
         self._kind = describe(connection)
         self._dialect = dialect
         self._where = where
+        self._identity = identity
 
     @property
     def is_async(self) -> bool:
@@ -40,7 +41,13 @@ class PostgresWithin:
         """See `Within`."""
         if not jobs:
             return []
-        return await self._run(inserting.insert(self._caller, self._dialect, jobs, now_ms, joins=True))
+        replies, identity = await self._run(inserting.join(self._caller, self._dialect, jobs, now_ms))
+        if self._identity not in {None, identity}:
+            raise UnusableConnection(
+                f"{self._kind} leads to another store of Longshore's ({identity}) than {self._where} "
+                f"({self._identity}). Its transaction must be rolled back: the job is there, and belongs here."
+            )
+        return replies
 
     async def note(self, notes: Sequence[Note], *, now_ms: int | None = None) -> None:
         """See `Note`."""

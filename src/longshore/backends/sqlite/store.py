@@ -255,6 +255,9 @@ class SqliteStore:
         """See `WorksWithin`: only for transactions of this store's own."""
         return within(connection, str(self._path), self._clock)
 
+    async def prepare(self) -> None:
+        """See `WorksWithin`. Who has a transaction has the store."""
+
     @asynccontextmanager
     async def transaction(self, seconds: float) -> AsyncIterator[SqliteTransaction]:
         """See `Transacts`."""

@@ -1,7 +1,7 @@
 -- verb: insert, in a transaction of the caller's: an id that another one stores at the same moment is waited for and then a duplicate, where insert.sql would raise and break that transaction. A SERIALIZABLE one reads nothing that others write (it wakes without a look): eight at a time failed in 80 % of their commits when it did
 -- parameters: now_ms (NULL: the server's clock), channel, ids, queues, names, payloads, priorities, then lists that are empty where no job has any: run_ms, delays, max_attempts, details, tags (joined by line feeds), references, correlation ids; the first place (NULL: the tail), offsets from it (empty: in the order of the list)
--- columns: how many were created, and the numbers (from 1) of those if not all were
--- index: the primary key of job; ready_line and later_due tell whether anybody must be woken
+-- columns: how many were created, the numbers (from 1) of those if not all were, none of use, and the store's identity (see identity.sql)
+-- index: the primary keys of job and schema_version; ready_line and later_due tell whether anybody must be woken
 WITH moment AS MATERIALIZED (
     SELECT
         coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms,
@@ -94,4 +94,12 @@ wakes AS (
 SELECT
     (SELECT count(*) FROM fresh) AS created,
     (SELECT array_agg(n) FROM fresh HAVING count(*) < cardinality($3::uuid[])) AS which,
-    (SELECT count(pg_notify($2, said)) FROM wakes) AS told
+    (SELECT count(pg_notify($2, said)) FROM wakes) AS told,
+    (
+        SELECT
+            concat_ws(
+                ' ', current_database(), '{schema}.{prefix}job'::regclass::oid, extract(epoch FROM applied_at)
+            )
+        FROM {schema}.{prefix}schema_version
+        WHERE version = 1
+    ) AS identity
