@@ -9,10 +9,14 @@ from uuid import UUID
 from longshore.backends.postgres.dialect import Dialect, Runs
 from longshore.backends.postgres.rows import FIRST_TERMINAL, PENDING, RETRYING, RUNNING, SCHEDULED
 from longshore.core.errors import InvalidOption
-from longshore.core.states import CODES, ORDER
+from longshore.core.states import CODES, ORDER, State
 from longshore.store.commands import JobQuery, Order
 
 FOR_EVER = 1 << 62
+FEW = 10_000
+"""Jobs that may be sorted for one page."""
+RARE_ENDS = frozenset(CODES[state] for state in (State.FAILED, State.CANCELLED, State.SKIPPED))
+"""States in which there are mostly few jobs among many that ended well."""
 FIRST_ID, LAST_ID = "0" * 32, "f" * 32
 
 
@@ -59,7 +63,11 @@ def way(dialect: Dialect, query: JobQuery, key: str) -> Way:
     """The way of a query that names no ids, from behind the cursor's key on."""
     if query.order is Order.FINISHED:
         return _ByEnd(dialect, query, key)
-    return _ById(dialect, query, key)
+    by_id = _ById(dialect, query, key)
+    states = states_of(query)
+    if by_id.walks_all and states <= RARE_ENDS:
+        return _Few(by_id, dialect, query, key)
+    return by_id
 
 
 class _ById:
@@ -68,6 +76,8 @@ class _ById:
     def __init__(self, dialect: Dialect, query: JobQuery, key: str) -> None:
         direction = "newest" if query.order is Order.NEWEST else "oldest"
         subject, self._subject = _subject(query)
+        self.walks_all = not subject
+        """Whether it is the way past every job of a shelf."""
         self._dialect, self._statement, self._after = dialect, f"scan{subject}_{direction}", key or None
 
     async def next(self, connection: Runs, count: int) -> list[Candidate]:
@@ -77,6 +87,36 @@ class _ById:
         if found:
             self._after = found[-1]
         return [Candidate(job_id, job_id) for job_id in found]
+
+
+class _Few:
+    """All that ended in rare states, sorted here; by the ids where they are not few after all."""
+
+    def __init__(self, by_id: _ById, dialect: Dialect, query: JobQuery, key: str) -> None:
+        self._by_id, self._dialect, self._query, self._key = by_id, dialect, query, key
+        self._found: list[str] | None = None
+        self._are_few = True
+
+    async def next(self, connection: Runs, count: int) -> list[Candidate]:
+        """See `Way`."""
+        if self._found is None:
+            self._found = await self._read(connection)
+        if not self._are_few:
+            return await self._by_id.next(connection, count)
+        page, self._found = self._found[:count], self._found[count:]
+        return [Candidate(job_id, job_id) for job_id in page]
+
+    async def _read(self, connection: Runs) -> list[str]:
+        states = sorted(states_of(self._query))
+        rows = await self._dialect.fetch(connection, "scan_ended", states, self._query.queues, FEW + 1)
+        self._are_few = len(rows) <= FEW
+        newest_first = self._query.order is Order.NEWEST
+        ids = sorted((job_id.hex() for (job_id,) in rows), reverse=newest_first)
+        return [
+            job_id
+            for job_id in ids
+            if not self._key or (job_id < self._key if newest_first else job_id > self._key)
+        ]
 
 
 def _subject(query: JobQuery) -> tuple[str, object]:

@@ -6,7 +6,11 @@ from longshore.store.replies import Promoted
 
 
 async def promote(connection: Runs, dialect: Dialect, limit: int, now_ms: int | None) -> Promoted:
-    """Works in chunks, each a transaction of its own."""
+    """Works in chunks, each a transaction of its own. An idle promoter asks every few seconds: where nothing is due,
+    that is one statement."""
+    next_due_ms, is_due = await _sweep(connection, dialect, now_ms)
+    if not is_due:
+        return Promoted(count=0, queues=(), next_due_ms=next_due_ms, more=False)
     count = 0
     queues: set[str] = set()
     while count < limit:
@@ -17,10 +21,11 @@ async def promote(connection: Runs, dialect: Dialect, limit: int, now_ms: int | 
         count += moved
         if moved < chunk:
             break
+    next_due_ms, is_due = await _sweep(connection, dialect, now_ms)
+    return Promoted(count=count, queues=tuple(sorted(queues)), next_due_ms=next_due_ms, more=is_due)
+
+
+async def _sweep(connection: Runs, dialect: Dialect, now_ms: int | None) -> tuple[int | None, bool]:
+    """Drops what is over; gives when the next job is due, and whether it is by now."""
     [(next_due_ms, store_ms, _)] = await dialect.fetch(connection, "sweep", now_ms, dialect.channel)
-    return Promoted(
-        count=count,
-        queues=tuple(sorted(queues)),
-        next_due_ms=next_due_ms,
-        more=next_due_ms is not None and next_due_ms <= store_ms,
-    )
+    return next_due_ms, next_due_ms is not None and next_due_ms <= store_ms
