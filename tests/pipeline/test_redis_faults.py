@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from longshore import QueueManager, State, StoreUnavailable
 from longshore.core.errors import UnsafeStore
 from longshore.upkeep import inspector
-from servers import redis_versions, start_redis
+from servers import redis_versions, start_cluster, start_redis, start_sentinel
 from servers.proxy import Proxy
 from servers.redis import DURABLE
 from servers.server import Server
@@ -123,6 +123,32 @@ async def test_workers_outlive_lost_replies_and_lose_nothing(server: Server):
             proxy.drop_replies(0.1)
             await opened.all_done()
             proxy.heal()
+
+
+async def test_workers_follow_a_failover(tmp_path: Path):
+    """A9: what the replica had not heard of before its master died runs again, and nothing is lost."""
+    group = start_sentinel(tmp_path)
+    try:
+        async with shop(group.url) as opened:
+            await opened.half_done()
+            await asyncio.to_thread(group.master.kill)
+            await opened.all_done()
+            assert group.master_port() == group.replica.port
+    finally:
+        group.close()
+
+
+async def test_workers_outlive_a_restart_of_a_cluster(tmp_path: Path):
+    """A8."""
+    group = start_cluster(tmp_path, settings=DURABLE)
+    try:
+        async with shop(group.url) as opened:
+            await opened.half_done()
+            await asyncio.to_thread(group.kill)
+            await asyncio.to_thread(group.start)
+            await opened.all_done()
+    finally:
+        group.close()
 
 
 async def test_no_worker_starts_where_jobs_may_be_evicted(server: Server):
