@@ -121,7 +121,7 @@ class Ear:
             await self._clock.sleep(patience.next_seconds())
 
     async def _session(self, patience: Patience) -> None:
-        """From connecting to the loss of the connection, which is raised."""
+        """From connecting to the loss of the connection, which is raised; or a while in which nothing can be heard."""
         async with self._deadline():
             connection = await self._connect()
         try:
@@ -129,13 +129,12 @@ class Ear:
             if await self._hears_itself(connection):
                 patience.reset()
                 await self._listen(connection)
-            else:
-                await self._be_deaf()
         finally:
             connection.terminate()
+        await self._be_deaf()
 
     async def _listen(self, connection: Connection) -> None:
-        """Hears until the session is lost."""
+        """Hears until the session is lost, and raises that."""
         async with self._deadline():
             await connection.driver.add_listener(self._channel, self._hear)
         if self._has_heard:  # and may have missed something since
