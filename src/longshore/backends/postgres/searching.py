@@ -59,7 +59,9 @@ def _job(row: Row, *, full: bool) -> JobRecord:
 async def _read_page(
     connection: Runs, dialect: Dialect, query: JobQuery, limit: int, now_ms: int | None
 ) -> Found:
-    """A page as of one moment."""
+    """A page as of one moment; that there is nothing to look at, such as jobs without a worker, is one statement."""
+    if not await way(dialect, query, read_cursor(query).key).next(connection, 1):
+        return Found([], None)
     await connection.fetch(ONE_MOMENT)
     found = await read_matches(connection, dialect, query, limit, now_ms)
     await connection.fetch("COMMIT")
