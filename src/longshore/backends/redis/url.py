@@ -72,6 +72,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Address({self.url!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """For rich's tracebacks, which would show every field."""
+        return [("url", self.url)]
+
     @property
     def url(self) -> str:
         """The same without passwords and defaults."""

@@ -1,6 +1,7 @@
 """URLs of Redis stores: what they say, what they must not say, and that no password gets out."""
 
 import pytest
+from rich.pretty import pretty_repr
 
 from longshore.backends.redis.url import Host, Kind, read_url
 from longshore.core.errors import InvalidOption, SettingsError, UnknownOption
@@ -52,7 +53,7 @@ def test_a_password_without_a_user_is_that_of_the_default_user():
 )
 def test_no_text_of_an_address_has_the_password(url: str):
     address = read_url(url)
-    assert "secret" not in address.url + repr(address) + str(address)
+    assert "secret" not in address.url + repr(address) + str(address) + pretty_repr(address)
     assert "user" in address.url
 
 
