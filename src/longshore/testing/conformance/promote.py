@@ -42,6 +42,13 @@ async def test_a_job_that_is_not_due_waits_on(store: Store) -> None:
     assert await states(store, [job_id]) == [State.SCHEDULED]
 
 
+async def test_a_job_that_is_not_due_waits_on_beside_one_that_is(store: Store) -> None:
+    [due] = await add(store, run_ms=DUE)
+    [later] = await add(store, run_ms=DUE + 1)
+    assert await store.promote(100, now_ms=DUE) == Promoted(1, (QUEUE,), DUE + 1, more=False)
+    assert await states(store, [due, later]) == [State.PENDING, State.SCHEDULED]
+
+
 async def test_scheduled_and_retrying_jobs_become_pending(store: Store) -> None:
     [retrying] = await start(store)
     await finish(store, [retrying], retry_at(DUE))
