@@ -96,6 +96,11 @@ class Arena:
         self._counted += news.count(b"\n")
         return self._counted
 
+    def forget_marks(self) -> None:
+        """What has run until now does not count. Only while nothing runs."""
+        os.truncate(self.marks_file, 0)
+        self._read = self._counted = 0
+
     def marks(self) -> list[Mark]:
         """Every start so far."""
         rows = [line.split() for line in self.marks_file.read_text().splitlines()]

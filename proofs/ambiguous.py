@@ -33,15 +33,24 @@ async def main(options: argparse.Namespace) -> int:
         Proxy(seed=seed) as proxy,
     ):
         url = proxy.url_for(place.place.running.url)
-        async with place.manager() as manager:  # makes the schema, undisturbed
-            await manager.get_stats()
-            proxy.drop_replies(options.share)
+        async with place.manager() as manager:
             place.go_through(url)
-            place.start()
+            await _start_worker(place, manager)
+            proxy.drop_replies(options.share)
             producer = await _produce(url, options.jobs)
             await all_over(manager, producer.acknowledged, seconds=300, show="draining")
             proxy.heal()
             return await _judge(place, manager, producer, proxy.dropped)
+
+
+async def _start_worker(place: Arena, manager: QueueManager) -> None:
+    """A worker that has run a job: one that finds no store when it starts ends with an error, as it should."""
+    worker = place.start()
+    [job] = await manager.add_bulk("work", [{"name": "short", "data": {"number": 0}}])
+    await all_over(manager, [job.id], seconds=30, show="the worker's start")
+    await manager.delete_job(job.id)
+    place.forget_marks()
+    assert worker.process.poll() is None
 
 
 async def _produce(url: str, jobs: int) -> Producer:
