@@ -16,6 +16,7 @@ from longshore.core.errors import ClaimLost, NotCommitted, SchemaMismatch, Unusa
 from longshore.core.ids import new_id
 from longshore.core.verdict import CANCELLED
 from longshore.store.commands import Settlement
+from longshore.store.replies import Wake, WakeKind
 from servers.pgbouncer import start_pgbouncer
 from tests.pipeline.callers import (
     KINDS,
@@ -127,6 +128,24 @@ async def test_jobs_are_there_with_the_commit_and_run(shop, kind):
     assert await shop.orders() == ["boat"]
     await shop.manager.run_until_empty(30)
     assert [await job.result(10) for job in added] == [f"hello {who}" for who in "abcde"]
+
+
+async def test_the_commit_wakes_workers_that_had_jobs_when_one_was_added_and_have_none_left(shop):
+    """S2.8"""
+    store = await shop.manager.store()
+    listener = await store.listen({WakeKind.PENDING}, {"mail", "marker"})
+    connection = await asyncpg.connect(shop.url)
+    await shop.greet.enqueue("a")
+    async with connection.transaction():
+        await shop.greet.options(connection=connection).enqueue("b")
+        await shop.manager.run_until_empty(30)
+        await shop.manager.add_job("marker", "any", {})
+        heard = []
+        while Wake(WakeKind.PENDING, "marker") not in heard:  # now all that came before it was heard
+            heard = await listener.wait(10)
+    assert Wake(WakeKind.PENDING, "mail") in await listener.wait(10)
+    await listener.close()
+    await connection.close()
 
 
 @every_kind

@@ -1,7 +1,7 @@
--- verb: insert, in a transaction of the caller's: an id that another one stores at the same moment is waited for and then a duplicate, where insert.sql would raise and break that transaction. A SERIALIZABLE one reads nothing that others write (it wakes without a look): eight at a time failed in 80 % of their commits when it did
+-- verb: insert, in a transaction of the caller's: an id that another one stores at the same moment is waited for and then a duplicate, where insert.sql would raise and break that transaction. It always wakes, because who has jobs now may have none left when the caller commits; and a SERIALIZABLE one must read nothing that others write: eight at a time failed in 80 % of their commits when it did
 -- parameters: now_ms (NULL: the server's clock), channel, ids, queues, names, payloads, priorities, then lists that are empty where no job has any: run_ms, delays, max_attempts, details, tags (joined by line feeds), references, correlation ids; the first place (NULL: the tail), offsets from it (empty: in the order of the list)
 -- columns: how many were created, the numbers (from 1) of those if not all were, none of use, and the store's identity (see identity.sql)
--- index: the primary keys of job and schema_version; ready_line and later_due tell whether anybody must be woken
+-- index: the primary keys of job and schema_version
 WITH moment AS MATERIALIZED (
     SELECT
         coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms,
@@ -38,9 +38,6 @@ fresh AS MATERIALIZED (
     FROM asked
     WHERE id IN (SELECT bodies.id FROM bodies)
 ),
-isolation AS MATERIALIZED (
-    SELECT current_setting('transaction_isolation') = 'serializable' AS is_strict
-),
 pending AS (
     INSERT INTO {schema}.{prefix}ready (place, id, state, priority, queue)
     SELECT place, id, 3, priority, queue
@@ -70,26 +67,12 @@ tallied AS (
 ),
 wakes AS (
     SELECT 'pending:' || queue AS said
-    FROM
-        sums,
-        isolation
-    WHERE
-        added > scheduled
-        AND (
-            is_strict
-            OR NOT EXISTS (SELECT 1 FROM {schema}.{prefix}ready AS ready WHERE ready.queue = sums.queue)
-        )
+    FROM sums
+    WHERE added > scheduled
     UNION ALL
     SELECT 'scheduled:' || queue
-    FROM
-        sums,
-        isolation
-    WHERE
-        scheduled > 0
-        AND (
-            is_strict
-            OR NOT EXISTS (SELECT 1 FROM {schema}.{prefix}later AS later WHERE later.run_ms <= sums.next_ms)
-        )
+    FROM sums
+    WHERE scheduled > 0
 )
 SELECT
     (SELECT count(*) FROM fresh) AS created,
