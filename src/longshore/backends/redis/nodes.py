@@ -88,7 +88,7 @@ class Node:
         self.lose(reason)
         if self._dialing:
             await asyncio.wait(self._dialing.values())
-        for wire in self._wires.values():
+        for wire in list(self._wires.values()):
             await wire.close(reason)
 
     async def _dialled(self, lane: Lane, due: float) -> Wire:

@@ -86,6 +86,8 @@ class _Lookup(ABC):
         self._end: Exception | None = None
 
     def _node_at(self, host: Host) -> Node:
+        if self._end is not None:  # nothing new is dialled after the end
+            raise self._end
         if host not in self._nodes:
             self._nodes[host] = Node(self._address, host)
         return self._nodes[host]
@@ -95,7 +97,7 @@ class _Lookup(ABC):
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
-        for node in self._nodes.values():
+        for node in list(self._nodes.values()):
             await node.close(reason)
 
     @abstractmethod
