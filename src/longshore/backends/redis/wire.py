@@ -61,8 +61,9 @@ class _Writing:
         self._writer.writelines(packed)
 
     def abort(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
+        writer, self._writer = self._writer, None  # redis-py takes one that is left for a leak
+        if writer is not None:
+            writer.transport.abort()
 
 
 class _Plain(_Writing, Connection):
