@@ -55,11 +55,6 @@ def conform_cluster() -> type:
     return conform(cluster_store, round_trips=_round_trips)
 
 
-def conform_sentinel() -> type:
-    """All tests of the contract behind a sentinel."""
-    return conform(sentinel_store, round_trips=_round_trips)
-
-
 def _round_trips(store: Store) -> int:
     counted: int = store.round_trips  # type: ignore[attr-defined]  # not in the contract: what a test may count
     return counted

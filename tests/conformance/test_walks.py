@@ -21,7 +21,9 @@ def stores(tmp_path):
         "postgres": lambda place: on_servers.postgres_store(running.postgres_majors()[-1], place),
         "redis": lambda place: on_servers.redis_store(running.newest("redis"), place),
         "valkey": lambda place: on_servers.redis_store(running.newest("valkey"), place),
+        "oldest redis": lambda place: on_servers.redis_store(running.redis_kinds()[0], place),
         "redis_cluster": on_servers.cluster_store,
+        "redis behind a sentinel": on_servers.sentinel_store,
     }
     return {
         "memory": lambda: open_store("memory://"),
@@ -47,7 +49,19 @@ def test_random_walks_agree_with_the_oracle(stores, kind, walks):
     run_state_machine_as_test(machine(stores[kind]), settings=settings(BRIEF, max_examples=walks))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis", "valkey", "redis_cluster"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "sqlite",
+        "postgres",
+        "redis",
+        "valkey",
+        "oldest redis",
+        "redis_cluster",
+        "redis behind a sentinel",
+    ],
+)
 def test_all_stores_leave_the_same_traces(stores, expected, kind):
     assert traces(stores[kind], seed=SEED) == expected
 
