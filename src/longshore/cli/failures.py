@@ -7,6 +7,7 @@ import traceback
 import click
 
 from longshore.core.errors import LongshoreError, UsageError
+from longshore.core.printing import visible
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -61,11 +62,6 @@ def warn(line: str) -> None:
 def colour_wanted() -> bool | None:
     """False where NO_COLOR asks for none (https://no-color.org); None: only on a terminal."""
     return False if os.environ.get("NO_COLOR") else None
-
-
-def visible(text: str) -> str:
-    """The text on one line without control characters, so that nobody else's words can drive a terminal."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
 
 
 def _one_line(text: str) -> str:

@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from longshore.cli.failures import visible
+from longshore.core.printing import visible
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What every record has; the rest was given by the caller as `extra`."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from longshore.cli.failures import visible
+from longshore.core.printing import visible
 
 COLOURS: Mapping[str, str] = {
     "pending": "blue",

@@ -23,6 +23,7 @@ from longshore.core.states import State
 from longshore.core.verdict import RELEASED
 from longshore.dlq.burial import describe, letter
 from longshore.engine.engine import Engine
+from longshore.engine.failures import log_failure
 from longshore.engine.herald import Herald, Hooks, MakeJob, News
 from longshore.engine.judge import judge_crash
 from longshore.engine.policy import SUSPECT_CRASHES, Policy
@@ -91,10 +92,16 @@ class Rescuer(Repeating):
         replies = await self._engine.settle([settlement for settlement, _ in cases])
         for (settlement, news), reply in zip(cases, replies, strict=True):
             if reply is Settled.APPLIED:
-                said = settlement.error_text or "it had not begun"
-                log.warning("Job %s lost its worker: %s", format_id(settlement.id), said)
+                self._log(settlement, news)
                 self._engine.expect(settlement.verdict.delay_ms / 1000)
                 self._herald.post_news(news, self._engine.clock.now_ms())
+
+    def _log(self, settlement: Settlement, news: News) -> None:
+        if settlement.error_text is None or settlement.error is None:
+            log.warning("Job %s lost its worker: it had not begun", format_id(settlement.id))
+        else:
+            policy = _policy(news.record, self._find(settlement.queue, news.record.name))
+            log_failure(news.record, settlement.verdict, policy, settlement.error_text, settlement.error)
 
     async def _named(self, jobs: list[JobRecord]) -> set[tuple[str, bytes]]:
         """Of each session the suspect that it ran: only that one is charged, the others were waiting for their turn."""

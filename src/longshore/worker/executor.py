@@ -18,6 +18,7 @@ from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.core.verdict import CANCELLED, COMPLETED, RELEASED, Charge, Verdict
 from longshore.dlq.burial import describe, letter, unreadable
+from longshore.engine.failures import log_failure
 from longshore.engine.herald import Herald, News
 from longshore.engine.judge import judge_error, judge_unknown
 from longshore.store.commands import Settlement
@@ -267,6 +268,7 @@ class Executor:
         record = attempt.record
         now_ms = self._clock.now_ms()
         encoded, line = describe(error, record, record.session or "", now_ms)
+        log_failure(record, verdict, attempt.policy, line, encoded)
         queue = attempt.policy.dead_letter if verdict.state is State.FAILED else None
         follow = (letter(record, line, now_ms, queue),) if queue is not None else ()
         kept = encoded if verdict.charge else None
