@@ -349,3 +349,35 @@ async def test_a_claim_that_is_answered_after_its_session_was_lost_is_handed_bac
     job = await plant.job(job_id)
     assert (job.state, job.releases, job.crashes, job.attempt) == (State.COMPLETED, 1, 0, 1)
     assert job.session == worker.session
+
+
+@pytest.mark.parametrize(
+    ("verb", "began", "over"),
+    [
+        ("claim", "Claiming waits", "Claiming goes on."),
+        ("settle", "verdicts are kept", "Settling goes on; 1 verdicts that were kept are stored."),
+        ("extend", "lease could not be prolonged", "Prolonging the worker's lease goes on."),
+    ],
+)
+async def test_the_end_of_an_outage_is_said_once(faulty, caplog, verb, began, over):
+    plant = faulty
+    caplog.set_level("INFO", "longshore.worker")
+
+    @plant.task()
+    async def runs():
+        return None
+
+    calls = (2, 3) if verb == "extend" else (1, 2, 3)  # the first of a session opens it
+    plant.faults.plant(Fault(harm=Harm.BEFORE, verb=verb, calls=calls))
+    await plant.add("runs")
+    worker = plant.worker()
+    running = asyncio.create_task(worker.run())
+
+    def is_over():
+        worker.beat_now()
+        return over in caplog.text and worker.stats.settled
+
+    await pass_time(plant, is_over)
+    worker.drain()
+    await running
+    assert (caplog.text.count(began), caplog.text.count(over)) == (1, 1)

@@ -170,6 +170,8 @@ class Completer:
                 if bad >= TRIES_OF_A_BAD_BATCH:
                     return await self._one_by_one(verdicts)
             else:
+                if self._patience.failures:
+                    log.info("Settling goes on; %d verdicts that were kept are stored.", len(verdicts))
                 self._patience.reset()
                 return replies
             await self._clock.sleep(self._patience.next_seconds())

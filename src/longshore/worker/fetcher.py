@@ -128,6 +128,8 @@ class Fetcher:
             log.exception("A claim failed; it is tried again.")
             await self._pause()
         else:
+            if self._patience.failures:
+                log.info("Claiming goes on.")
             self._patience.reset()
             self._pace(started)
             for ask, reply, heard in zip(asks, replies, wakes, strict=True):

@@ -128,6 +128,8 @@ class Heartbeat:
         except Exception:
             log.exception("A heartbeat failed; it is tried again.")
             return self._patience.next_seconds()
+        if self._patience.failures and reply.held:
+            log.info("Prolonging the worker's lease goes on.")
         self._patience.reset()
         if not reply.held:
             self._say(self._lost, session)

@@ -49,6 +49,7 @@ AGAIN = frozenset({"40001", "40P01"})
 """Errors after which nothing was done and the same call may do: a lost race between transactions."""
 SOON = frozenset({"53300", "57P03"})
 """What a server says that is there and cannot take one more connection yet: full, or starting."""
+_DYING = ("another operation", "closed", "released")
 _KEEP = frozenset({"40001", "40P01", "42501", "53100", "53200", "55P03", "57014"})
 _ALL_OVER = frozenset({"25006", "57P01", "57P02", "57P03", "57P04"})
 
@@ -77,7 +78,7 @@ def meaning(error: Exception, where: str) -> Exception:
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):  # none of several hosts takes writes
         reason = "read-only"
     advice = _POOLED if state in {"26000", "42P05"} else _ADVICE.get(reason)
-    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    said = _broken(error) or " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return StoreUnavailable(reason, f"{where}: {said}" + (f"; {advice}" if advice else ""))
 
 
@@ -93,6 +94,14 @@ def spoils_all_connections(error: BaseException) -> bool:
     """
     state = state_of(error)
     return state in _ALL_OVER or state.startswith("08") or isinstance(error, OSError)
+
+
+def _broken(error: Exception) -> str | None:
+    """Plain words for what the driver says of its own insides when a connection dies under it."""
+    is_inside = type(error) is asyncpg.InternalClientError or (
+        type(error) is asyncpg.InterfaceError and any(word in str(error) for word in _DYING)
+    )
+    return "the connection to the server broke" if is_inside else None
 
 
 def _reason(state: str) -> str | None:
