@@ -57,7 +57,9 @@ class Running(Defining):
         if self._crew.is_working:
             raise UsageError("Workers run already in this process; `await manager.shutdown()` ends them.")
         engine = await self._safe_engine()
-        self._crew.start(hire(self, engine, self._options(queues, concurrency)))
+        options = self._options(queues, concurrency)
+        await self._check_spelling(options, engine)
+        self._crew.start(hire(self, engine, options))
 
     @spelled("run_until_empty")
     async def run_until_empty(
@@ -97,7 +99,9 @@ class Running(Defining):
         Raises UsageError and UnsafeStore like `start_workers`.
         """
         engine = await self._safe_engine()
-        worker = hire(self, engine, self._options(queues, concurrency, burst=burst))
+        options = self._options(queues, concurrency, burst=burst)
+        await self._check_spelling(options, engine)
+        worker = hire(self, engine, options)
         if not install_signals:
             await worker.run()
             return 0
@@ -175,6 +179,12 @@ class Running(Defining):
         engine = await self.runtime.engines.here()
         await refuse_unsafe(engine.store, is_allowed=self.runtime.settings.unsafe_store)
         return engine
+
+    async def _check_spelling(self, options: WorkerOptions, engine: Engine) -> None:
+        """Warns about queues that are to be served and were probably meant otherwise."""
+        known = {*self.runtime.queues, *self.runtime.served()}
+        for queue in options.queues:
+            await self.runtime.spelling.look_up(queue, known, engine.store)
 
     async def _until_empty(self, engine: Engine, queues: list[str], limit: float | None) -> None:
         clock = self.runtime.clock

@@ -63,3 +63,9 @@ async def test_a_job_is_not_run_by_name_on_a_store_that_may_lose_it(manager, mon
     monkeypatch.setattr(store, "examine", unsafe)
     with pytest.raises(UnsafeStore, match="It forgets"):
         await manager.process_job(job.id)
+
+
+async def test_a_worker_that_is_to_serve_a_misspelt_queue_warns(manager, caplog):
+    manager.queue("mail")
+    await manager.run_worker(queues=["mial"], burst=True, install_signals=False)
+    assert "Did you mean 'mail'?" in caplog.text
