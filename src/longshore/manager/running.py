@@ -57,9 +57,8 @@ class Running(Defining):
         if self._crew.is_working:
             raise UsageError("Workers run already in this process; `await manager.shutdown()` ends them.")
         engine = await self._safe_engine()
-        options = self._options(queues, concurrency)
-        await self._check_spelling(options, engine)
-        self._crew.start(hire(self, engine, options))
+        queues = await self._spelt(queues, engine)
+        self._crew.start(hire(self, engine, self._options(queues, concurrency)))
 
     @spelled("run_until_empty")
     async def run_until_empty(
@@ -99,9 +98,8 @@ class Running(Defining):
         Raises UsageError and UnsafeStore like `start_workers`.
         """
         engine = await self._safe_engine()
-        options = self._options(queues, concurrency, burst=burst)
-        await self._check_spelling(options, engine)
-        worker = hire(self, engine, options)
+        queues = await self._spelt(queues, engine)
+        worker = hire(self, engine, self._options(queues, concurrency, burst=burst))
         if not install_signals:
             await worker.run()
             return 0
@@ -180,11 +178,13 @@ class Running(Defining):
         await refuse_unsafe(engine.store, is_allowed=self.runtime.settings.unsafe_store)
         return engine
 
-    async def _check_spelling(self, options: WorkerOptions, engine: Engine) -> None:
-        """Warns about queues that are to be served and were probably meant otherwise."""
+    async def _spelt(self, queues: Lines, engine: Engine) -> Lines:
+        """The same queues, after a warning about each that was probably meant otherwise."""
+        listed = queues if queues is None or isinstance(queues, Mapping) else list(queues)
         known = {*self.runtime.queues, *self.runtime.served()}
-        for queue in options.queues:
+        for queue in listed or ():
             await self.runtime.spelling.look_up(queue, known, engine.store)
+        return listed
 
     async def _until_empty(self, engine: Engine, queues: list[str], limit: float | None) -> None:
         clock = self.runtime.clock
