@@ -8,19 +8,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from longshore.batch.grouping import Split
+    from longshore.batch.results import ItemResult
+    from longshore.batch.spool import FileStorage, Persistence
     from longshore.core.context import bind_context, current_context
     from longshore.core.errors import (
         Cancel,
         Discard,
         DrainTimeout,
+        InvalidAnswer,
         InvalidOption,
+        InvalidSplit,
         InvalidTask,
+        ItemFailed,
         JobCancelled,
         JobConflict,
         JobFailed,
         JobNotFound,
         LongshoreError,
         PayloadError,
+        QueueClosed,
+        QueueFull,
         RetryAt,
         SettingsError,
         Snooze,
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from longshore.dlq.policy import DeadLetterPolicy
     from longshore.dlq.shelf import DeadLetter
     from longshore.manager.base_queue import BaseQueue
+    from longshore.manager.batched import BatchedQueue
     from longshore.manager.context import JobContext
     from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
     from longshore.manager.job import Job
@@ -47,15 +56,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseQueue",
+    "BatchedQueue",
     "Cancel",
     "DeadLetter",
     "DeadLetterPolicy",
     "Discard",
     "DrainTimeout",
     "Event",
+    "FileStorage",
     "Health",
+    "InvalidAnswer",
     "InvalidOption",
+    "InvalidSplit",
     "InvalidTask",
+    "ItemFailed",
+    "ItemResult",
     "Job",
     "JobCancelled",
     "JobConflict",
@@ -64,8 +79,11 @@ __all__ = [
     "JobNotFound",
     "LongshoreError",
     "PayloadError",
+    "Persistence",
     "Priority",
     "Queue",
+    "QueueClosed",
+    "QueueFull",
     "QueueManager",
     "QueueMetrics",
     "Reference",
@@ -75,6 +93,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Snooze",
+    "Split",
     "State",
     "Stats",
     "StoreUnavailable",
@@ -87,6 +106,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "longshore.batch.grouping": ("Split",),
+    "longshore.batch.results": ("ItemResult",),
+    "longshore.batch.spool": ("FileStorage", "Persistence"),
     "longshore.core.context": (
         "bind_context",
         "current_context",
@@ -95,14 +117,19 @@ _HOMES = {
         "Cancel",
         "Discard",
         "DrainTimeout",
+        "InvalidAnswer",
         "InvalidOption",
+        "InvalidSplit",
         "InvalidTask",
+        "ItemFailed",
         "JobCancelled",
         "JobConflict",
         "JobFailed",
         "JobNotFound",
         "LongshoreError",
         "PayloadError",
+        "QueueClosed",
+        "QueueFull",
         "RetryAt",
         "SettingsError",
         "Snooze",
@@ -119,6 +146,7 @@ _HOMES = {
     "longshore.dlq.policy": ("DeadLetterPolicy",),
     "longshore.dlq.shelf": ("DeadLetter",),
     "longshore.manager.base_queue": ("BaseQueue",),
+    "longshore.manager.batched": ("BatchedQueue",),
     "longshore.manager.context": ("JobContext",),
     "longshore.manager.figures": (
         "Health",

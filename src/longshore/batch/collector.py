@@ -1,0 +1,152 @@
+"""This module gathers items until a batch of them is to go: it is full, or its oldest item has waited long enough.
+
+Pure: the time goes in, batches come out. A line for each key of `batch_by`, or one for all; a heap knows which line is
+due next, so that a hundred thousand keys cost no more than a few.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import chain, count
+from typing import Any, Generic, Protocol, TypeVar
+
+from longshore.batch.entry import Entry, Line
+
+T = TypeVar("T")
+
+By = Callable[[T], Hashable]
+
+
+class Collects(Protocol[T]):
+    """Where items wait for their batch."""
+
+    count: int
+
+    def add(self, entry: Entry[T]) -> bool:
+        """Whether it is worth a look: a batch may be full now, or a due time has come nearer."""
+
+    def put_back(self, entries: Sequence[Entry[T]]) -> None:
+        """To the front."""
+
+    def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:
+        """The next batch that is to go; None when none is. `everything`: as if all were due."""
+
+    def next_due(self) -> float | None:
+        """When to ask again, if nothing happens before; None: not before."""
+
+    def drop(self, priority: int) -> Entry[T] | None:
+        """Takes the oldest of the least urgent items out; None when all are more urgent than `priority`."""
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        """All that wait."""
+
+
+class Collector(Generic[T]):
+    """Items by key, each key's in batches of their own."""
+
+    def __init__(self, batch_size: int, levels: int, by: "By[T] | str | None" = None) -> None:
+        self._batch_size = batch_size
+        self._levels = levels
+        self._by: Callable[[Any], Hashable] | None = _named(by) if isinstance(by, str) else by
+        self._lines: dict[Hashable, Line[T]] = {}
+        self._ready: dict[int, Line[T]] = {}
+        self._watch: list[tuple[float, int, Line[T]]] = []
+        self._numbers = count()
+        self.count = 0
+
+    def add(self, entry: Entry[T]) -> bool:
+        line = self._lines.get(None) if self._by is None else None
+        if line is None:
+            line = self._line_of(entry)
+        line.add(entry)
+        self.count += 1
+        if line.count % self._batch_size == 0:
+            self._ready[id(line)] = line
+            return True
+        return self._look_after(line, entry.due)
+
+    def put_back(self, entries: Sequence[Entry[T]]) -> None:
+        by_line: dict[int, tuple[Line[T], list[Entry[T]]]] = {}
+        for entry in entries:
+            line = self._line_of(entry)
+            by_line.setdefault(id(line), (line, []))[1].append(entry)
+        for line, own in by_line.values():
+            line.put_back(own)
+            self._file(line, float("-inf"))
+            self._look_after(line, own[0].due)
+        self.count += len(entries)
+
+    def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:
+        self._notice_due(now)
+        lines = self._waiting() if everything else list(self._ready.values())
+        if not lines:
+            return None
+        line = lines[0] if len(lines) == 1 else min(lines, key=Line.rank)
+        taken = line.take(self._batch_size)
+        self.count -= len(taken)
+        self._file(line, now)
+        return taken
+
+    def next_due(self) -> float | None:
+        return self._watch[0][0] if self._watch else None
+
+    def drop(self, priority: int) -> Entry[T] | None:
+        line = max(self._waiting(), key=Line.least_urgent, default=None)
+        dropped = line.drop(priority) if line is not None else None
+        if line is not None and dropped is not None:
+            self.count -= 1
+            if line.count < self._batch_size:
+                self._file(line, float("-inf"))
+        return dropped
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        return chain.from_iterable(self._lines.values())
+
+    def _waiting(self) -> list[Line[T]]:
+        return [line for line in self._lines.values() if line.count]
+
+    def _line_of(self, entry: Entry[T]) -> Line[T]:
+        key = self._by(entry.item) if self._by is not None else None
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = Line(self._levels, key)
+        return line
+
+    def _file(self, line: Line[T], now: float) -> None:
+        """Puts a line where its count and its due time say that it belongs."""
+        if line.count == 0:
+            self._ready.pop(id(line), None)
+            if (
+                self._by is not None
+            ):  # the only line of a queue without keys stays, with its place in the watch
+                del self._lines[line.key]
+        elif line.count >= self._batch_size or line.due() <= now:
+            self._ready[id(line)] = line
+        else:
+            self._ready.pop(id(line), None)
+            self._look_after(line, line.due())
+
+    def _look_after(self, line: Line[T], due: float) -> bool:
+        """Whether it was not looked after already, at that time or before."""
+        if due >= line.watched_until:
+            return False
+        line.watched_until = due
+        heappush(self._watch, (due, next(self._numbers), line))
+        return True
+
+    def _notice_due(self, now: float) -> None:
+        while self._watch and self._watch[0][0] <= now:
+            due, _, line = heappop(self._watch)
+            if due == line.watched_until:  # else a nearer time took its place
+                line.watched_until = float("inf")
+                if self._lines.get(line.key) is line:
+                    self._file(line, now)
+
+
+def _named(name: str) -> Callable[[Any], Hashable]:
+    """The key of an item by the name of its attribute, or of its field where it is a dict."""
+
+    def key(item: Any) -> Hashable:
+        found: Hashable = item[name] if isinstance(item, dict) else getattr(item, name)
+        return found
+
+    return key

@@ -1,0 +1,71 @@
+"""This module saves what a batched queue holds from time to time, and brings it back at its start."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+from longshore.batch.spool import Persistence, Restored, read_snapshot, write_snapshot
+from longshore.core.clock import Clock
+from longshore.core.service import Repeating
+from longshore.manager.batch_hooks import BatchHooks
+from longshore.manager.batch_line import BatchLine
+
+
+class Keeping:
+    """The snapshots of one queue. Those in flight and those that wait for their retry are in them too: what had begun
+    when the process died is done again."""
+
+    def __init__(
+        self,
+        persistence: Persistence,
+        line: BatchLine[Any],
+        hooks: BatchHooks,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._storage = persistence.storage
+        self._every = persistence.every
+        self._item_type = persistence.item_type
+        self._line = line
+        self._name = line.options.name
+        self._key = persistence.key or self._name
+        self._hooks = hooks
+        self._lock = asyncio.Lock()
+        self._saved_at_change = 0
+        self._saver = Repeating(f"saver of queue {self._name}", self._step, clock=clock, random=random)
+
+    async def restore(self) -> list[Restored[Any]]:
+        """What was saved. Raises PayloadError when it cannot be read, and whatever the storage raises."""
+        data = await self._storage.load(self._key)
+        if data is None:
+            return []
+        levels = self._line.options.priority_levels
+        return await asyncio.to_thread(read_snapshot, self._name, data, self._item_type, levels)
+
+    async def start(self) -> None:
+        """From now on, saves by itself."""
+        self._saved_at_change = self._line.changes
+        await self._saver.start()
+
+    async def stop(self) -> None:
+        """Saves no more by itself."""
+        await self._saver.stop()
+
+    async def save(self) -> None:
+        """Saves now. Raises PayloadNotEncodable for an item that cannot be saved, when the others are, and whatever
+        the storage raises."""
+        async with self._lock:  # an older snapshot must not replace a newer one
+            changes, entries = self._line.changes, list(self._line.entries())
+            written = await asyncio.to_thread(write_snapshot, self._name, entries)
+            await self._storage.save(self._key, written.data)
+            self._saved_at_change = changes
+        if written.unfit:
+            raise written.unfit[0]
+
+    async def _step(self) -> float:
+        if self._line.changes != self._saved_at_change:
+            try:
+                await self.save()
+            except Exception as error:  # noqa: BLE001 - logged and told; the next interval tries again
+                await self._hooks.fail("its state was not saved", error)
+        return self._every
