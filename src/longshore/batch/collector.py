@@ -25,7 +25,7 @@ class Collects(Protocol[T]):
         """Whether it is worth a look: a batch may be full now, or a due time has come nearer."""
 
     def put_back(self, entries: Sequence[Entry[T]]) -> None:
-        """To the front."""
+        """To the front, and to go at once: they have waited before."""
 
     def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:
         """The next batch that is to go; None when none is. `everything`: as if all were due."""
@@ -71,8 +71,7 @@ class Collector(Generic[T]):
             by_line.setdefault(id(line), (line, []))[1].append(entry)
         for line, own in by_line.values():
             line.put_back(own)
-            self._file(line, float("-inf"))
-            self._look_after(line, own[0].due)
+            self._ready[id(line)] = line
         self.count += len(entries)
 
     def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:

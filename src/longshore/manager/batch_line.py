@@ -149,8 +149,9 @@ class BatchLine(Generic[T]):
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+    def _ended(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None:
+            self._tasks.discard(task)
         self.pump()
         self._notice_rest()
 
@@ -166,6 +167,9 @@ class BatchLine(Generic[T]):
         judged = self._settle(batch, results)
         await self._tell(items, results, judged)
         self._stamp(batch)
+        self._ended(
+            asyncio.current_task()
+        )  # now, and not when the loop comes to it: the next batch may be waiting
 
     def _give_back(self, batch: list[Entry[T]]) -> None:
         """The event loop, or the queue, is ended: the attempt never was."""
@@ -204,11 +208,11 @@ class BatchLine(Generic[T]):
     # ------------------------------------------------------------------------------------------- time
 
     def _set_timer(self, now: float) -> None:
-        due = self._collector.next_due() if self._collector.count and self._has_room_to_run() else None
-        if due is None:
+        if not self._collector.count or not self._has_room_to_run():
             return
-        due = max(due, self._next_start)
-        if due < self._timer_due:
+        is_throttled = now < self._next_start  # a batch may be full already
+        due = self._next_start if is_throttled else self._collector.next_due()
+        if due is not None and due < self._timer_due:
             self._end_timer()
             self._timer_due = due
             self._timer = self._clock.call_later(max(0.0, due - now), self._time_has_come)
