@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from docs import findings
+from longshore import *  # noqa: F403 - imports every module that has errors
 from longshore.cli.main import commands
 from longshore.cli.settings import variables, written
 from longshore.core.errors import LongshoreError

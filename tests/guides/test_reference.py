@@ -1,6 +1,7 @@
 """The tables of the reference name what there is: no less, and nothing else."""
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from longshore.core.events import EVENTS
 from longshore.core.states import TERMINAL
 from longshore.manager import explain
+from longshore.manager.batch_figures import BatchStats
+from longshore.manager.batched import BatchedQueue
 from longshore.manager.options import QueueWords, TaskWords
 from longshore.manager.view import JobView
 from longshore.manager.words import SEED_WORDS, JobWords
@@ -35,6 +38,15 @@ def test_every_option_stands_in_its_table(title, words):
 def test_every_spelling_of_the_seeds_is_named():
     page = (REFERENCE / "options.md").read_text()
     assert [word for word in SEED_WORDS if f"`{word}`" not in page] == []
+
+
+def test_every_option_method_and_figure_of_a_batched_queue_stands_in_its_table():
+    page = (REFERENCE / "batched-queue.md").read_text()
+    options = set(signature(BatchedQueue).parameters) - {"processor"}
+    methods = {name for name in vars(BatchedQueue) if not name.startswith("_")}
+    named = set(re.findall(r"`(?:await )?(\w+)", page))
+    assert {*options, *methods, *BatchStats.__struct_fields__} <= named
+    assert named_in(page.partition("## Methods")[0]) == options
 
 
 def test_every_event_stands_in_its_table():

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from longshore.batch.entry import Entry, Line
-from longshore.core.errors import InvalidSplit
+from longshore.core.batch_errors import InvalidSplit
 
 T = TypeVar("T")
 

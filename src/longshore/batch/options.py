@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from longshore.batch.spool import Persistence
-from longshore.core.errors import InvalidOption, QueueClosed, QueueFull, UnknownOption
+from longshore.core.batch_errors import QueueClosed, QueueFull
+from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.names import check_name
 from longshore.core.retry import Retry
 

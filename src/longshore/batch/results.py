@@ -7,7 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from longshore.batch.entry import Entry
-from longshore.core.errors import Discard, InvalidAnswer, ItemFailed
+from longshore.core.batch_errors import InvalidAnswer, ItemFailed
+from longshore.core.errors import Discard
 from longshore.core.retry import Retry
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from longshore.batch.entry import Entry
 from longshore.batch.grouping import Split, SplitCollector, partition
-from longshore.core.errors import InvalidSplit
+from longshore.core.batch_errors import InvalidSplit
 
 
 def entries(*items):

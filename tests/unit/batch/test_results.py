@@ -6,7 +6,8 @@ import pytest
 
 from longshore.batch.entry import Entry
 from longshore.batch.results import ItemResult, judge, read_answer, read_answers
-from longshore.core.errors import Discard, InvalidAnswer, ItemFailed
+from longshore.core.batch_errors import InvalidAnswer, ItemFailed
+from longshore.core.errors import Discard
 from longshore.core.retry import Retry
 
 
