@@ -47,7 +47,8 @@ class QueueFull(LongshoreError):
             f"Queue '{queue}' is full: {max_size:,} items. Add it later, raise max_size, or choose when_full='wait' or "
             "'drop_oldest'."
         )
-        self.queue, self.max_size = queue, max_size
+        self.queue: str = queue
+        self.max_size: int = max_size
 
 
 class QueueClosed(LongshoreError):
@@ -57,4 +58,4 @@ class QueueClosed(LongshoreError):
 
     def __init__(self, queue: str) -> None:
         super().__init__(f"Queue '{queue}' is closed. Add items before `close`, or make a new queue.")
-        self.queue = queue
+        self.queue: str = queue

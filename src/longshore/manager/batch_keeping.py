@@ -31,7 +31,8 @@ class Keeping:
         self._key = persistence.key or self._name
         self._hooks = hooks
         self._lock = asyncio.Lock()
-        self._saved_at_change = 0
+        self._restored_at_change = 0
+        self._saved_at_change: int | None = None
         self._saver = Repeating(f"saver of queue {self._name}", self._step, clock=clock, random=random)
 
     async def restore(self) -> list[Restored[Any]]:
@@ -44,7 +45,7 @@ class Keeping:
 
     async def start(self) -> None:
         """From now on, saves by itself."""
-        self._saved_at_change = self._line.changes
+        self._restored_at_change = self._line.changes
         await self._saver.start()
 
     async def stop(self) -> None:
@@ -63,7 +64,9 @@ class Keeping:
             raise written.unfit[0]
 
     async def _step(self) -> float:
-        if self._line.changes != self._saved_at_change:
+        if self._saved_at_change is None:  # the first interval only begins
+            self._saved_at_change = self._restored_at_change
+        elif self._line.changes != self._saved_at_change:
             try:
                 await self.save()
             except Exception as error:  # noqa: BLE001 - logged and told; the next interval tries again

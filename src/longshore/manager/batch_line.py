@@ -12,13 +12,14 @@ from random import Random
 from typing import Any, Generic, TypeVar
 
 from longshore.batch.collector import Collects
-from longshore.batch.entry import Entry, Ticket
+from longshore.batch.entry import Entry
 from longshore.batch.options import BatchOptions
 from longshore.batch.results import ItemResult, Judged, judge
 from longshore.core.clock import Clock, Timer
 from longshore.core.errors import DrainTimeout
 from longshore.manager.batch_delays import Delays
 from longshore.manager.batch_figures import BatchStats
+from longshore.manager.batch_flushing import Flushes
 from longshore.manager.batch_hooks import BatchHooks
 from longshore.manager.batch_processing import Processing
 from longshore.manager.batch_room import Room
@@ -54,7 +55,7 @@ class BatchLine(Generic[T]):
         self._delays = Delays(clock, self._come_back)
         self.room = Room(lambda: self.size)
         self._forcing = 0
-        self._tickets: dict[Ticket, asyncio.Future[None]] = {}
+        self._flushes = Flushes()
         self._rest: set[asyncio.Future[bool]] = set()
         self._next_start = float("-inf")
         self._timer: Timer | None = None
@@ -102,7 +103,7 @@ class BatchLine(Generic[T]):
         if entry is None:
             return False
         self.figures.dropped += 1
-        self._stamp([entry])
+        self._flushes.stamp([entry])
         await self._hooks.tell(
             "processed", entry.item, ItemResult(success=False, error=self.options.full(), retryable=False)
         )
@@ -134,7 +135,7 @@ class BatchLine(Generic[T]):
             self._spawn(self._hooks.fail("its items could not be split into batches", error))
             batch = None
         if batch is None and not self._running:
-            self._end_flushes()  # a split that keeps its items back must not hold up who flushes
+            self._flushes.end()  # a split that keeps its items back must not hold up who flushes
         return batch
 
     def _start(self, batch: list[Entry[T]], now: float) -> None:
@@ -166,7 +167,7 @@ class BatchLine(Generic[T]):
             raise
         judged = self._settle(batch, results)
         await self._tell(items, results, judged)
-        self._stamp(batch)
+        self._flushes.stamp(batch)
         self._ended(
             asyncio.current_task()
         )  # now, and not when the loop comes to it: the next batch may be waiting
@@ -230,14 +231,9 @@ class BatchLine(Generic[T]):
 
     async def flush(self) -> None:
         """Lets what waits now go at once; returns when all of it has been tried."""
-        new = [entry for entry in self._collector if entry.ticket is None]
-        if new:
-            ticket = Ticket(len(new))
-            for entry in new:
-                entry.ticket = ticket
-            self._tickets[ticket] = asyncio.get_running_loop().create_future()
-        if self._tickets:  # those of others who flush are waited for too: they hold what waited before
-            await self._force(asyncio.wait(list(self._tickets.values())))
+        ends = self._flushes.begin(self._collector)
+        if ends:
+            await self._force(asyncio.wait(ends))
 
     async def drain(self, seconds: float | None) -> None:
         """Returns when nothing waits and nothing runs. Raises DrainTimeout."""
@@ -283,23 +279,7 @@ class BatchLine(Generic[T]):
             for rest in self._rest:
                 _end(rest, outcome=True)
 
-    def _stamp(self, entries: Sequence[Entry[T]]) -> None:
-        """These have been tried, or are gone: tells those who flush."""
-        if not self._tickets:
-            return
-        for entry in entries:
-            ticket, entry.ticket = entry.ticket, None
-            if ticket is not None:
-                ticket.left -= 1
-                if ticket.left == 0:
-                    _end(self._tickets.pop(ticket), outcome=None)
 
-    def _end_flushes(self) -> None:
-        for end in self._tickets.values():
-            _end(end, outcome=None)
-        self._tickets.clear()
-
-
-def _end(future: asyncio.Future[Outcome], *, outcome: Outcome) -> None:
-    if not future.done():
-        future.set_result(outcome)
+def _end(rest: asyncio.Future[bool], *, outcome: bool) -> None:
+    if not rest.done():
+        rest.set_result(outcome)
