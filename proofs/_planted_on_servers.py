@@ -120,9 +120,9 @@ ON_SERVERS = (
     ),
     Mutant(
         "jobs that come to an empty queue wake nobody",
-        "postgres/queries/insert.sql",
-        "added > scheduled\n",
-        "FALSE\n",
+        "postgres/queries/insert_now.sql",
+        "count(pg_notify($2, 'pending:' || queue))",
+        "count(queue)",
     ),
     # where jobs are strings in hashes, each verb a script
     Mutant(
