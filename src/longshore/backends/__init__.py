@@ -1,11 +1,12 @@
 """This package holds the stores, one folder each, and finds the right one for a URL."""
 
+import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 from longshore.core.errors import SettingsError, UnknownOption
 from longshore.store.contract import Store
@@ -16,8 +17,8 @@ _REDIS = [
     for kind in ("", "+cluster", "+sentinel")
 ]
 
-_POSTGRES = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"]
-"""The last two as SQLAlchemy writes them: the driver is asyncpg all the same."""
+_POSTGRES = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg", "postgresql+psycopg2"]
+"""The last three as SQLAlchemy writes them: the driver is asyncpg all the same."""
 
 DRIVERS: Mapping[str, str] = {
     "memory": "longshore.backends.memory",
@@ -33,13 +34,23 @@ EXTRAS: Mapping[str, str] = {"longshore.backends.postgres": "postgres", "longsho
 
 def check_scheme(url: str) -> str:
     """The scheme of a store's URL. Raises SettingsError for one that nobody serves."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0].lower()  # urlsplit would raise for a bracket in a password
     if scheme in DRIVERS:
         return scheme
-    known = ", ".join(f"{known}://" for known in sorted(DRIVERS))
     raise SettingsError(
-        f"No store speaks {url.partition(':')[0] + '://' if ':' in url else repr(url)}. Known: {known}."
+        f"{_what_is_wrong(url)} Known: {', '.join(f'{known}://' for known in sorted(DRIVERS))}."
     )
+
+
+def _what_is_wrong(url: str) -> str:
+    """In words that repeat no more than a scheme or the name of a file: the rest may be a password."""
+    named = re.match(r"([a-z][a-z0-9+.-]*)://", url, re.IGNORECASE)
+    if named is not None:
+        near = get_close_matches(named[1].lower(), DRIVERS, n=1)
+        return f"No store speaks {named[1]}://." + (f" Did you mean {near[0]}://?" if near else "")
+    if url and re.fullmatch(r"[\w./ -]+\.\w+", url):
+        return f"{url!r} is no URL. Did you mean sqlite:///{url}?"
+    return "This is no URL of a store."
 
 
 def open_store(url: str, **options: Any) -> Store:
