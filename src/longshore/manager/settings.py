@@ -151,7 +151,7 @@ def without_secrets(url: str) -> str:
     All up to the last `@` goes, because a password may hold a `/` or `@` that nobody escaped; a URL that begins with
     three slashes names a file and has no user-info.
     """
-    hidden = re.sub(r"://(?!/).*@", "://***@", url)
+    hidden = re.sub(r"^([\w+.-]*):/{0,2}(?!/).*@", r"\1://***@", url)
     return re.sub(r"(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&#]*", r"\1***", hidden)
 
 

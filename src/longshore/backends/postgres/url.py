@@ -6,8 +6,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
+from longshore.backends.escaping import split, unreadable
 from longshore.backends.postgres.naming import Names
-from longshore.core.errors import InvalidOption, SettingsError, UnknownOption
+from longshore.core.errors import InvalidOption, UnknownOption
 
 OF_THE_DRIVER = frozenset(
     {
@@ -38,6 +39,7 @@ OF_THE_DRIVER = frozenset(
 """The words of libpq that asyncpg understands. It would send any other to the server as one of its settings."""
 OURS = frozenset({"connect_timeout", "deadline", "notify", "pool", "prefix", "prepared", "schema"})
 SECRETS = frozenset({"password", "sslpassword"})
+EXAMPLE = "postgresql://user@host:5432/database?option=value"
 LARGEST_POOL = 4
 LONGEST_DEADLINE_SECONDS = 300.0
 
@@ -75,15 +77,14 @@ def parse(url: str, *, schema: str | None = None, prefix: str | None = None) -> 
 
     Raises SettingsError for a URL that cannot be read, UnknownOption, and InvalidOption. None of them shows secrets.
     """
+    parts = split(url, "PostgreSQL", EXAMPLE, may_hold_at={*SECRETS, "notify"})
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
     try:
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         hosts = _hosts(parts.netloc.rpartition("@")[2] or query.get("host", ""), query.get("port", ""))
     except ValueError:
-        raise SettingsError(
-            "This PostgreSQL URL cannot be read. Write postgresql://user@host:5432/database?option=value, with "
-            "special characters of a password escaped (@ is %40, / is %2F), or leave it to PGPASSWORD or ~/.pgpass."
-        ) from None
+        raise unreadable("PostgreSQL", EXAMPLE) from None
+    if query.get("notify"):
+        split(query["notify"], "PostgreSQL", EXAMPLE, may_hold_at=SECRETS)
     for option in query:
         if option not in OURS | OF_THE_DRIVER:
             raise UnknownOption(option, OURS | OF_THE_DRIVER, of="postgresql://")

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 
+from longshore.backends.escaping import split, unreadable
 from longshore.core.errors import InvalidOption, SettingsError, UnknownOption
 
 SCHEMES = {
@@ -26,6 +27,7 @@ SCHEMES = {
 }
 """Whether a scheme means TLS, and of which kind it is."""
 DEFAULT_PORTS = {"": 6379, "cluster": 6379, "sentinel": 26379}
+EXAMPLE = "redis://user:password@localhost:6379/0"
 _PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -100,7 +102,7 @@ OPTIONS = {
 
 def read_url(url: str) -> Address:
     """What a URL says. Raises SettingsError where it names no server, InvalidOption and UnknownOption."""
-    parts = urlsplit(url)
+    parts = split(url, "Redis", EXAMPLE, may_hold_at={"sentinel_password"})
     if parts.scheme not in SCHEMES:
         raise SettingsError(
             f"{parts.scheme}:// is no URL of a Redis store. Known: {', '.join(sorted(SCHEMES))}."
@@ -123,11 +125,11 @@ def read_url(url: str) -> Address:
 
 def _hosts(places: str, default_port: int) -> Iterator[Host]:
     for place in places.split(","):
-        parts = urlsplit(f"//{place}")
         try:
+            parts = urlsplit(f"//{place}")
             port = parts.port
-        except ValueError:
-            raise SettingsError(f"{place!r} in the URL of a Redis store has no valid port.") from None
+        except ValueError:  # what stands there may be a piece of a password
+            raise unreadable("Redis", EXAMPLE) from None
         if not parts.hostname:
             raise SettingsError(
                 "The URL of a Redis store names its server: redis://localhost:6379/0, or several, with commas, for "
@@ -146,7 +148,9 @@ def _path(kind: Kind, path: str) -> tuple[str, int]:
                 "Say which master the Sentinels shall name: redis+sentinel://host:26379/mymaster/0."
             )
     if db and not db.isdecimal():
-        raise SettingsError(f"{db!r} is no number of a Redis database. Write …/0.")
+        raise SettingsError(
+            "What follows the host in the URL is no number of a Redis database. Write …/0, and / in a password as %2F."
+        )
     if kind is Kind.CLUSTER and int(db or 0):
         raise SettingsError("A Redis Cluster has database 0 only.")
     return master, int(db or 0)

@@ -70,7 +70,8 @@ def test_the_url_without_secrets_reads_as_the_same_place():
     ("url", "words"),
     [
         ("redis://", "names its server"),
-        ("redis://h:port/0", "no valid port"),
+        ("redis://h:port/0", "cannot be read"),
+        ("redis://h:99999/0", "cannot be read"),
         ("redis://h/jobs", "no number of a Redis database"),
         ("redis+cluster://h/1", "database 0 only"),
         ("redis+sentinel://h:1", "which master"),
