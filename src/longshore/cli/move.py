@@ -16,12 +16,15 @@ from longshore.core.errors import UnknownQueue
 from longshore.core.events import Bus
 from longshore.core.states import ORDER, State
 from longshore.engine.engine import Engine
+from longshore.manager.safety import refuse_unsafe
 from longshore.manager.settings import load_settings, without_secrets
 from longshore.moving.mover import Moved, Mover, Plan, Standing, standing
 from longshore.store.contract import Store
 from longshore.upkeep.rescuer import Rescuer
 
 Row = tuple[str, State, int, int, int, int, int]
+FORGETFUL = frozenset({"no-persistence", "snapshots-only", "fsync-never"})
+"""Findings about a target that keeps acknowledged jobs less surely than people expect of a store."""
 TITLES = ("QUEUE", "STATE", "WERE", "MOVED", "WERE THERE", "LEFT", "TARGET HAS")
 
 
@@ -65,16 +68,20 @@ def move(
     """
     plan = Plan(queues=queues, history=history, wait_seconds=wait_seconds)
     if dry_run:
-        return _print_plan(run(_look(source, target, plan)), plan, as_json=as_json)
+        stood, warnings = run(_look(source, target, plan))
+        status = _print_plan(stood, plan, as_json=as_json)
+        _print_warnings(warnings, as_json=as_json)
+        return status
     if give_up:
         resumed = run(_give_up(source, target, plan))
         click.echo(f"taken back; resumed: {', '.join(resumed) or 'no queue'}")
         return 0
-    moved = run(_move(source, target, plan))
+    moved, warnings = run(_move(source, target, plan))
     if as_json:
         print_json(as_plain(moved))
     else:
         _print_moved(moved, target)
+    _print_warnings(warnings, as_json=as_json)
     return FAILED if moved.remaining else 0
 
 
@@ -115,8 +122,8 @@ def _print_moved(moved: Moved, target: str) -> None:
     )
     if moved.tally.already.total():
         click.echo(f"{moved.tally.already.total():,} were at the target already, which keeps its own")
-    if moved.vanished:
-        click.echo(f"{moved.vanished:,} were cancelled or deleted at the source meanwhile")
+    for fate in fates(moved):
+        click.echo(f"{fate} at the source meanwhile")
     if moved.paused:
         click.echo(printable(f"Paused at the target, so nobody runs their jobs: {', '.join(moved.paused)}"))
     running = moved.left.of([State.RUNNING])
@@ -125,6 +132,30 @@ def _print_moved(moved: Moved, target: str) -> None:
         click.echo(f"{moved.remaining:,} are left at the source: {why}. Run the same command again.")
     else:
         click.echo(f"Next: let everything that adds or runs jobs use {without_secrets(target)}")
+
+
+def fates(moved: Moved) -> list[str]:
+    """What became of the jobs that neither were moved nor are left, as far as the source still tells."""
+    if not moved.vanished:
+        return []
+    ended = moved.grown([State.COMPLETED, State.SKIPPED])
+    cancelled = moved.grown([State.CANCELLED])
+    gone = moved.vanished - ended - cancelled
+    if gone < 0 or moved.before.of([State.RUNNING]):  # nobody can tell which of them those are
+        verb = "was" if moved.vanished == 1 else "were"
+        return [f"{moved.vanished:,} ended or {verb} cancelled or deleted"]
+    was = {number: "was" if number == 1 else "were" for number in (cancelled, gone)}
+    told = [
+        (ended, "ended"),
+        (cancelled, f"{was[cancelled]} cancelled"),
+        (gone, f"{was[gone]} deleted, or ended and {was[gone]} pruned,"),
+    ]
+    return [f"{number:,} {fate}" for number, fate in told if number]
+
+
+def _print_warnings(warnings: Sequence[str], *, as_json: bool) -> None:
+    for warning in [] if as_json else warnings:
+        click.echo(printable(f"About the target: {warning}"))
 
 
 def _print_plan(stood: tuple[Standing, Standing], plan: Plan, *, as_json: bool) -> int:
@@ -152,16 +183,23 @@ def _print_plan(stood: tuple[Standing, Standing], plan: Plan, *, as_json: bool) 
     return 0
 
 
-async def _move(source: str, target: str, plan: Plan) -> Moved:
+async def _move(source: str, target: str, plan: Plan) -> tuple[Moved, list[str]]:
     clock = SystemClock()
     async with _both(source, target, plan) as (here, there):
         await there.open()
+        warnings = await _checked(there)
         with Progress(sys.stderr, clock) as progress:
             mover = Mover(
                 here, there, plan, clock, watch=lambda done, of: progress.move("moved", done, max(done, of))
             )
             async with _rescuing(here, clock):
-                return await mover.run()
+                return await mover.run(), warnings
+
+
+async def _checked(target: Store) -> list[str]:
+    """What is to be known about the target. Raises UnsafeStore where workers would, and before anything is touched."""
+    await refuse_unsafe(target, is_allowed=load_settings().unsafe_store)
+    return [finding.problem for finding in await target.examine(contents=False) if finding.code in FORGETFUL]
 
 
 @asynccontextmanager
@@ -190,12 +228,13 @@ async def _give_up(source: str, target: str, plan: Plan) -> Sequence[str]:
         return await Mover(here, there, plan, SystemClock()).give_up()
 
 
-async def _look(source: str, target: str, plan: Plan) -> tuple[Standing, Standing]:
+async def _look(source: str, target: str, plan: Plan) -> tuple[tuple[Standing, Standing], list[str]]:
     async with _both(source, target, plan) as (here, there):
         if (await there.migrate(apply=False)).version == 0:
-            return await standing(here, plan), Standing({})
+            return (await standing(here, plan), Standing({})), []
         await there.open()
-        return await standing(here, plan), await standing(there, plan)
+        warnings = await _checked(there)
+        return (await standing(here, plan), await standing(there, plan)), warnings
 
 
 @asynccontextmanager

@@ -240,14 +240,14 @@ class MoveRefused(StoreError):
 
 
 class UnsafeStore(StoreError):
-    """The store may lose jobs by the way it is set up, so no worker starts."""
+    """The store may lose jobs by the way it is set up, so no worker starts, and nothing is moved there."""
 
     code = "unsafe-store"
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(
-            f"This store may lose jobs, so no worker starts: {problem} {remedy} "
-            "(LONGSHORE_UNSAFE_STORE=1 starts all the same)"
+            f"This store may lose jobs, so no worker starts and nothing is moved there: {problem} {remedy} "
+            "(LONGSHORE_UNSAFE_STORE=1 allows it all the same)"
         )
 
 

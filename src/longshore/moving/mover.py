@@ -86,7 +86,8 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def vanished(self) -> int:
-        """Jobs of the source that neither were moved nor are left: somebody cancelled or deleted them meanwhile."""
+        """Jobs of the source that neither were moved nor are left: they ran to their end there, or somebody cancelled
+        or deleted them meanwhile."""
         kept: Counter[str] = Counter()
         for tally in (self.tally.moved, self.tally.already, self.left.jobs):
             for (queue, state), count in tally.items():
@@ -95,6 +96,10 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
         for (queue, state), count in self.before.jobs.items():
             before[queue] += count if state in self.plan.states else 0
         return (before - kept).total()
+
+    def grown(self, states: Collection[State]) -> int:
+        """How many more jobs the source has in these states than when it began."""
+        return max(0, self.left.of(states) - self.before.of(states))
 
 
 class Mover:
