@@ -3,7 +3,7 @@
 import re
 from importlib.metadata import PackageNotFoundError, requires, version
 
-_ASKED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*>=\s*(?P<least>[0-9.]+)")
+_ASKED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?[^;]*?>=\s*(?P<least>[0-9.]+)")
 
 
 def outdated_libraries() -> tuple[str, ...]:

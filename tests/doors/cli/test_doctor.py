@@ -76,6 +76,7 @@ def test_two_urls_of_a_hosting_platform_are_found():
     [
         ("msgspec>=999.1", "msgspec .* \\(needs 999.1\\)"),
         ('redis[hiredis]>=999,<1000; extra == "redis"', "redis .* \\(needs 999\\)"),
+        ("redis[hiredis]<1000,>=999; extra == 'redis'", "redis .* \\(needs 999\\)"),
         ("msgspec>=0.1", None),
         ("no-such-library>=1", None),
         ("msgspec", None),
