@@ -17,7 +17,8 @@ def unreadable(kind: str, example: str) -> SettingsError:
     """What to raise for a URL that cannot be read: how to write one, and nothing of this one."""
     return SettingsError(
         f"This {kind} URL cannot be read. Write {example}, with special characters of a password percent-encoded "
-        "(@ is %40, / is %2F, # is %23, ? is %3F, : is %3A, % is %25), or leave it to the environment."
+        "(@ is %40, / is %2F, # is %23, ? is %3F, : is %3A, % is %25), or leave it to the environment; "
+        "a port is a number from 1 to 65535."
     )
 
 

@@ -40,6 +40,7 @@ OF_THE_DRIVER = frozenset(
 OURS = frozenset({"connect_timeout", "deadline", "notify", "pool", "prefix", "prepared", "schema"})
 SECRETS = frozenset({"password", "sslpassword"})
 EXAMPLE = "postgresql://user@host:5432/database?option=value"
+LARGEST_PORT = 65_535
 LARGEST_POOL = 4
 LONGEST_DEADLINE_SECONDS = 300.0
 
@@ -125,6 +126,8 @@ def _hosts(text: str, ports: str) -> tuple[tuple[str, int | None], ...]:
         if named is None:
             raise ValueError(host)
         port = named[2] or (by_place[place if len(by_place) > 1 else 0] if by_place else "")
+        if port and not 1 <= int(port) <= LARGEST_PORT:
+            raise ValueError(host)
         found.append((unquote(named[1]).strip("[]"), int(port) if port else None))
     return tuple(found)
 

@@ -37,6 +37,21 @@ _BY_PREFIX = (
     ("MISCONF", "read-only", "it cannot save to its disk, and so takes no writes"),
     ("UNBLOCKED", "unreachable", "its role has changed"),
     ("NOAUTH", "unreachable", "see user and password in the URL"),
+    (
+        "This instance has cluster support disabled",
+        "unreachable",
+        "it is a single server: write redis:// in the URL",
+    ),
+    (
+        "unknown command 'SENTINEL'",
+        "unreachable",
+        "it is no Sentinel: write redis:// in the URL, or the Sentinels' addresses",
+    ),
+    (
+        "DB index is out of range",
+        "unreachable",
+        "it has fewer databases; see the number at the end of the URL",
+    ),
 )
 
 _PASSING = (BusyLoadingError, MasterDownError, ClusterDownError, TryAgainError, ReadOnlyError)
@@ -59,7 +74,7 @@ def may_pass(error: BaseException) -> bool:
 
 def meaning(error: BaseException, place: str) -> Exception:
     """What to raise instead of redis-py's error: StoreUnavailable, or itself where only one command is wrong."""
-    text = str(error).partition(" script: ")[0].rstrip(".")
+    text = str(error).partition(" script: ")[0].rstrip(". ").replace("`", "'")
     for kind, reason, advice in _REASONS:
         if isinstance(error, kind):
             return StoreUnavailable(reason, f"{place}: {text}; {advice}")

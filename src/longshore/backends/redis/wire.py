@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
+import redis
 from redis.asyncio.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError, ResponseError
@@ -20,9 +21,12 @@ from redis.exceptions import TimeoutError as LateAnswer
 
 from longshore.backends.redis.faults import refined
 from longshore.backends.redis.url import Address, Host
+from longshore.core.errors import StoreUnavailable
 
 LONGEST_DIAL_SECONDS = 5.0
 """Within a call's deadline, so that a second server can still be tried."""
+
+NO_TLS = "; it may speak no TLS on this port: then write redis:// in the URL"
 
 Word = str | bytes | int | float
 Reply = Any
@@ -206,7 +210,9 @@ async def connected(address: Address, host: Host, login: Login, *, seconds: floa
             await driver.connect()
     except TimeoutError:
         driver.abort()
-        raise LateAnswer(f"{host} did not answer within {seconds:g} s") from None
+        raise LateAnswer(
+            f"{host} did not answer within {seconds:g} s" + (NO_TLS if address.is_tls else "")
+        ) from None
     except BaseException:
         driver.abort()
         raise
@@ -224,11 +230,17 @@ def _driver(address: Address, host: Host, login: Login, seconds: float) -> Drive
         "socket_timeout": None,
         "socket_connect_timeout": seconds,
     }
-    if not address.is_tls:
-        return cast("Driver", _Plain(**options))
-    options |= {
-        "ssl_ca_certs": address.ca_file,
-        "ssl_certfile": address.cert_file,
-        "ssl_keyfile": address.key_file,
-    }
-    return cast("Driver", _Secure(**options))
+    if address.is_tls:
+        options |= {
+            "ssl_ca_certs": address.ca_file,
+            "ssl_certfile": address.cert_file,
+            "ssl_keyfile": address.key_file,
+        }
+    try:
+        return cast("Driver", (_Secure if address.is_tls else _Plain)(**options))
+    except TypeError as error:  # it knows less than we ask of it
+        raise StoreUnavailable(
+            "unreachable",
+            f"the redis library that is installed ({redis.__version__}) is none that Longshore works with; "
+            'pip install "longshore[redis]" brings one',
+        ) from error

@@ -89,7 +89,14 @@ def test_passwords_are_never_shown(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    [f"postgresql://app:{SECRET}/@db:port/shop", f"postgresql://app:{SECRET}@[::1/shop", "postgresql://db?x"],
+    [
+        f"postgresql://app:{SECRET}/@db:port/shop",
+        f"postgresql://app:{SECRET}@[::1/shop",
+        "postgresql://db?x",
+        "postgresql://db:99999/shop",
+        "postgresql://db:0/shop",
+        "postgresql:///shop?host=db&port=99999",
+    ],
 )
 def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
     with pytest.raises(SettingsError) as raised:
