@@ -82,8 +82,8 @@ ON_SERVERS = (
     Mutant(
         "promoted too early",
         "postgres/queries/promote.sql",
-        "later.run_ms <= moment.now_ms",
-        "later.run_ms <= moment.now_ms + 500",
+        "<= (SELECT moment.now_ms FROM moment)",
+        "<= (SELECT moment.now_ms + 500 FROM moment)",
     ),
     Mutant(
         "promoted without a limit", "postgres/queries/promote.sql", "    LIMIT $3\n", "    LIMIT $3 + 1000\n"

@@ -42,11 +42,11 @@ async def main(options: argparse.Namespace) -> int:
 async def _produce(
     manager: QueueManager, options: argparse.Namespace, killing: asyncio.Task[float]
 ) -> list[str]:
-    """Adds the jobs evenly over the time of the kills, so that each kill meets work."""
+    """Adds the jobs evenly over the time of the kills, and more until the last one, so that each kill meets work."""
     ids: list[str] = []
     pause = 1.5 * options.kills * options.every / (options.jobs / CHUNK)  # the last kill must meet work too
-    for begin in range(0, options.jobs, CHUNK):
-        numbers = range(begin, min(begin + CHUNK, options.jobs))
+    while len(ids) < options.jobs or not killing.done():
+        numbers = range(len(ids), len(ids) + CHUNK)
         jobs = await manager.add_bulk("work", [{"name": "short", "data": {"number": n}} for n in numbers])
         ids += [job.id for job in jobs]
         await asyncio.sleep(0 if killing.done() else pause)
