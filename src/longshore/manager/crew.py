@@ -4,6 +4,7 @@ import asyncio
 import logging
 from concurrent.futures import Future
 
+from longshore.core.forking import begins_anew_after_fork, leave_alone
 from longshore.worker.worker import Worker
 
 log = logging.getLogger("longshore.manager")
@@ -14,6 +15,12 @@ class Crew:
 
     def __init__(self) -> None:
         self._members: dict[Worker, Future[None]] = {}
+        begins_anew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: the workers are the parent's."""
+        leave_alone(self._members)
+        self._members = {}
 
     @property
     def is_working(self) -> bool:

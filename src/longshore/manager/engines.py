@@ -12,6 +12,7 @@ from concurrent.futures import Future
 import msgspec
 
 from longshore.core.clock import Clock
+from longshore.core.forking import begins_anew_after_fork, leave_alone
 from longshore.engine.engine import Engine
 from longshore.manager.waiting import Waiter
 from longshore.store.contract import Store
@@ -44,6 +45,15 @@ class Engines:
         self._make_store = make_store
         self._make_engine = make_engine
         self._clock = clock
+        self._clear()
+        begins_anew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child: its first use opens a store of its own, and the parent keeps all that is its."""
+        leave_alone(self._origin, self._unopened, self._opening, self._open)
+        self._clear()
+
+    def _clear(self) -> None:
         self._lock = threading.Lock()
         self._origin: Future[Store] | None = None
         self._unopened: Store | None = None

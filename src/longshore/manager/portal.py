@@ -6,12 +6,12 @@ is needed for the answer, because the portal's loop has an engine of its own.
 """
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from longshore.core.errors import UsageError
+from longshore.core.forking import begins_anew_after_fork, leave_alone
 
 R = TypeVar("R")
 
@@ -23,7 +23,12 @@ class Portal:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pid = 0
+        begins_anew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child, which has the names and not the thread: the next call starts one."""
+        leave_alone(self._loop, self._thread)
+        self._lock, self._loop, self._thread = threading.Lock(), None, None
 
     def call(self, work: Coroutine[Any, Any, R]) -> R:
         """What the coroutine returns or raises. The caller's context variables go with it.
@@ -42,20 +47,20 @@ class Portal:
     @property
     def is_open(self) -> bool:
         """Whether the thread runs, in this process."""
-        return self._loop is not None and self._pid == os.getpid()
+        return self._loop is not None
 
     def close(self) -> None:
         """Ends the thread. Again: does nothing. Never called inside it."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
-        if loop is not None and thread is not None and self._pid == os.getpid():
+        if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None or self._pid != os.getpid():  # a fork keeps the names and loses the thread
+            if self._loop is None:
                 self._start()
             assert self._loop is not None
             return self._loop
@@ -63,7 +68,7 @@ class Portal:
     def _start(self) -> None:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=_serve, args=(loop,), name="longshore-portal", daemon=True)
-        self._loop, self._thread, self._pid = loop, thread, os.getpid()
+        self._loop, self._thread = loop, thread
         thread.start()
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import apsw
 
 from longshore.backends.sqlite.connecting import Settings
+from longshore.backends.sqlite.forks import check_not_inherited, rests_for_forks
 from longshore.backends.sqlite.readers import Readers
 from longshore.backends.sqlite.schema import prepare
 from longshore.backends.sqlite.wakeups import Bell
@@ -32,10 +33,13 @@ class Core:
         self._process = os.getpid()
         self._handles = 1
         self._lock = threading.Lock()
+        rests_for_forks(self.readers)
+        rests_for_forks(self.writer)
 
     @classmethod
     async def opened(cls, path: Path, settings: Settings, clock: Clock) -> "Core":
         """A core whose file and schema are there. Raises what `Store.open` raises."""
+        check_not_inherited(path)
         await asyncio.to_thread(prepare, path, settings, clock)
         return cls(path, settings)
 

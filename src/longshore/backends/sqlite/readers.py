@@ -4,6 +4,7 @@ A read sees one moment and lasts milliseconds: a longer one would keep the write
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,7 @@ class Readers:
         self._path = path
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="longshore-sqlite-reader")
         self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
+        self._may_read = threading.Semaphore(THREADS)
         self._is_closed = False
         self._place = place_of(path)
 
@@ -46,10 +48,27 @@ class Readers:
         self._threads.shutdown(
             wait=True
         )  # cancelling them would look to each caller like its own cancellation
-        while (connection := self._take()) is not None:
-            connection.close()
+        self._close_idle()
+
+    def rest(self, seconds: float) -> bool:
+        """See `Rests`."""
+        for taken in range(THREADS):
+            if not self._may_read.acquire(timeout=seconds):
+                if taken:
+                    self._may_read.release(taken)
+                return False
+        self._close_idle()
+        return True
+
+    def go_on(self) -> None:
+        """See `Rests`."""
+        self._may_read.release(THREADS)
 
     def _read(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
+        with self._may_read:
+            return self._read_now(work)
+
+    def _read_now(self, work: Callable[[apsw.Connection], Reply]) -> Reply:
         if self._is_closed:
             raise self._closed()
         connection = self._connection()
@@ -75,10 +94,13 @@ class Readers:
         """An idle connection, or a new one; those to a file that was deleted or replaced are of no use any more."""
         place = place_of(self._path)
         if place != self._place:
-            while (connection := self._take()) is not None:
-                connection.close()
+            self._close_idle()
             self._place = place
         return self._take() or connect_reader(self._path, SystemClock())
+
+    def _close_idle(self) -> None:
+        while (connection := self._take()) is not None:
+            connection.close()
 
     def _take(self) -> apsw.Connection | None:
         try:

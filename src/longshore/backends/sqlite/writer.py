@@ -99,6 +99,17 @@ class Writer:
         if self._thread.is_alive():  # has begun to wait since, with nobody left to watch over patience
             self._give_up(reason)
 
+    def rest(self, seconds: float) -> bool:
+        """See `Rests`: takes the seat, and keeps it."""
+        if not self._pen.seat.acquire(timeout=seconds):
+            return False
+        self._pen.disconnect()
+        return True
+
+    def go_on(self) -> None:
+        """See `Rests`."""
+        self._pen.seat.release()
+
     # ------------------------------------------------------------------------------------------ in the caller's thread
 
     def _transact_here(self, command: Command) -> bool:
@@ -166,7 +177,8 @@ class Writer:
             except Empty:
                 if pen.transactions == before:
                     with pen.seat:
-                        pen.checkpoint(idle=True)
+                        if pen.is_connected:  # not after a fork
+                            pen.checkpoint(idle=True)
                     break
         return self._inbox.get()
 
