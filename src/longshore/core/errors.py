@@ -37,6 +37,7 @@ Those about batches, and of queues in this process, are in core/batch_errors.py.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from enum import Enum
 from typing import ClassVar
 
 
@@ -58,7 +59,8 @@ class InvalidOption(UsageError):
     code = "invalid-option"
 
     def __init__(self, option: str, value: object, expected: str) -> None:
-        super().__init__(f"Option '{option}' cannot be {value!r}. Expected: {expected}.")
+        shown = value.value if isinstance(value, Enum) else value
+        super().__init__(f"Option '{option}' cannot be {shown!r}. Expected: {expected}.")
         self.option = option
 
 
