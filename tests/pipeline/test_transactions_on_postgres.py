@@ -203,8 +203,9 @@ async def test_a_database_without_our_tables_is_refused_and_nothing_is_stored(sh
     other = f"other_{uuid4().hex}"
     connection = await asyncpg.connect(shop.url)
     await connection.execute(f"CREATE DATABASE {other}")
-    with pytest.raises(SchemaMismatch, match="without Longshore's tables"):
+    with pytest.raises(SchemaMismatch, match="without Longshore's tables") as raised:
         await transact(kind, urlsplit(shop.url)._replace(path=other).geturl(), buy)
+    assert not {"\n", "INSERT", "SELECT"} & {*str(raised.value).split(" "), *str(raised.value)}
     assert await shop.ids() == []
     await connection.execute(f"DROP DATABASE {other}")
     await connection.close()

@@ -67,8 +67,11 @@ class PostgresWithin:
         except Exception as error:
             if _state_of(error) not in NOT_OURS:
                 raise
+            said = next(
+                iter(str(error).splitlines()), ""
+            )  # below it, drivers and SQLAlchemy repeat the statement
             raise SchemaMismatch(
-                f"{self._kind} leads to a database without Longshore's tables as this version needs them ({error}). "
+                f"{self._kind} leads to a database without Longshore's tables as this version needs them ({said}). "
                 f"Give one to the database of {self._where}, or run `longshore migrate` there."
             ) from error
 
