@@ -1,5 +1,6 @@
 """This module brings the schema to the newest version, one process at a time, all in one transaction."""
 
+import re
 from collections.abc import Sequence
 
 import asyncpg
@@ -43,7 +44,7 @@ async def _applied(connection: Connection, dsn: Dsn) -> list[Applied]:
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return []
     except asyncpg.InsufficientPrivilegeError as error:
-        raise StoreUnavailable("read-only", _no_right_to_use(dsn, connection)) from error
+        raise StoreUnavailable("unreachable", _no_right_to_use(dsn, connection)) from error
     return [Applied(row["version"], row["checksum"]) for row in rows]
 
 
@@ -102,11 +103,23 @@ def _script(dsn: Dsn, pending: Sequence[Step], *, is_new: bool) -> str:
 
 def _no_right_to_use(dsn: Dsn, connection: Connection) -> str:
     schema, role = dsn.names.schema, connection.role
+    tables, sequences = f"ALL TABLES IN SCHEMA {schema}", f"ALL SEQUENCES IN SCHEMA {schema}"
+    if dsn.names.prefix:  # then others may have theirs in the same schema
+        tables, sequences = f"TABLE {_made('TABLE', dsn)}", f"SEQUENCE {_made('SEQUENCE', dsn)}"
     return (
         f"role {role} may not read {_where(dsn)}; let its owner run: GRANT USAGE ON SCHEMA {schema} TO {role}; "
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}; "
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}; GRANT USAGE ON {sequences} TO {role}"
     )
+
+
+def _made(kind: str, dsn: Dsn) -> str:
+    """All tables, or all sequences, that the steps make."""
+    sources = [
+        statements(dsn.names)["schema_begin"],
+        *(dsn.names.fill(step.sql) for step in read_steps(PACKAGE)),
+    ]
+    pattern = rf"CREATE {kind} (?:IF NOT EXISTS )?([\w\".]+)"
+    return ", ".join(dict.fromkeys(name for sql in sources for name in re.findall(pattern, sql)))
 
 
 def _no_right_to_create(dsn: Dsn, connection: Connection, error: Exception) -> str:

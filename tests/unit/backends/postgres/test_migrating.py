@@ -87,22 +87,25 @@ async def test_a_role_that_may_not_make_tables_is_told_who_must(
     await query(f"DROP ROLE {role}")
 
 
-async def test_what_the_message_grants_is_enough(postgres: ServerLike, schema: str, query: Query) -> None:
+@pytest.mark.parametrize("prefix", ["", "shop_"])
+async def test_what_the_message_grants_is_enough(
+    postgres: ServerLike, schema: str, query: Query, prefix: str
+) -> None:
     role = f"{schema}_app"
-    links = unopened(postgres, schema)
+    place = f"{postgres.url}?schema={schema}&prefix={prefix}"
+    links = Links(parse(place), SystemClock())
     await links.open()
     await links.close()
     await query(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
-    own = Links(
-        parse(f"postgresql://{role}:x@{postgres.url.rpartition('@')[2]}?schema={schema}"), SystemClock()
-    )
-    with pytest.raises(StoreUnavailable) as raised:
+    own = Links(parse(f"postgresql://{role}:x@{place.rpartition('@')[2]}"), SystemClock())
+    with pytest.raises(StoreUnavailable, match=f"unreachable: role {role} may not read") as raised:
         await own.open()
+    assert ("ALL TABLES" in str(raised.value)) is (not prefix)
     grants = str(raised.value).partition("run: ")[2].rstrip(".")
     for grant in grants.split("; "):
         await query(grant)
     await own.open()
-    await own.run(Lane.OTHER, lambda c: c.fetch(f"DELETE FROM {schema}.job"))
+    await own.run(Lane.OTHER, lambda c: c.fetch(f"DELETE FROM {schema}.{prefix}job"))
     await own.migrate(apply=True)
     await own.close()
     await query(f"DROP OWNED BY {role}")
