@@ -13,6 +13,7 @@ from longshore.core.clock import SystemClock, system_random
 from longshore.manager.manager import QueueManager
 from longshore.manager.safety import refuse_unsafe
 from longshore.manager.settings import Settings
+from longshore.manager.vigil import Vigil
 from longshore.scaling.parent import Parent
 from longshore.scaling.reload import SourceWatch
 from longshore.scaling.supervisor import Supervisor
@@ -28,9 +29,11 @@ async def serve(
     manager = load_manager(target)
     if not (queues or manager.runtime.served()):
         raise Misuse(nothing_to_serve(target))
-    async with manager:
+    try:
         log.info("%s", introduction(manager, queues, concurrency))
         code = await manager.run_worker(queues=queues, concurrency=concurrency, burst=burst)
+    finally:
+        await manager.shutdown()
     log.info("stopped; nothing is left in this process")
     return code
 
@@ -49,7 +52,8 @@ def supervise(
     manager = load_manager(target)
     if not (queues or manager.runtime.served()):
         raise Misuse(nothing_to_serve(target))
-    asyncio.run(_examine(manager))
+    if not asyncio.run(_is_sound(manager)):
+        return 0
     log.info("supervisor %d of %d: %s", os.getpid(), processes, introduction(manager, queues, None))
     command = [sys.executable, "-m", "longshore", "worker", *arguments]
     clock = SystemClock()
@@ -93,9 +97,20 @@ def _listed(names: Iterable[str], noun: str) -> str:
     return f"{noun}{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
 
 
-async def _examine(manager: QueueManager) -> None:
-    async with manager:
+async def _is_sound(manager: QueueManager) -> bool:
+    """Whether workers may start; False when somebody ended the waiting for the store. Raises UnsafeStore."""
+
+    async def examined() -> bool:
         await refuse_unsafe(await manager.store(), is_allowed=manager.runtime.settings.unsafe_store)
+        return True
+
+    vigil = Vigil(manager.runtime.clock, manager.runtime.random)
+    try:
+        with StopSignals() as signals:
+            signals.attach(vigil)
+            return bool(await vigil.opened(examined))
+    finally:
+        await manager.shutdown()
 
 
 async def _watch(supervisor: Supervisor, folders: list[Path]) -> int:

@@ -196,14 +196,16 @@ class StoreError(LongshoreError):
 class StoreUnavailable(StoreError):
     """The store cannot do this now. Nothing was done, or the caller cannot tell and may repeat the same call.
 
-    `reason` is one of "unreachable", "busy", "locked", "read-only", "full", "corrupt", "closed".
+    `reason` is one of "unreachable", "busy", "locked", "read-only", "full", "corrupt", "closed". `is_absent`: its
+    server does not answer or is starting, so that it may be there later with nothing changed here.
     """
 
     code = "store-unavailable"
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, *, is_absent: bool = False) -> None:
         super().__init__(f"The store is {reason}: {detail}.")
         self.reason = reason
+        self.is_absent = is_absent
 
 
 class NotDurable(StoreError):

@@ -2,7 +2,7 @@
 now."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from longshore.core.asking import spelled
@@ -25,11 +25,13 @@ from longshore.manager.jobs import JobIdLike
 from longshore.manager.runtime import Runtime
 from longshore.manager.safety import refuse_unsafe
 from longshore.manager.single import SingleClaim
+from longshore.manager.vigil import Vigil
 from longshore.manager.words import duration
 from longshore.scaling.parent import Parent
 from longshore.store.replies import QueueCounts
 from longshore.worker.options import WorkerOptions
-from longshore.worker.signals import StopSignals
+from longshore.worker.signals import Stoppable, StopSignals
+from longshore.worker.worker import Worker
 
 Lines = Iterable[str] | Mapping[str, int | None] | None
 """Queues by name, perhaps each with how many of its jobs may run at once."""
@@ -93,25 +95,21 @@ class Running(Defining):
     ) -> int:
         """Runs jobs until SIGTERM or SIGINT (again: at once), with `burst` until nothing is left to do now.
 
-        Gives the exit code of the process: 0 when all ended well, 1 when it was stopped. A process of a supervisor
+        A server that is away at the start is waited for, unless `install_signals` is off. Gives the exit code of the
+        process: 0 when all ended well, 1 when it was stopped. A process of a supervisor
         is stopped when that is gone, and never by a second signal: the supervisor passes on what all of them got.
         Raises UsageError and UnsafeStore like `start_workers`.
         """
-        engine = await self._safe_engine()
-        queues = await self._spelt(queues, engine)
-        worker = hire(self, engine, self._options(queues, concurrency, burst=burst))
+
+        async def hired() -> Worker:
+            engine = await self._safe_engine()
+            lines = await self._spelt(queues, engine)
+            return hire(self, engine, self._options(lines, concurrency, burst=burst))
+
         if not install_signals:
-            await worker.run()
+            await (await hired()).run()
             return 0
-        supervisor = Parent.from_environment()
-        if supervisor is not None:
-            supervisor.watch(worker.stop)
-        with StopSignals(stops=supervisor is None) as signals:
-            signals.attach(worker)
-            if supervisor is not None:
-                supervisor.ready()
-            await worker.run()
-        return signals.exit_code
+        return await self._run_alone(hired)
 
     async def process_job(self, job_id: JobIdLike, *, skip_if_running: bool = False) -> AnyJob:
         """Runs one attempt of one job here and now, under the same rules as a worker: wherever the job stands in
@@ -177,6 +175,31 @@ class Running(Defining):
         engine = await self.runtime.engines.here()
         await refuse_unsafe(engine.store, is_allowed=self.runtime.settings.unsafe_store)
         return engine
+
+    async def _run_alone(self, hired: Callable[[], Awaitable[Worker]]) -> int:
+        """Waits for the worker's store, and runs it, as the signals of this process say. Gives the exit code."""
+        supervisor = Parent.from_environment()
+        vigil = Vigil(self.runtime.clock, self.runtime.random)
+        working: list[Stoppable] = [vigil]
+
+        def stop() -> None:
+            working[-1].stop()
+
+        if supervisor is not None:
+            supervisor.watch(stop)
+        with StopSignals(stops=supervisor is None) as signals:
+            signals.attach(vigil)
+            worker = await vigil.opened(hired)
+            if worker is None:
+                return 0
+            working.append(worker)
+            if vigil.is_over:
+                worker.drain()
+            signals.attach(worker)
+            if supervisor is not None:
+                supervisor.ready()
+            await worker.run()
+        return signals.exit_code
 
     async def _spelt(self, queues: Lines, engine: Engine) -> Lines:
         """The same queues, after a warning about each that was probably meant otherwise."""

@@ -245,3 +245,15 @@ def test_the_log_level_is_a_setting(shop: Shop, start, monkeypatch: pytest.Monke
     assert "INFO longshore.worker: serving queue numbers" in finish(start("--burst"))
     monkeypatch.setenv("LONGSHORE_LOG_LEVEL", "WARNING")
     assert finish(start("--burst")) == ""
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "redis"])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_worker_whose_server_is_away_waits_until_it_is_told_to_end(start, scheme: str, processes: str):
+    worker = start("--url", f"{scheme}://127.0.0.1:1", "--processes", processes)
+    assert worker.stderr is not None
+    lines = iter(worker.stderr.readline, "")
+    assert any("The worker waits for the store" in line and "127.0.0.1" in line for line in lines)
+    worker.send_signal(signal.SIGTERM)
+    assert "stopped before the store was there" in finish(worker)
+    assert worker.returncode == 0

@@ -181,7 +181,8 @@ class Berths:
             return await self._of_lanes[lane.value].run(work, until)
         except OutOfTime as late:
             where = f"{self._dsn.public}: {late} within {seconds:g} s"
-            raise StoreUnavailable("busy" if late.in_the_queue else "unreachable", where) from late
+            reason = "busy" if late.in_the_queue else "unreachable"
+            raise StoreUnavailable(reason, where, is_absent=not late.in_the_queue) from late
         finally:
             if self._tide.turns != turns:
                 for berth in self._berths:

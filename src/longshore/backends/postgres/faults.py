@@ -79,7 +79,8 @@ def meaning(error: Exception, where: str) -> Exception:
         reason = "read-only"
     advice = _POOLED if state in {"26000", "42P05"} else _ADVICE.get(reason)
     said = _broken(error) or " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return StoreUnavailable(reason, f"{where}: {said}" + (f"; {advice}" if advice else ""))
+    detail = f"{where}: {said}" + (f"; {advice}" if advice else "")
+    return StoreUnavailable(reason, detail, is_absent=_is_absent(error))
 
 
 def spoils_the_connection(error: BaseException) -> bool:
@@ -94,6 +95,13 @@ def spoils_all_connections(error: BaseException) -> bool:
     """
     state = state_of(error)
     return state in _ALL_OVER or state.startswith("08") or isinstance(error, OSError)
+
+
+def _is_absent(error: Exception) -> bool:
+    """Whether no server is there, or one that starts, stops or takes no more connections just now."""
+    state = state_of(error)
+    is_network = isinstance(error, OSError | EOFError) and not isinstance(error, ssl.SSLError)
+    return is_network or state.startswith("08") or state in _ALL_OVER - {"25006", "57P04"} | SOON
 
 
 def _broken(error: Exception) -> str | None:

@@ -215,7 +215,7 @@ class Links:
         """What to raise for it."""
         if type(error) is TimeoutError:
             detail = f"{self.dsn.public}: no answer within {self.dsn.deadline_seconds:g} s"
-            return StoreUnavailable("unreachable", detail)
+            return StoreUnavailable("unreachable", detail, is_absent=True)
         return meaning(error, self.dsn.public)
 
     def _closed(self) -> StoreUnavailable | None:

@@ -1,6 +1,7 @@
 """This module says what an error of Redis means for whoever called."""
 
 import re
+from ssl import SSLError
 
 from redis.exceptions import (
     AuthenticationError,
@@ -55,6 +56,7 @@ _BY_PREFIX = (
 )
 
 _PASSING = (BusyLoadingError, MasterDownError, ClusterDownError, TryAgainError, ReadOnlyError)
+_ABSENT = (BusyLoadingError, MasterDownError, ClusterDownError)
 _INSIDE = re.compile(r"-((READONLY|OOM|MISCONF|NOREPLICAS) .*)", re.DOTALL)
 _KINDS = {"READONLY": ReadOnlyError, "OOM": OutOfMemoryError}
 
@@ -77,14 +79,17 @@ def meaning(error: BaseException, place: str) -> Exception:
     text = str(error).partition(" script: ")[0].rstrip(". ").replace("`", "'")
     for kind, reason, advice in _REASONS:
         if isinstance(error, kind):
-            return StoreUnavailable(reason, f"{place}: {text}; {advice}")
+            return StoreUnavailable(reason, f"{place}: {text}; {advice}", is_absent=kind in _ABSENT)
     for prefix, reason, advice in _BY_PREFIX:
         if text.startswith(prefix):
             return StoreUnavailable(reason, f"{place}: {text}; {advice}")
     if isinstance(error, StoreUnavailable):
         return error
     if is_loss(error):
-        return StoreUnavailable("unreachable", f"{place}: {text or type(error).__name__}")
+        is_absent = not isinstance(error, SSLError) and not isinstance(error.__cause__, SSLError)
+        return StoreUnavailable(
+            "unreachable", f"{place}: {text or type(error).__name__}", is_absent=is_absent
+        )
     assert isinstance(error, Exception)
     return error
 

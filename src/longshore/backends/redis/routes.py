@@ -113,7 +113,7 @@ class _Lookup(ABC):
         looking = self._looking
         await asyncio.wait({looking}, timeout=due - asyncio.get_running_loop().time())
         if not looking.done():
-            raise StoreUnavailable("unreachable", f"{self._address.url}: no answer in time")
+            raise StoreUnavailable("unreachable", f"{self._address.url}: no answer in time", is_absent=True)
         if looking.cancelled() and self._end is not None:
             raise self._end
         looking.result()

@@ -1,5 +1,7 @@
 """What PostgreSQL's errors and its driver's mean for whoever called."""
 
+import ssl
+
 import asyncpg
 import pytest
 
@@ -24,3 +26,19 @@ def test_what_the_driver_says_of_a_dying_connection_is_put_plainly(error: Except
 def test_other_words_of_the_driver_are_kept():
     meant = meaning(asyncpg.InterfaceError("unsupported SASL methods"), "db")
     assert "unsupported SASL methods" in str(meant)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_absent"),
+    [
+        (ConnectionRefusedError(111, "refused"), True),
+        (asyncpg.CannotConnectNowError("starting up"), True),
+        (asyncpg.InvalidPasswordError("password authentication failed"), False),
+        (asyncpg.InvalidCatalogNameError("no such database"), False),
+        (ssl.SSLCertVerificationError("self-signed"), False),
+    ],
+)
+def test_only_a_server_that_may_come_by_itself_is_absent(error: Exception, *, is_absent: bool):
+    meant = meaning(error, "db")
+    assert isinstance(meant, StoreUnavailable)
+    assert meant.is_absent is is_absent
