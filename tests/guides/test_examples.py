@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+FAILED_ATTEMPT = re.compile(r"^Job \S+ \(.*\) (failed|lost its worker).*\n", re.MULTILINE)
+"""What Python shows of the worker's log where nobody has set logging up; some examples fail on purpose."""
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LONGEST = 80
@@ -36,7 +38,7 @@ def test_an_example_prints_what_it_says(example, tmp_path):
         timeout=50,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, FAILED_ATTEMPT.sub("", done.stderr)) == (0, "")
     assert done.stdout.strip() == promised_output(example)
 
 

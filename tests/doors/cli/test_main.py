@@ -110,8 +110,21 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("seconds", [0.001, 0.03, 0.06, 0.1, 0.15])
 def test_ctrl_c_while_it_starts_shows_no_traceback(seconds: float, nowhere):
-    interrupt = f"threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGINT)).start()"
-    start = f"import os, signal, threading\nfrom longshore.__main__ import main\n{interrupt}\nmain()"
+    # counted from the moment in which `main` has taken Ctrl-C over; before that it is Python's own
+    start = f"""
+import os, signal, threading
+from longshore.__main__ import main
+
+take_over = signal.signal
+
+def taken_over(number, handler):
+    signal.signal = take_over
+    take_over(number, handler)
+    threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+signal.signal = taken_over
+main()
+"""
     command = [sys.executable, "-c", start, "demo", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert "Traceback" not in done.stderr
