@@ -161,7 +161,7 @@ def demo(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """The whole suite, two files at a time, or what the arguments select, in this process."""
     uv = find_uv()
-    set_up(uv, "test", extras=True)
+    set_up(uv, "dev", extras=True)  # tests ask the type checkers too
     chosen = arguments or ["-n", "2", "--dist", "loadfile", "-q"]
     say("Running: pytest " + " ".join(chosen))
     started = time.monotonic()
