@@ -50,10 +50,13 @@ async def end(caller: Caller, sessions: Iterable[str], now_ms: int | None) -> No
 async def copy_to(caller: Caller, pairs: Sequence[tuple[str, str]], now_ms: int | None) -> bool:
     """Lets queues of a Cluster know sessions, each the one beside it, that live at home. Whether any does."""
     left = await caller.at_home("lease_left", [session for _, session in pairs], now_ms)
+    live = [
+        (queue, session, left_ms) for (queue, session), left_ms in zip(pairs, left, strict=True) if left_ms > 0
+    ]
+    await caller.registry.add([queue for queue, _, _ in live])  # as below: copies must be found
     calls = [
         caller.prepared_shared("extend", queue, [packed(COPIES, left_ms, session)], now_ms)
-        for (queue, session), left_ms in zip(pairs, left, strict=True)
-        if left_ms > 0
+        for queue, session, left_ms in live
     ]
     return any(reply[:1] == HELD for [reply] in await caller.each(calls))
 

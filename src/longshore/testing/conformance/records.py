@@ -2,7 +2,7 @@
 
 import pytest
 
-from longshore.store.commands import Lease, Put, RecordAsk
+from longshore.store.commands import PAUSE, ClaimAsk, Lease, Put, RecordAsk
 from longshore.store.contract import Store
 from longshore.store.replies import Record, Stored
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, SESSION
@@ -201,6 +201,15 @@ async def test_a_record_of_a_session_goes_when_the_session_is_ended(store: Store
     await put(store, Put(kind="note", key="others", value=b"2", session="other"))
     await store.extend([Lease(session=SESSION, lease_ms=0, queues=(QUEUE,))], now_ms=NOW)
     assert await keys(store) == ["others"]
+
+
+async def test_a_pause_of_a_session_that_ended_before_the_queue_had_a_job_is_none(store: Store) -> None:
+    """The session has asked the queue, so the queue may know it; whoever ends it must think of that."""
+    await store.extend([Lease(session=SESSION, lease_ms=LEASE_MS, opens=True)], now_ms=NOW)
+    await store.claim([ClaimAsk("empty", 1, SESSION)], now_ms=NOW)
+    await store.extend([Lease(session=SESSION, lease_ms=0)], now_ms=NOW)
+    await put(store, Put(kind=PAUSE, key="empty", value=b"1", session=SESSION))
+    assert await store.get([RecordAsk(PAUSE)], now_ms=NOW) == [[]]
 
 
 async def test_a_record_of_a_session_lives_on_while_it_is_extended(store: Store) -> None:
