@@ -51,7 +51,9 @@ async def copy_to(caller: Caller, pairs: Sequence[tuple[str, str]], now_ms: int 
     """Lets queues of a Cluster know sessions, each the one beside it, that live at home. Whether any does."""
     left = await caller.at_home("lease_left", [session for _, session in pairs], now_ms)
     live = [
-        (queue, session, left_ms) for (queue, session), left_ms in zip(pairs, left, strict=True) if left_ms > 0
+        (queue, session, left_ms)
+        for (queue, session), left_ms in zip(pairs, left, strict=True)
+        if left_ms > 0
     ]
     await caller.registry.add([queue for queue, _, _ in live])  # as below: copies must be found
     calls = [
