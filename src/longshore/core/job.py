@@ -10,6 +10,7 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.priority import Priority
+from longshore.core.rules import Rules
 from longshore.core.states import State
 
 
@@ -35,6 +36,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Search keys, like the next two; they are in `details` as well."""
     reference: str | None = None
     correlation_id: str | None = None
+    rules: Rules | None = None
 
 
 class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -59,7 +61,7 @@ class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
 class JobRecord(msgspec.Struct, kw_only=True, gc=False):
     """A job as a store keeps it.
 
-    `claim` fills what a worker needs, up to `details`; `scan` fills all, and `errors` and `logs` only when asked for.
+    `claim` fills what a worker needs, up to `rules`; `scan` fills all, and `errors` and `logs` only when asked for.
     """
 
     id: JobId
@@ -78,9 +80,12 @@ class JobRecord(msgspec.Struct, kw_only=True, gc=False):
     """Of the worker that holds the job, or held it last."""
     created_ms: int = 0
     details: bytes | None = None
+    rules: Rules | None = None
 
     run_ms: int | None = None
     """When it is due: only while it waits for a time."""
+    held_by: str | None = None
+    """The meter (`FlowKey.meter`) that has no room for it: only while it is held."""
     started_ms: int | None = None
     """Of the newest claim."""
     finished_ms: int | None = None

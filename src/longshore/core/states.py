@@ -75,15 +75,18 @@ MOVES: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.BLOCKED, State.SCHEDULED, State.HELD, State.PENDING}),
     State.BLOCKED: frozenset({State.PENDING, State.SCHEDULED, State.HELD, State.SKIPPED, State.CANCELLED}),
     State.SCHEDULED: frozenset({State.PENDING, State.HELD, State.SCHEDULED, State.CANCELLED}),
-    State.HELD: frozenset({State.PENDING, State.CANCELLED}),
+    State.HELD: frozenset({State.PENDING, State.SCHEDULED, State.CANCELLED}),
     State.PENDING: frozenset({State.RUNNING, State.SCHEDULED, State.CANCELLED}),
     State.RUNNING: frozenset(
-        {State.COMPLETED, State.FAILED, State.CANCELLED, State.RETRYING, State.SCHEDULED, State.PENDING}
+        {
+            *(State.COMPLETED, State.FAILED, State.CANCELLED),
+            *(State.RETRYING, State.SCHEDULED, State.HELD, State.PENDING),
+        }
     ),
     State.RETRYING: frozenset({State.PENDING, State.SCHEDULED, State.HELD, State.CANCELLED}),
     State.COMPLETED: frozenset(),
-    State.FAILED: frozenset({State.PENDING}),
-    State.CANCELLED: frozenset({State.PENDING}),
+    State.FAILED: frozenset({State.HELD, State.PENDING}),
+    State.CANCELLED: frozenset({State.HELD, State.PENDING}),
     State.SKIPPED: frozenset(),
 }
 """From each state (None: not there yet) to each that may follow it. FAILED and CANCELLED are left only by a retry

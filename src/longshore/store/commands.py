@@ -9,6 +9,7 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import NewJob
+from longshore.core.rules import FlowKey, Rules
 from longshore.core.states import State
 from longshore.core.verdict import Verdict
 
@@ -46,6 +47,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     follow: tuple[NewJob, ...] = ()
     if_lost: bool = False
     keep: bool = True
+    rules: Rules | None = None
+    """Of the job, as its claim told them: so a store knows without a look for which settlements it must make room."""
 
 
 class Order(StrEnum):
@@ -181,6 +184,21 @@ class RecordAsk(msgspec.Struct, frozen=True):
 
     kind: str
     keys: tuple[str, ...] | None = None
+
+
+class MeterAsk(msgspec.Struct, frozen=True):
+    """Meters of a queue: those with the names (`FlowKey.meter`), or all of them."""
+
+    queue: str
+    names: tuple[str, ...] | None = None
+
+
+class Tune(msgspec.Struct, frozen=True):
+    """A new limit for every meter of a rule that is there; of the key only `rule`, `kind`, `limit`, `per_ms` and
+    `burst` count. Jobs that come later bring theirs along."""
+
+    queue: str
+    key: FlowKey
 
 
 PAUSE = "pause"

@@ -14,8 +14,30 @@ Rules that hold for all verbs, each a test of `longshore.testing.conformance`:
 - Nothing here knows a policy: what to retry, when to bury and whom to tell is decided above, once for all stores.
 
 The order of jobs within a priority is the order in which they became pending: new, promoted, retried and crashed jobs
-go to the tail; a released job goes back to its old place. Keys, limits and edges are described in ADR 0001 and join
-this contract with the features that need them.
+go to the tail; a released job goes back to its old place.
+
+Rules (`core/rules.py`) hold wherever a job would become pending, by whatever verb:
+
+- **Flow.** A job with flow keys becomes pending only where every one of its meters has room and holds nobody
+  (`store/admission.py`); otherwise it is held by the first that stands in its way, in the order of its keys. Those
+  that a meter holds are ordered by priority, then by the order of becoming held; a job that was released keeps its
+  old place there too. Each verb first does its own work, item by item: a job that leaves pending or running gives its
+  room back, and a job that wants to be pending (new, due, released, crashed, retried, adopted) asks for room. After
+  the last item the meters that were touched so, or whose limit has changed, serve those they hold, in the order of
+  (queue, name): while the first in order finds room in all its meters it becomes pending, at the tail; one that lacks
+  room elsewhere is held there from then on, at the tail; the first that lacks room here ends it. `promote` serves,
+  after the due jobs, the meters whose time has come, and `tune` those that it changed. A meter that gets a time, or
+  an earlier one, wakes like a job that is scheduled. A meter that is idle may be forgotten.
+- **Fairness.** Jobs with a fair key stand in line, within their queue and priority, by tag instead of by the order of
+  becoming pending. The tag is FAIR_STEP / weight (rounded, at least 1) after the last tag of its key, or after the
+  queue's virtual time if that is later: the tag of the first pending job with a fair key of that priority; where there
+  is none, the largest tag that was ever given there. A released job keeps its tag. Jobs without a fair key come before
+  those with one.
+- **Unique.** `insert` (also of followers) stores no job whose unique key is taken, and says by whom (`Conflict`);
+  duplicates by id are told first. The last job of a queue that was stored with a key has it. Followers that conflict
+  are dropped.
+- **Room.** `insert` turns away a job with `room` where so many jobs of the queue wait already: blocked, scheduled,
+  held, pending or retrying. Followers are never turned away.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,13 +45,25 @@ from typing import Protocol
 
 from longshore.core.durability import Durability
 from longshore.core.job import JobRecord, NewJob
-from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.commands import (
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
 from longshore.store.replies import (
     Changed,
     Claimed,
     Extended,
     Finding,
     Inserted,
+    Insertion,
+    MeterReading,
     Migration,
     Page,
     Promoted,
@@ -85,12 +119,12 @@ class Store(Protocol):
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
-    ) -> list[Inserted]:
+    ) -> Sequence[Insertion]:
         """Stores new jobs, all in one atomic step (one for each queue where queues lie apart: ADR 8), and wakes workers
         of the queues that were empty.
 
-        A job whose time lies in the future is scheduled, any other pending. An id that is already there, or stands
-        twice in the list, is a duplicate: only the first is created.
+        A job whose time lies in the future is scheduled, any other pending or, for want of room, held. An id that is
+        already there, or stands twice in the list, is a duplicate: only the first is created.
 
         With `durability` it answers when the jobs, those that were there already too, are at least so safe. Raises
         NotDurable when that was not confirmed in time: the jobs are stored, and the same call may be repeated; and
@@ -141,6 +175,12 @@ class Store(Protocol):
     ) -> list[QueueCounts]:
         """How queues stand, with what happened in the last `minutes` (a day is kept); None: every queue that ever had a
         job, by name. A queue that never had one counts nothing."""
+
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """How meters stand, sorted by name; those that nobody uses may be absent."""
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """Changes the limits of meters that are there, and says of how many. More room is used at once."""
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """Stores small records, by compare-and-set where a version is expected; each is one atomic step. A repeat

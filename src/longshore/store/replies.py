@@ -6,15 +6,30 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
+from longshore.core.rules import LimitKind
 from longshore.core.states import State
 
 
 class Inserted(StrEnum):
-    """What became of a `NewJob`."""
+    """What became of a `NewJob` that met no other."""
 
     CREATED = "created"
     DUPLICATE = "duplicate"
     """Its id is there already; nothing was changed. An insert that was repeated after a lost reply."""
+    FULL = "full"
+    """So many jobs wait in its queue that there is no room for it; it was not stored."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """A job with the same unique key is there; the new one was not stored."""
+
+    id: JobId
+    """Of the older job."""
+    state: State
+
+
+Insertion = Inserted | Conflict
+"""What became of a `NewJob`."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -43,6 +58,25 @@ class Changed(msgspec.Struct, frozen=True):
     """Running, and asked to stop."""
     more: bool = False
     """The limit was reached: the same edit again would change more."""
+
+
+class MeterReading(msgspec.Struct, frozen=True, kw_only=True):
+    """How one limit of one key stands."""
+
+    name: str
+    """As `FlowKey.meter`."""
+    kind: LimitKind
+    limit: int
+    per_ms: int = 0
+    burst: int = 0
+    room: int
+    """How much is left for another job; below 0 after the limit was lowered."""
+    used: int
+    """Of a concurrency limit, by pending and running jobs; of a rate, reserved by pending ones."""
+    held: int
+    """Jobs that wait because of this meter."""
+    next_ms: int | None
+    """When the first of them has room, if time alone gives it."""
 
 
 class Extended(msgspec.Struct, frozen=True):

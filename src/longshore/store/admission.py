@@ -1,0 +1,206 @@
+"""This module decides, once for all stores that run Python, whether there is room for a job under its limits. Pure.
+
+A job that waits for room is `held` and does not stand in line, so claims never meet it and it blocks nobody. Whoever is
+pending has its room already: of a concurrency limit from the moment it is pending until it stops running; of a rate it
+is reserved while the job is pending, and spent by its claim. So a claim never has to say no, and starts are as even as
+claims are. What is free of a rate only grows until somebody claims, so what was reserved is there when it is claimed.
+"""
+
+import math
+import struct
+from collections.abc import Iterable
+
+import msgspec
+
+from longshore.core.rules import FlowKey, LimitKind
+
+SLICES = 20
+"""Into how many a sliding stretch is cut: at most one in twenty of its limit stays unused."""
+_EPSILON = 1e-6
+"""Tokens; a time that was rounded up to a whole millisecond must find the token that it was computed for."""
+
+
+class Meter(msgspec.Struct, kw_only=True):
+    """How one limit of one key stands."""
+
+    queue: str
+    rule: str
+    key: str
+    kind: LimitKind
+    limit: int
+    per_ms: int = 0
+    burst: int = 0
+    used: int = 0
+    """Concurrency: by pending and running jobs. A rate: reserved by pending jobs."""
+    spent: bytes = b""
+    """What claims have spent of a rate, as doubles: a bucket's time at which it is full again; a fixed stretch and what
+    was spent in it; for a sliding one such pairs, oldest first."""
+    held: int = 0
+    """Jobs that wait because of it."""
+    wanted: int = 1
+    """What the first of them costs, as far as it is known; never more."""
+
+    @property
+    def name(self) -> str:
+        """As `FlowKey.meter`."""
+        return f"{self.rule}:{self.key}"
+
+    def follow(self, key: FlowKey) -> None:
+        """Takes the limit over from a job's key: the newest job of a meter says what its limit is."""
+        if key.kind is not self.kind or (key.per_ms != self.per_ms and key.kind is not LimitKind.BUCKET):
+            self.spent = b""
+        self.kind, self.limit, self.per_ms, self.burst = key.kind, key.limit, key.per_ms, key.burst
+
+    def due_ms(self, now_ms: int) -> int | None:
+        """When the first job that it holds may have room, if time alone gives it."""
+        return self.next_ms(self.wanted, now_ms) if self.held else None
+
+    def room(self, now_ms: int) -> int:
+        """How much is left for jobs that want to be pending; may be below 0 after a limit was lowered."""
+        if self.kind is LimitKind.CONCURRENCY:
+            return self.limit - self.used
+        return self._free(now_ms) - self.used
+
+    def next_ms(self, cost: int, now_ms: int) -> int | None:
+        """When there is room for so much if nobody claims meanwhile; None where only a job that leaves gives room."""
+        if self.kind is LimitKind.CONCURRENCY:
+            return None
+        wanted = self.used + cost
+        if self.kind is LimitKind.BUCKET:
+            if wanted > self.burst:
+                return None
+            [full_ms] = self._numbers() or (0.0,)
+            return max(now_ms, math.ceil(full_ms + (wanted - self.burst) * self.per_ms / self.limit))
+        if wanted > self.limit:
+            return None
+        return max(now_ms, self._windows_free_ms(wanted, now_ms))
+
+    def spend(self, cost: int, now_ms: int) -> None:
+        """What a claim takes of a rate. A concurrency limit knows no claims."""
+        if self.kind is LimitKind.BUCKET:
+            [full_ms] = self._numbers() or (0.0,)
+            self.spent = _pack(max(full_ms, float(now_ms)) + cost * self.per_ms / self.limit)
+        elif self.kind is not LimitKind.CONCURRENCY:
+            window = float(now_ms // self._window_ms)
+            pairs = [pair for pair in self._pairs() if self._counts(pair[0], now_ms)]
+            if pairs and pairs[-1][0] == window:
+                pairs[-1] = (window, pairs[-1][1] + cost)
+            else:
+                pairs.append((window, float(cost)))
+            self.spent = _pack(*(number for pair in pairs for number in pair))
+
+    def is_idle(self, now_ms: int) -> bool:
+        """Whether it may be forgotten: it knows nothing that a new one would not know."""
+        return self.used == self.held == 0 and (
+            self.kind is LimitKind.CONCURRENCY or self._free(now_ms) >= self._most
+        )
+
+    @property
+    def _most(self) -> int:
+        return self.burst if self.kind is LimitKind.BUCKET else self.limit
+
+    def _free(self, now_ms: int) -> int:
+        if self.kind is LimitKind.BUCKET:
+            [full_ms] = self._numbers() or (0.0,)
+            missing = max(full_ms - now_ms, 0.0) * self.limit / self.per_ms
+            return math.floor(self.burst - missing + _EPSILON)
+        return self.limit - round(
+            sum(spent for window, spent in self._pairs() if self._counts(window, now_ms))
+        )
+
+    @property
+    def _window_ms(self) -> int:
+        return self.per_ms if self.kind is LimitKind.FIXED else max(self.per_ms // SLICES, 1)
+
+    def _counts(self, window: float, now_ms: int) -> bool:
+        """Whether what was spent in this window still counts."""
+        return self._free_again_ms(window) > now_ms
+
+    def _free_again_ms(self, window: float) -> int:
+        """When the window stops counting. A slice counts until a whole stretch has passed since its end."""
+        kept_ms = 0 if self.kind is LimitKind.FIXED else self.per_ms
+        return (int(window) + 1) * self._window_ms + kept_ms
+
+    def _windows_free_ms(self, wanted: int, now_ms: int) -> int:
+        pairs = [pair for pair in self._pairs() if self._counts(pair[0], now_ms)]
+        spent = round(sum(count for _, count in pairs))
+        for window, count in pairs:
+            if spent + wanted <= self.limit:
+                break
+            spent -= round(count)
+            now_ms = self._free_again_ms(window)
+        return now_ms
+
+    def _numbers(self) -> tuple[float, ...]:
+        return struct.unpack(f"<{len(self.spent) // 8}d", self.spent)
+
+    def _pairs(self) -> list[tuple[float, float]]:
+        numbers = self._numbers()
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _pack(*numbers: float) -> bytes:
+    return struct.pack(f"<{len(numbers)}d", *numbers)
+
+
+def meter_for(queue: str, key: FlowKey) -> Meter:
+    """A meter that knows nothing yet."""
+    return Meter(
+        queue=queue,
+        rule=key.rule,
+        key=key.key,
+        kind=key.kind,
+        limit=key.limit,
+        per_ms=key.per_ms,
+        burst=key.burst,
+    )
+
+
+class Meters:
+    """The meters of one queue that a step works with; they are changed in place."""
+
+    def __init__(self, meters: Iterable[Meter], now_ms: int) -> None:
+        self._meters = {meter.name: meter for meter in meters}
+        self._now_ms = now_ms
+
+    def blocker(self, flow: Iterable[FlowKey], *, is_held: bool = False) -> FlowKey | None:
+        """The first limit that stands in the way of the job; None when none does. Where others are held a job that
+        comes waits behind them; one that was held itself only needs room."""
+        for key in flow:
+            meter = self._meters[key.meter]
+            if (meter.held and not is_held) or meter.room(self._now_ms) < key.cost:
+                return key
+        return None
+
+    def hold(self, key: FlowKey) -> None:
+        """A job is held by this limit from now on."""
+        meter = self._meters[key.meter]
+        meter.wanted = min(meter.wanted, key.cost) if meter.held else key.cost
+        meter.held += 1
+
+    def let_go(self, key: FlowKey) -> None:
+        """A job is not held by this limit any more."""
+        self._meters[key.meter].held -= 1
+
+    def is_first(self, key: FlowKey) -> None:
+        """Notes that this is the limit of the first job that is held by it: so much room it waits for."""
+        self._meters[key.meter].wanted = key.cost
+
+    def enter(self, flow: Iterable[FlowKey]) -> None:
+        """The job becomes pending."""
+        for key in flow:
+            self._meters[key.meter].used += key.cost
+
+    def start(self, flow: Iterable[FlowKey]) -> None:
+        """The pending job is claimed."""
+        for key in flow:
+            meter = self._meters[key.meter]
+            if key.kind is not LimitKind.CONCURRENCY:
+                meter.used -= key.cost
+                meter.spend(key.cost, self._now_ms)
+
+    def leave(self, flow: Iterable[FlowKey], *, was_claimed: bool) -> None:
+        """The job stops being pending or running."""
+        for key in flow:
+            if key.kind is LimitKind.CONCURRENCY or not was_claimed:
+                self._meters[key.meter].used -= key.cost
