@@ -8,12 +8,13 @@ or another language makes the same job. What was written is read back with the t
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from longshore.core.errors import InvalidTask, PayloadMismatch, PayloadUndecodable
+from longshore.core.errors import InvalidTask, PayloadError, PayloadMismatch, PayloadUndecodable
 from longshore.core.payload import PAYLOAD_LIMIT_BYTES, decode, decoder, encode
 
 
@@ -24,6 +25,7 @@ class Signature:
     """
 
     __slots__ = (
+        "_defaults",
         "_order",
         "_reader",
         "_struct",
@@ -51,6 +53,7 @@ class Signature:
             fields.append(_field(name, parameter, annotation))
         self.parameters: tuple[str, ...] = tuple(field[0] for field in fields)
         self.required: tuple[str, ...] = tuple(field[0] for field in fields if len(field) == 2)
+        self._defaults = _defaults(function, self.parameters)
         self._order = _positional(function, self.context_parameters)
         self._struct = self._make_struct(fields)
         self._reader = self._make_reader()
@@ -103,6 +106,14 @@ class Signature:
         if UNSET in values.values():
             return {key: value for key, value in values.items() if value is not UNSET}
         return values
+
+    def plain_defaults(self) -> dict[str, Any]:
+        """What stands for arguments that a payload leaves out, as plain values. One that has no JSON form is absent."""
+        plain = {}
+        for name, value in self._defaults.items():
+            with suppress(PayloadError):
+                plain[name] = decode(encode(value, what=self.name))
+        return plain
 
     def _problem(self, kwargs: Mapping[str, Any]) -> str:
         unknown = sorted(kwargs.keys() - set(self.parameters))
@@ -192,3 +203,11 @@ def _positional(function: Callable[..., Any], context_parameters: tuple[str, ...
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name not in context_parameters
     )
+
+
+def _defaults(function: Callable[..., Any], parameters: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.name in parameters and parameter.default is not parameter.empty
+    }

@@ -15,6 +15,8 @@ from longshore.core.job import Details, NewJob
 from longshore.core.payload import encode
 from longshore.core.priority import Priority
 from longshore.core.reference import Reference
+from longshore.core.rules import Rules
+from longshore.engine.ruling import Ruling
 
 EMPTY = Details()
 
@@ -28,6 +30,7 @@ class Plan:
     __slots__ = (
         *(
             "_common",
+            "_rules",
             "details",
             "durability",
             "encoded",
@@ -51,7 +54,9 @@ class Plan:
         job_id: JobId | None = None,
         details: Details = EMPTY,
         durability: Durability | None = None,
+        rules: Ruling = None,
     ) -> None:
+        """`rules`: of all jobs, or how they follow from a payload (`engine/ruling.py`)."""
         self.queue = queue
         self.name = name
         self.priority = priority
@@ -62,6 +67,7 @@ class Plan:
         """What the jobs must outlive once they were added; None: what the store gives unasked."""
         self.encoded = self._encode(details)
         self._common = (priority, max_attempts, delay_ms, run_ms)
+        self._rules = rules
 
     def due_ms(self, now_ms: int) -> int:
         """When a job that is added now is due."""
@@ -69,14 +75,14 @@ class Plan:
         return now_ms + delay_ms if run_ms is None else run_ms
 
     def one(self, payload: bytes) -> NewJob:
-        """A job with this payload, in the caller's context."""
+        """A job with this payload, in the caller's context. Raises what computing its rules raises."""
         details, encoded = self._in_context()
         return self._make(self.job_id or new_id(), payload, details, encoded)
 
     def many(self, payloads: Iterable[bytes]) -> list[NewJob]:
-        """A job for each payload, with ids of their own."""
+        """A job for each payload, with ids of their own. Raises like `one`."""
         details, encoded = self._in_context()
-        if encoded is None and self._common == _PLAIN:
+        if encoded is None and self._common == _PLAIN and self._rules is None:
             queue, name = self.queue, self.name
             return [NewJob(id=new_id(), queue=queue, name=name, payload=payload) for payload in payloads]
         return [self._make(new_id(), payload, details, encoded) for payload in payloads]
@@ -96,7 +102,11 @@ class Plan:
             tags=details.tags,
             reference=Reference(*details.reference).key if details.reference else None,
             correlation_id=details.correlation_id,
+            rules=self._rules if self._rules is None else self._rules_of(payload),
         )
+
+    def _rules_of(self, payload: bytes) -> Rules | None:
+        return self._rules(payload) if callable(self._rules) else self._rules
 
     def _in_context(self) -> tuple[Details, bytes | None]:
         now = carried.get()

@@ -12,7 +12,8 @@ from longshore.engine.plan import Plan
 from longshore.manager.intake import blocking_intake, insert, older, without_connection
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
-from longshore.manager.words import JobWords, plan_job
+from longshore.manager.planning import plan
+from longshore.manager.words import JobWords
 from longshore.store.replies import Inserted
 
 CHUNK = 1000
@@ -41,10 +42,10 @@ class Adding(Part):
         words_of_job, connection = without_connection(options)
         if connection is None:
             await self._look_up(queue)
-        plan = self._plan(queue, name, words_of_job)
-        new = plan.one(self.runtime.payload(queue, name, data))
-        [reply] = await insert(self.runtime, (new,), connection, plan.durability)
-        if plan.job_id is not None and reply is Inserted.DUPLICATE:
+        planned = self._plan(queue, name, words_of_job)
+        new = planned.one(self.runtime.payload(queue, name, data))
+        [reply] = await insert(self.runtime, (new,), connection, planned.durability)
+        if planned.job_id is not None and reply is Inserted.DUPLICATE:
             return AnyJob(self.runtime, await older(self.runtime, new))
         return AnyJob(self.runtime, new)
 
@@ -86,10 +87,7 @@ class Adding(Part):
         return queue, name, words[1]
 
     def _plan(self, queue: str, name: str, options: Mapping[str, Any]) -> Plan:
-        defaults = self.runtime.options_of(queue).defaults
-        if not options and not defaults:
-            return Plan(queue, name)
-        return plan_job(queue, name, {**defaults, **options})
+        return plan(self.runtime, queue, name, options)
 
     def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan], asked: set[Durability]) -> NewJob:
         if isinstance(item, NewJob):
@@ -100,14 +98,14 @@ class Adding(Part):
             raise InvalidOption("jobs", item, '{"name": …, "data": …, "options": {…}}')
         name = check_name("task", item["name"])
         options = item.get("options")
-        plan = plans.get(name) if not options else None
-        if plan is None:
-            plan = self._plan(queue, name, options or {})
+        planned = plans.get(name) if not options else None
+        if planned is None:
+            planned = self._plan(queue, name, options or {})
             if not options:
-                plans[name] = plan
-        if plan.durability is not None:
-            asked.add(plan.durability)
-        return plan.one(self.runtime.payload(queue, name, item.get("data")))
+                plans[name] = planned
+        if planned.durability is not None:
+            asked.add(planned.durability)
+        return planned.one(self.runtime.payload(queue, name, item.get("data")))
 
 
 _ITEM = frozenset({"name", "data", "options"})

@@ -28,6 +28,7 @@ async def complete(runtime: Runtime, control: Control, connection: object, resul
         verdict=COMPLETED,
         result=encoded,
         keep=handler is None or handler.policy.keep_completed,
+        rules=record.rules,
     )
     if await settle(runtime, settlement, connection, control) is Settled.STALE:
         raise ClaimLost(format_id(record.id))

@@ -83,6 +83,10 @@ class Runtime:
         self._known[handler.queue, handler.name, handler.signature is None] = handler, told
         return handler
 
+    def told(self, handler: Handler) -> TaskOptions:
+        """What a handler of this registry was told when it was defined."""
+        return self._known[handler.queue, handler.name, handler.signature is None][1]
+
     def wrap_with(self, middleware: Middleware) -> None:
         """Puts one more layer around every attempt, inside those that are there."""
         self.middleware.append(middleware)

@@ -19,8 +19,9 @@ from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
 from longshore.manager.intake import blocking_intake, insert, older, without_connection
 from longshore.manager.job import Job
+from longshore.manager.planning import plan
 from longshore.manager.portal import Portal
-from longshore.manager.words import JobWords, plan_job, translate
+from longshore.manager.words import JobWords, translate
 from longshore.store.replies import Inserted
 from longshore.worker.control import Control
 
@@ -49,7 +50,7 @@ class Task(Generic[P, R]):
         self._words = words
         self._connection: object | None = None
         self._plan: Plan | None = None
-        self._planned_with: Mapping[str, Any] | None = None
+        self._planned_with: object = None
         self.function = function
         self.signature = signature
         self.name: str = signature.name
@@ -72,10 +73,10 @@ class Task(Generic[P, R]):
         UnusableConnection, and what the connection's driver raises.
         """
         runtime = self._desk.runtime
-        plan = self._planned()
-        new = plan.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
-        [reply] = await insert(runtime, (new,), self._connection, plan.durability)
-        if plan.job_id is not None and reply is Inserted.DUPLICATE:
+        planned = self._planned()
+        new = planned.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
+        [reply] = await insert(runtime, (new,), self._connection, planned.durability)
+        if planned.job_id is not None and reply is Inserted.DUPLICATE:
             return Job(runtime, await older(runtime, new))
         return Job(runtime, new)
 
@@ -84,17 +85,17 @@ class Task(Generic[P, R]):
 
         Raises like `enqueue`; calls before the one that is wrong may have been added, in chunks of 1,000.
         """
-        plan = self._planned()
-        if plan.job_id is not None:
+        planned = self._planned()
+        if planned.job_id is not None:
             raise InvalidOption(
-                "job_id", format_id(plan.job_id), "nothing for enqueue_many: one id cannot name many jobs"
+                "job_id", format_id(planned.job_id), "nothing for enqueue_many: one id cannot name many jobs"
             )
         runtime = self._desk.runtime
         jobs: list[Job[R]] = []
         remaining = iter(calls)
         while chunk := list(islice(remaining, CHUNK)):
-            added = plan.many(self._encode_all(chunk))
-            await insert(runtime, added, self._connection, plan.durability)
+            added = planned.many(self._encode_all(chunk))
+            await insert(runtime, added, self._connection, planned.durability)
             jobs += [Job(runtime, new) for new in added]
             await runtime.clock.sleep(0)
         return jobs
@@ -127,10 +128,10 @@ class Task(Generic[P, R]):
     enqueue_many_sync: Final = blocking_intake(enqueue_many)
 
     def _planned(self) -> Plan:
-        defaults = self._desk.runtime.options_of(self.queue).defaults
-        if self._plan is None or self._planned_with is not defaults:
-            self._plan = plan_job(self.queue, self.name, {**defaults, **self._words})
-            self._planned_with = defaults
+        options = self._desk.runtime.options_of(self.queue)
+        if self._plan is None or self._planned_with is not options:
+            self._plan = plan(self._desk.runtime, self.queue, self.name, self._words)
+            self._planned_with = options
         return self._plan
 
     def _encode_all(self, calls: Iterable[Call]) -> list[bytes]:

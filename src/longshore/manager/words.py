@@ -20,6 +20,7 @@ from longshore.core.retention import Retention
 from longshore.core.retry import MOST_ATTEMPTS, Retry, Seconds, seconds
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.engine.plan import Plan
+from longshore.engine.ruling import Ruling
 
 
 class JobWords(TypedDict, total=False):
@@ -72,8 +73,8 @@ def translate(words: Mapping[str, Any], known: Iterable[str], *, of: str) -> dic
     return spelled
 
 
-def plan_job(queue: str, name: str, words: Mapping[str, Any]) -> Plan:
-    """The plan that these `JobWords` ask for.
+def plan_job(queue: str, name: str, words: Mapping[str, Any], *, rules: Ruling = None) -> Plan:
+    """The plan that these `JobWords` ask for, with the rules that `manager/planning.py` made of some of them.
 
     Raises UnknownOption, InvalidOption, InvalidId, InvalidName, PayloadNotEncodable (metadata).
     """
@@ -107,6 +108,7 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any]) -> Plan:
         job_id=parse_id(told["job_id"]) if "job_id" in told else None,
         details=details,
         durability=check_durability(told["durability"]) if "durability" in told else None,
+        rules=rules,
     )
 
 

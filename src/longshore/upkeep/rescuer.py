@@ -133,6 +133,7 @@ class Rescuer(Repeating):
             follow=(letter(job, line, now_ms, policy.dead_letter),) if is_over and policy.dead_letter else (),
             if_lost=True,
             keep=policy.keep_failed or not is_over,
+            rules=job.rules,
         )
         return settlement, News(job, verdict, known, error)
 
@@ -140,7 +141,13 @@ class Rescuer(Repeating):
 def _unharmed(job: JobRecord) -> Settlement:
     """For a job that was in the worker and had not begun."""
     return Settlement(
-        id=job.id, queue=job.queue, session=job.session or "", fence=job.fence, verdict=RELEASED, if_lost=True
+        id=job.id,
+        queue=job.queue,
+        session=job.session or "",
+        fence=job.fence,
+        verdict=RELEASED,
+        if_lost=True,
+        rules=job.rules,
     )
 
 

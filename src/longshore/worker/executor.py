@@ -246,6 +246,7 @@ class Executor:
                 verdict=COMPLETED,
                 result=result,
                 keep=attempt.policy.keep_completed,
+                rules=record.rules,
             ),
             news,
         )
@@ -296,6 +297,7 @@ class Executor:
             error_text=error_text,
             follow=follow,
             keep=policy.keep_failed if verdict.state is State.FAILED else policy.keep_completed,
+            rules=record.rules,
         )
         news = News(record, verdict, attempt.handler, error)
         if (completion := attempt.completion()) is None:

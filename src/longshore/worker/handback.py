@@ -44,6 +44,7 @@ class Handback:
                 session=record.session or "",
                 fence=record.fence,
                 verdict=verdict,
+                rules=record.rules,
             )
             self._completer.submit(settlement, News(record, verdict))
             self.on_left(record)

@@ -9,6 +9,7 @@ from longshore import PayloadError, bind_context
 from longshore.core.context import restore
 from longshore.core.ids import new_id
 from longshore.core.job import Details
+from longshore.core.rules import Rules
 from longshore.engine.plan import Plan
 
 
@@ -58,3 +59,16 @@ def test_a_plan_says_when_its_jobs_are_due():
 def test_a_context_without_a_json_form_is_refused():
     with bind_context(live=object()), pytest.raises(PayloadError, match="context"):
         Plan("q", "t").one(b"1")
+
+
+def test_a_plan_computes_the_rules_of_each_job_from_its_payload() -> None:
+    def rules_of(payload: bytes) -> Rules | None:
+        return Rules(room=int(payload)) if payload != b"0" else None
+
+    plan = Plan("q", "t", rules=rules_of)
+    assert [job.rules for job in plan.many([b"1", b"0"])] == [Rules(room=1), None]
+    assert plan.one(b"2").rules == Rules(room=2)
+    assert [job.rules for job in Plan("q", "t", rules=Rules(room=3)).many([b"1", b"2"])] == [
+        Rules(room=3)
+    ] * 2
+    assert Plan("q", "t").one(b"1").rules is None
