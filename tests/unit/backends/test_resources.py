@@ -36,3 +36,20 @@ def test_a_statement_without_its_header_is_refused(package, missing):
 def test_other_files_are_left_alone(package):
     (package / "README.md").write_text("no statement")
     assert read_texts("statements_of_a_test", "queries") == {}
+
+
+def test_a_part_takes_the_place_of_the_line_that_names_it(package):
+    header = "".join(f"{key} something\n" for key in HEADER)
+    (package / "parts").mkdir()
+    (package / "parts" / "young.sql").write_text("-- for: whoever asks\n(\n    age < 3\n)\n")
+    (package / "look.sql").write_text(header + "SELECT 1\nFROM job\nWHERE\n    -- part: young\n")
+    assert read_queries("statements_of_a_test") == {
+        "look": "SELECT 1\nFROM job\nWHERE\n    (\n        age < 3\n    )"
+    }
+
+
+def test_a_part_that_is_not_there_is_refused(package):
+    header = "".join(f"{key} something\n" for key in HEADER)
+    (package / "look.sql").write_text(header + "SELECT 1\n-- part: lost\n")
+    with pytest.raises(StoreError, match=r"look\.sql asks for a part lost"):
+        read_queries("statements_of_a_test")

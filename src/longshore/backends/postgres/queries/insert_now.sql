@@ -47,16 +47,6 @@ SELECT
     (
         SELECT count(pg_notify($2, 'pending:' || queue))
         FROM sums
-        WHERE (
-            SELECT count(*)
-            FROM (
-                SELECT 1
-                FROM {schema}.{prefix}ready AS ready
-                WHERE
-                    ready.queue = sums.queue
-                    AND ready.priority = sums.priority
-                    AND ready.place > sums.place - 33554432
-                LIMIT 4
-            ) AS near
-        ) < 4
+        WHERE
+            -- part: few_near
     ) AS told

@@ -70,18 +70,8 @@ tallied AS (
 told AS MATERIALIZED (
     SELECT count(pg_notify($2, 'pending:' || queue)) AS n
     FROM sums
-    WHERE (
-            SELECT count(*)
-            FROM (
-                SELECT 1
-                FROM {schema}.{prefix}ready AS ready
-                WHERE
-                    ready.queue = sums.queue
-                    AND ready.priority = sums.priority
-                    AND ready.place > sums.place - 33554432
-                LIMIT 4
-            ) AS near
-        ) < 4
+    WHERE
+        -- part: few_near
 )
 SELECT uuid_send(moved.id), FALSE
 FROM

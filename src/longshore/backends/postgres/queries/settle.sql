@@ -180,28 +180,15 @@ wakes AS (
     FROM sums
     WHERE
         pending > 0
-        AND (
-            SELECT count(*)
-            FROM (
-                SELECT 1
-                FROM {schema}.{prefix}ready AS ready
-                WHERE
-                    ready.queue = sums.queue
-                    AND ready.priority = sums.priority
-                    AND ready.place > sums.place - 33554432
-                LIMIT 4
-            ) AS near
-        ) < 4
+        AND
+            -- part: few_near
     UNION ALL
     SELECT 'scheduled:' || queue
     FROM sums
     WHERE
         scheduled + retrying > 0
-        AND NOT EXISTS (
-            SELECT 1
-            FROM {schema}.{prefix}later AS later
-            WHERE later.run_ms > sums.now_ms - 10000 AND later.run_ms <= sums.next_ms
-        )
+        AND
+            -- part: none_sooner
     UNION ALL
     SELECT 'finished:' || queue
     FROM
