@@ -9,7 +9,8 @@ for rings once, after the subscription is confirmed.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as LateAnswer
@@ -17,7 +18,7 @@ from redis.exceptions import TimeoutError as LateAnswer
 from longshore.backends.mailbox import Mailbox
 from longshore.backends.redis.faults import meaning
 from longshore.backends.redis.links import Links
-from longshore.backends.redis.wire import Driver, Reply
+from longshore.backends.redis.wire import Driver, Line, Reply, encoded
 from longshore.core.errors import StoreUnavailable
 from longshore.store.replies import Wake, WakeKind
 
@@ -45,6 +46,68 @@ async def listen(
         await listener.close()
         raise
     return listener
+
+
+class Ear:
+    """One connection that is subscribed."""
+
+    def __init__(self, driver: Driver, take: Callable[[Reply], None]) -> None:
+        self._take = take
+        self._missing = 0
+        self._has_heard = False
+        self._turn = asyncio.Event()
+        """Every channel is confirmed, something came after a silence, or the connection is lost."""
+        self._loss: Exception | None = None
+        self._line = Line(driver, self._answered, self._lost)
+
+    async def subscribe(self, verb: str, channels: Sequence[str]) -> None:
+        """Returns when every channel is confirmed. What is published from then on is heard."""
+        self._missing = len(channels)
+        self._line.write([encoded([verb, *channels])])
+        if not await self._turned(PONG_SECONDS):
+            raise LateAnswer("a subscription was not confirmed in time")
+
+    async def hear(self) -> None:
+        """Tells what comes, until the connection breaks or does not answer a ping, which it raises."""
+        while True:
+            self._has_heard = False
+            await self._turned(PING_SECONDS)
+            if not self._has_heard:
+                self._line.write([encoded(["PING"])])
+                if not await self._turned(PONG_SECONDS):
+                    raise LateAnswer("no answer to a ping")
+
+    async def close(self) -> None:
+        """Ends it; returns when the socket is closed."""
+        self._line.abort()
+        await asyncio.wait({self._line.closed})
+
+    async def _turned(self, seconds: float) -> bool:
+        """Whether what is waited for came in this time. Raises what the connection was lost by."""
+        self._turn.clear()
+        if self._loss is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._turn.wait()
+        if self._loss is not None:
+            raise self._loss
+        return self._turn.is_set()
+
+    def _answered(self, reply: Reply) -> None:
+        if isinstance(reply, Exception):
+            self._lost(reply)
+            return
+        self._has_heard = True
+        if reply[0] in {b"message", b"pmessage"}:
+            self._take(reply)
+        else:
+            self._missing -= reply[0] in {b"subscribe", b"psubscribe"}
+            if self._missing <= 0:
+                self._turn.set()
+
+    def _lost(self, reason: Exception) -> None:
+        self._loss = self._loss or reason
+        self._turn.set()
 
 
 class RedisListener:
@@ -87,15 +150,16 @@ class RedisListener:
         failures = 0
         while True:
             try:
-                driver = await self._links.line()
+                ear = Ear(await self._links.line(), self._take)
                 try:
-                    await self._subscribe(driver)
+                    await ear.subscribe(
+                        "SUBSCRIBE" if self._queues is not None else "PSUBSCRIBE", list(self._channels())
+                    )
                     failures = 0
                     self._is_there()
-                    await self._hear(driver)
+                    await ear.hear()
                 finally:
-                    driver.abort()
-                    await driver.disconnect(nowait=True)
+                    await ear.close()
             except (RedisError, OSError, StoreUnavailable) as error:
                 if not self._first.done():
                     self._first.set_exception(meaning(error, self._links.address.url))
@@ -104,35 +168,9 @@ class RedisListener:
             failures = min(failures + 1, 10)
             await self._links.clock.sleep(pause * self._links.chance.uniform(0.5, 1))
 
-    async def _subscribe(self, driver: Driver) -> None:
-        """Returns when every channel is confirmed. What is published from then on is heard."""
-        channels = list(self._channels())
-        driver.write(
-            driver.pack_command("SUBSCRIBE" if self._queues is not None else "PSUBSCRIBE", *channels)
-        )
-        missing = len(channels)
-        while missing:
-            reply = await driver.read_response(timeout=PONG_SECONDS)
-            if reply is None:
-                raise LateAnswer("a subscription was not confirmed in time")
-            missing -= reply[0] in {b"subscribe", b"psubscribe"}
-            self._take(reply)  # wake-ups may already come between the confirmations
-
-    async def _hear(self, driver: Driver) -> None:
-        """Takes what comes until the connection breaks, or does not answer a ping."""
-        while True:
-            reply = await driver.read_response(timeout=PING_SECONDS)
-            if reply is None:
-                driver.write(driver.pack_command("PING"))
-                reply = await driver.read_response(timeout=PONG_SECONDS)
-            if reply is None:
-                raise LateAnswer("no answer to a ping")
-            self._take(reply)
-
     def _take(self, reply: Reply) -> None:
-        if reply[0] in {b"message", b"pmessage"}:
-            place, _, kind = reply[-2].decode().partition("}:wake:")
-            self._mailbox.put([Wake(KINDS[kind], place.partition("{")[2])])
+        place, _, kind = reply[-2].decode().partition("}:wake:")
+        self._mailbox.put([Wake(KINDS[kind], place.partition("{")[2])])
 
     def _channels(self) -> Iterator[str]:
         for kind in self._kinds:
