@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from longshore.core.events import Event
+    from longshore.core.limits import Concurrency, Rate
     from longshore.core.priority import Priority
     from longshore.core.reference import Reference
     from longshore.core.retention import Retention
@@ -60,6 +61,7 @@ __all__ = [
     "BaseQueue",
     "BatchedQueue",
     "Cancel",
+    "Concurrency",
     "DeadLetter",
     "DeadLetterPolicy",
     "Discard",
@@ -88,6 +90,7 @@ __all__ = [
     "QueueFull",
     "QueueManager",
     "QueueMetrics",
+    "Rate",
     "Reference",
     "Retention",
     "Retry",
@@ -142,6 +145,7 @@ _HOMES = {
         "UsageError",
     ),
     "longshore.core.events": ("Event",),
+    "longshore.core.limits": ("Concurrency", "Rate"),
     "longshore.core.priority": ("Priority",),
     "longshore.core.reference": ("Reference",),
     "longshore.core.retention": ("Retention",),

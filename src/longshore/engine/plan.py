@@ -69,6 +69,11 @@ class Plan:
         self._common = (priority, max_attempts, delay_ms, run_ms)
         self._rules = rules
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether its jobs may have any."""
+        return self._rules is not None
+
     def due_ms(self, now_ms: int) -> int:
         """When a job that is added now is due."""
         _, _, delay_ms, run_ms = self._common

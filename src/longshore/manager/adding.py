@@ -12,7 +12,7 @@ from longshore.engine.plan import Plan
 from longshore.manager.intake import blocking_intake, insert, older, without_connection
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
-from longshore.manager.planning import plan
+from longshore.manager.planning import is_news, plan
 from longshore.manager.words import JobWords
 from longshore.store.replies import Inserted
 
@@ -42,7 +42,9 @@ class Adding(Part):
         words_of_job, connection = without_connection(options)
         if connection is None:
             await self._look_up(queue)
-        planned = self._plan(queue, name, words_of_job)
+        planned = plan(self.runtime, queue, name, words_of_job)
+        if planned.has_rules and await is_news(self.runtime, connection):
+            planned = plan(self.runtime, queue, name, words_of_job)
         new = planned.one(self.runtime.payload(queue, name, data))
         [reply] = await insert(self.runtime, (new,), connection, planned.durability)
         if planned.job_id is not None and reply is Inserted.DUPLICATE:
@@ -58,6 +60,8 @@ class Adding(Part):
         queue = check_name("queue", queue)
         if connection is None:
             await self._look_up(queue)
+        if self.runtime.has_limits(queue):
+            await is_news(self.runtime, connection)
         plans: dict[str, Plan] = {}
         asked: set[Durability] = set()
         added: list[NewJob] = []
@@ -86,9 +90,6 @@ class Adding(Part):
         queue = name if handler is None or handler.queue is None else handler.queue
         return queue, name, words[1]
 
-    def _plan(self, queue: str, name: str, options: Mapping[str, Any]) -> Plan:
-        return plan(self.runtime, queue, name, options)
-
     def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan], asked: set[Durability]) -> NewJob:
         if isinstance(item, NewJob):
             return item
@@ -100,7 +101,7 @@ class Adding(Part):
         options = item.get("options")
         planned = plans.get(name) if not options else None
         if planned is None:
-            planned = self._plan(queue, name, options or {})
+            planned = plan(self.runtime, queue, name, options or {})
             if not options:
                 plans[name] = planned
         if planned.durability is not None:

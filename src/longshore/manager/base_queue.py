@@ -4,11 +4,12 @@ It is the decorator style underneath: registering the class makes `process_job` 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, Literal, Unpack
 
 from longshore.core.errors import UnknownOption, UsageError
+from longshore.core.limits import Limit, Rate
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
 from longshore.dlq.policy import DeadLetterPolicy
@@ -32,6 +33,10 @@ class BaseQueue(Queue):
     timeout: ClassVar[Seconds | None] = None
     retention: ClassVar[Retention | Seconds | Literal["default"] | None] = None
     dead_letter: ClassVar[str | DeadLetterPolicy | None] = None
+    rate_limit: ClassVar[Rate | str | Mapping[str, Any] | Sequence[Rate] | None] = None
+    limit: ClassVar[Limit | Sequence[Limit] | None] = None
+    fair_by: ClassVar[str | None] = None
+    fair_weights: ClassVar[Mapping[str, float] | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Raises UnknownOption for an attribute that looks like a misspelt option; others are the subclass's own."""

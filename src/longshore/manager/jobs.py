@@ -192,7 +192,9 @@ _IN_DETAILS = {
     "backoff",
     "max_crashes",
 }
-_UPDATABLE = sorted(JobWords.__annotations__.keys() - {"job_id", "durability", "connection"})
+_NOT_UPDATABLE = {"job_id", "durability", "connection", "rate_limit", "limit", "concurrency_key"}
+"""What a job keeps as it was added with."""
+_UPDATABLE = sorted(JobWords.__annotations__.keys() - _NOT_UPDATABLE)
 
 
 def _merged(record: JobRecord, new: Details, told: Mapping[str, Any]) -> dict[str, Any]:

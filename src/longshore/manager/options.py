@@ -1,12 +1,15 @@
 """This module holds what a queue and a task are told when they are defined, and what follows for an attempt."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 import msgspec
 
 from longshore.core.errors import InvalidOption
+from longshore.core.fairness import Turns, Weights, check_weights
+from longshore.core.limits import Concurrency, Limit, Rate, limits_from
 from longshore.core.names import check_name
+from longshore.core.picking import By
 from longshore.core.priority import check_priority
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
@@ -14,11 +17,13 @@ from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.words import (
     JobWords,
     callback,
+    limits_of,
     plan_job,
     read_dead_letter,
     read_retention,
     read_retry,
     read_timeout,
+    same_key,
     translate,
     whole,
 )
@@ -39,6 +44,14 @@ class QueueWords(TypedDict, total=False):
     where nobody has stated anything, and again where "default" withdraws it."""
     dead_letter: str | DeadLetterPolicy
     """Who is told of a job that fails for good, or what becomes of it."""
+    rate_limit: Rate | str | Mapping[str, Any] | Sequence[Rate]
+    """How many jobs of the queue may start in how much time, in all processes together: `Rate(100, per=60)`."""
+    limit: Limit | Sequence[Limit]
+    """What else all its jobs are under: `Concurrency(5)`, `Concurrency(2, by="tenant")`, a Rate, or several."""
+    fair_by: By
+    """Jobs of one priority take turns by this: an argument's name, a path into the data, a function of it."""
+    fair_weights: Weights
+    """Who gets how many turns: {"acme": 3}, or a function of the key; 1 for all others."""
 
 
 class TaskWords(TypedDict, total=False):
@@ -60,6 +73,16 @@ class TaskWords(TypedDict, total=False):
     """0, or a Retention with 0: its jobs are forgotten at once. How long others are kept is said by the queue."""
     on_bad_result: OnBadResult
     """What becomes of a job whose result has no JSON form."""
+    rate_limit: Rate | str | Mapping[str, Any] | Sequence[Rate]
+    limit: Limit | Sequence[Limit]
+    """What its jobs are under besides the limits of their queue."""
+    concurrency_key: By
+    """Two jobs of the queue with the same key never run at once; read like `by` of a limit."""
+    fair_by: By
+    fair_weights: Weights
+    """As of a queue, for the jobs of this task."""
+    provider: str
+    """The service that its jobs depend on: while that is parked (`RateLimited`), they wait."""
 
 
 class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +97,20 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter: DeadLetterPolicy | None = None
     defaults: Mapping[str, Any] = {}
     """`JobWords` for each job that is added here."""
+    rate_limit: tuple[Limit, ...] = ()
+    limit: tuple[Limit, ...] = ()
+    fair_by: By | None = None
+    fair_weights: Weights | None = None
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """All of them."""
+        return self.rate_limit + self.limit
+
+    @property
+    def turns(self) -> Turns | None:
+        """Whose turn its jobs take. Raises InvalidOption."""
+        return turns_of(self.fair_by, self.fair_weights)
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +125,38 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_complete: Callable[..., Any] | None = None
     retention: Retention | None = None
     on_bad_result: OnBadResult | None = None
+    rate_limit: tuple[Limit, ...] = ()
+    limit: tuple[Limit, ...] = ()
+    concurrency_key: Limit | None = None
+    fair_by: By | None = None
+    fair_weights: Weights | None = None
+    provider: str | None = None
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """All of them, but for the key."""
+        return self.rate_limit + self.limit
+
+    @property
+    def turns(self) -> Turns | None:
+        """Whose turn its jobs take, where that is not for the queue to say. Raises InvalidOption."""
+        return turns_of(self.fair_by, self.fair_weights)
+
+
+def turns_of(by: By | None, weights: Weights | None) -> Turns | None:
+    """The turns that these two options ask for. Raises InvalidOption for weights of nothing."""
+    if by is None and weights is not None:
+        raise InvalidOption("fair_weights", weights, "fair_by= beside it, which says whose weights they are")
+    return None if by is None else Turns(by, weights)
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "concurrency": lambda value: whole("concurrency", value, least=1),
+    "concurrency_key": lambda value: Concurrency(1, by=value),
     "dead_letter": read_dead_letter,
+    "fair_by": lambda value: Turns(value).pick.by,
+    "fair_weights": check_weights,
+    "limit": lambda value: limits_from("limit", value),
     "max_crashes": lambda value: whole("max_crashes", value, least=1),
     "name": lambda value: check_name("task", value),
     "on_bad_result": lambda value: _one_of("on_bad_result", value, ("fail", "complete")),
@@ -100,7 +164,9 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "on_failure": lambda value: callback("on_failure", value),
     "priority": check_priority,
     "process": bool,
+    "provider": lambda value: check_name("provider", value),
     "queue": lambda value: check_name("queue", value),
+    "rate_limit": lambda value: limits_from("rate_limit", value),
     "retention": read_retention,
     "retry": read_retry,
     "timeout": read_timeout,
@@ -141,6 +207,8 @@ def read_defaults(queue: str, words: Mapping[str, Any]) -> dict[str, Any]:
     if len(jobs) < len(words):
         told["retention"] = Retention(completed=age, failed=failed, max_count=count)
     plan_job(queue, "any", jobs)
+    limits_of(jobs)
+    same_key(jobs.get("concurrency_key"))
     if jobs:
         told["defaults"] = jobs
     return told

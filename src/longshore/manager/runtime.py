@@ -14,8 +14,10 @@ from longshore.core.payload import encode
 from longshore.core.retention import Retention
 from longshore.core.signature import ResultType, Signature
 from longshore.engine.policy import MAX_CRASHES, Policy
+from longshore.flow.overrides import Overrides
 from longshore.manager.engines import Engines
 from longshore.manager.figures import Thresholds
+from longshore.manager.limiting import check_picks, check_task, queue_limits
 from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.portal import Portal
 from longshore.manager.settings import Settings
@@ -55,6 +57,7 @@ class Runtime:
         """Every queue that was named here, with its options."""
         self.spelling: Spelling = Spelling()
         self.middleware: list[Middleware] = []
+        self.overrides: Overrides = Overrides()
         self._known: dict[tuple[str | None, str, bool], tuple[Handler, TaskOptions]] = {}
         """By queue, name, and whether it takes the job itself; with what each was told."""
         self._results: dict[Signature, ResultType] = {}
@@ -64,7 +67,13 @@ class Runtime:
         return self.queues.setdefault(queue, UNTOLD)
 
     def configure(self, queue: str, options: QueueOptions) -> None:
-        """Tells a queue its options, and its tasks and processor what follows for them."""
+        """Tells a queue its options, and its tasks and processor what follows for them. Raises InvalidOption where a
+        limit reads what one of its tasks does not have."""
+        queue_limits(options)
+        turns = options.turns
+        for handler, _ in list(self._known.values()):
+            if handler.queue == queue:
+                check_picks(handler.name, handler.signature, options.limits, turns)
         self.queues[queue] = options
         for handler, told in list(self._known.values()):
             if handler.queue == queue:
@@ -73,6 +82,7 @@ class Runtime:
     def register(self, handler: Handler, told: TaskOptions) -> Handler:
         """Adds a handler with the policy that its own options and its queue's make. Raises InvalidTask."""
         queue = UNTOLD if handler.queue is None else self.options_of(handler.queue)
+        check_task(handler.name, handler.signature, queue, told)
         handler = msgspec.structs.replace(handler, policy=self._policy(told, queue))
         if handler.queue is None:
             self.registry.add_handler(handler)
@@ -86,6 +96,13 @@ class Runtime:
     def told(self, handler: Handler) -> TaskOptions:
         """What a handler of this registry was told when it was defined."""
         return self._known[handler.queue, handler.name, handler.signature is None][1]
+
+    def has_limits(self, queue: str) -> bool:
+        """Whether some limit is known here that jobs of the queue may be under."""
+        told = [task for handler, task in list(self._known.values()) if handler.queue in (queue, None)]
+        return bool(self.options_of(queue).limits) or any(
+            task.limits or task.concurrency_key for task in told
+        )
 
     def wrap_with(self, middleware: Middleware) -> None:
         """Puts one more layer around every attempt, inside those that are there."""

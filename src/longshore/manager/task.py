@@ -19,7 +19,7 @@ from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
 from longshore.manager.intake import blocking_intake, insert, older, without_connection
 from longshore.manager.job import Job
-from longshore.manager.planning import plan
+from longshore.manager.planning import is_news, plan
 from longshore.manager.portal import Portal
 from longshore.manager.words import JobWords, translate
 from longshore.store.replies import Inserted
@@ -51,6 +51,7 @@ class Task(Generic[P, R]):
         self._connection: object | None = None
         self._plan: Plan | None = None
         self._planned_with: object = None
+        self._planned_at = 0
         self.function = function
         self.signature = signature
         self.name: str = signature.name
@@ -74,6 +75,8 @@ class Task(Generic[P, R]):
         """
         runtime = self._desk.runtime
         planned = self._planned()
+        if planned.has_rules and await is_news(runtime, self._connection):
+            planned = self._planned()
         new = planned.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
         [reply] = await insert(runtime, (new,), self._connection, planned.durability)
         if planned.job_id is not None and reply is Inserted.DUPLICATE:
@@ -91,6 +94,8 @@ class Task(Generic[P, R]):
                 "job_id", format_id(planned.job_id), "nothing for enqueue_many: one id cannot name many jobs"
             )
         runtime = self._desk.runtime
+        if planned.has_rules and await is_news(runtime, self._connection):
+            planned = self._planned()
         jobs: list[Job[R]] = []
         remaining = iter(calls)
         while chunk := list(islice(remaining, CHUNK)):
@@ -128,10 +133,11 @@ class Task(Generic[P, R]):
     enqueue_many_sync: Final = blocking_intake(enqueue_many)
 
     def _planned(self) -> Plan:
-        options = self._desk.runtime.options_of(self.queue)
-        if self._plan is None or self._planned_with is not options:
-            self._plan = plan(self._desk.runtime, self.queue, self.name, self._words)
-            self._planned_with = options
+        runtime = self._desk.runtime
+        options, version = runtime.options_of(self.queue), runtime.overrides.version
+        if self._plan is None or self._planned_with is not options or self._planned_at != version:
+            self._plan = plan(runtime, self.queue, self.name, self._words)
+            self._planned_with, self._planned_at = options, version
         return self._plan
 
     def _encode_all(self, calls: Iterable[Call]) -> list[bytes]:

@@ -4,7 +4,7 @@ Whatever is written is checked once, where it is written. A word that does not e
 that does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
@@ -13,6 +13,7 @@ from longshore.core.durability import check_durability
 from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.ids import parse_id
 from longshore.core.job import Details
+from longshore.core.limits import Concurrency, Limit, Rate, limits_from
 from longshore.core.names import check_name
 from longshore.core.priority import Priority, check_priority
 from longshore.core.reference import Reference, check_reference
@@ -46,6 +47,11 @@ class JobWords(TypedDict, total=False):
     dead_letter: str
     durability: str
     """What the job outlives as soon as it was added: "memory", "os", "fsync" or "replicated"."""
+    rate_limit: Rate | str | Mapping[str, Any] | Sequence[Rate]
+    limit: Limit | Sequence[Limit]
+    """Instead of the limits of its task; those of its queue hold all the same."""
+    concurrency_key: str
+    """No other job of the queue with the same key runs while this one does."""
     connection: object
     """Of the caller's own: the job is there when its transaction commits, and not before."""
 
@@ -184,6 +190,25 @@ def read_tags(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise InvalidOption("tags", value, "a list of names")
     return tuple(check_name("tag", tag) for tag in value)
+
+
+def limits_of(words: Mapping[str, Any]) -> list[Limit]:
+    """The limits that `rate_limit` and `limit` say. Raises InvalidOption and UnknownOption."""
+    return [
+        limit
+        for word in ("rate_limit", "limit")
+        if words.get(word) is not None
+        for limit in limits_from(word, words[word])
+    ]
+
+
+def same_key(key: Any) -> Limit | None:
+    """The `concurrency_key` of one job, as a limit. Raises InvalidOption."""
+    if key is None:
+        return None
+    if not isinstance(key, str) or not key:
+        raise InvalidOption("concurrency_key", key, "a text: no two jobs with the same one run at once")
+    return Concurrency(1, by=lambda _: key)
 
 
 def whole(option: str, value: Any, *, least: int) -> int:

@@ -137,8 +137,8 @@ def test_an_unknown_option_names_itself_and_the_nearest_one():
         QueueManager("memory://").task(_noop).options(dellay=3)
     with pytest.raises(UnknownOption, match=r"'retries'.*Did you mean 'retry'"):
         QueueManager("memory://").task(retries=3)
-    with pytest.raises(UnknownOption, match="'rate_limit' of a queue"):
-        QueueManager("memory://").queue("q", rate_limit=3)
+    with pytest.raises(UnknownOption, match=r"'rate_limits' of a queue.*'rate_limit'"):
+        QueueManager("memory://").queue("q", rate_limits=3)
 
 
 def test_functions_that_cannot_be_tasks_are_refused_with_the_reason():

@@ -1,0 +1,126 @@
+"""This module makes rules of limits and turns: what a queue, a task and a job were told, for one payload."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from longshore.core.errors import InvalidOption
+from longshore.core.fairness import Turns
+from longshore.core.limits import Limit
+from longshore.core.picking import Pick, key_text
+from longshore.core.rules import FlowKey, Rules
+from longshore.core.signature import Signature
+from longshore.engine.ruling import Clause, Subject
+from longshore.flow.overrides import Overrides
+from longshore.manager.options import QueueOptions, TaskOptions
+from longshore.manager.words import limits_of, same_key
+
+KEY_RULE = "key"
+"""The rule of `concurrency_key`: one for all tasks of a queue."""
+Named = tuple[str, Limit]
+"""A limit and the rule that it is for the jobs of a queue."""
+
+
+class LimitClause:
+    """The limits that jobs of one queue and name are under."""
+
+    def __init__(self, named: Sequence[Named], overrides: Overrides) -> None:
+        self._named = named
+        self._overrides = overrides
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether they are the same for every job."""
+        return not any(limit.picks() for _, limit in self._named)
+
+    def rules(self, subject: Subject) -> Rules:
+        """One key for each. Raises InvalidOption for a cost that a limit can never give."""
+        return Rules(flow=tuple(self._key(subject, rule, limit) for rule, limit in self._named))
+
+    def _key(self, subject: Subject, rule: str, limit: Limit) -> FlowKey:
+        data = subject.data if limit.picks() else None
+        key = limit.flow_key(rule, key_text(limit.key_of(data)), limit.cost_of(data))
+        override = self._overrides.get(subject.queue, rule)
+        if override is not None:
+            key = override.over(key)
+        if key.cost > key.most:
+            expected = (
+                f"at most {key.most}, which is all that limit '{rule}' of queue '{subject.queue}' ever gives"
+            )
+            raise InvalidOption("cost", key.cost, expected)
+        return key
+
+
+class TurnsClause:
+    """Whose turn a job takes."""
+
+    is_fixed = False
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def rules(self, subject: Subject) -> Rules:
+        """The fair key."""
+        return Rules(fair=self._turns.key_of(subject.data))
+
+
+def limit_clauses(
+    name: str,
+    queue: QueueOptions,
+    task: TaskOptions,
+    words: Mapping[str, Any],
+    *,
+    signature: Signature | None,
+    overrides: Overrides,
+) -> list[Clause]:
+    """What the three were told of limits and turns. Raises InvalidOption for what the job was told wrongly."""
+    own = limits_of(words)
+    check_picks(name, signature, own, None)
+    key = same_key(words.get("concurrency_key")) or task.concurrency_key
+    named = [*queue_limits(queue), *task_limits(name, own or task.limits)]
+    if key is not None:
+        named.append((KEY_RULE, key))
+    clauses: list[Clause] = [LimitClause(named, overrides)] if named else []
+    turns = task.turns or queue.turns
+    return clauses if turns is None else [*clauses, TurnsClause(turns)]
+
+
+def queue_limits(queue: QueueOptions) -> list[Named]:
+    """Those that all jobs of the queue are under."""
+    return list(zip(_rules("", queue.limits), queue.limits, strict=True))
+
+
+def task_limits(name: str, limits: Sequence[Limit]) -> list[Named]:
+    """Those of a task, or of a job instead of its task's."""
+    return list(zip(_rules(f"{name.replace(':', ';')}/", limits), limits, strict=True))
+
+
+def check_task(name: str, signature: Signature | None, queue: QueueOptions, task: TaskOptions) -> None:
+    """Whether the limits and turns of a task and its queue can be had. Raises InvalidOption."""
+    task_limits(name, task.limits)
+    keys = () if task.concurrency_key is None else (task.concurrency_key,)
+    check_picks(name, signature, (*queue.limits, *task.limits, *keys), task.turns or queue.turns)
+
+
+def check_picks(task: str, signature: Signature | None, limits: Iterable[Limit], turns: Turns | None) -> None:
+    """Whether what limits and turns read of the data is there. Raises InvalidOption where the signature has it not."""
+    if signature is None:
+        return
+    picks: list[Pick] = [pick for limit in limits for pick in limit.picks()]
+    if turns is not None:
+        picks.append(turns.pick)
+    for pick in picks:
+        pick.check(task, signature.parameters)
+
+
+def _rules(scope: str, limits: Sequence[Limit]) -> list[str]:
+    """A rule for each limit: its own name, else what it is and, from the second of a kind on, the how manieth."""
+    seen: Counter[str] = Counter()
+    rules = []
+    for limit in limits:
+        seen[limit.word] += limit.name is None
+        nth = seen[limit.word]
+        rules.append(scope + (limit.name or (limit.word if nth == 1 else f"{limit.word}-{nth}")))
+    if len(set(rules)) < len(rules):
+        raise InvalidOption("limit", [*limits], "limits with names of their own")
+    return rules
