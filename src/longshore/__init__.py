@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         JobConflict,
         JobFailed,
         JobNotFound,
+        LockLost,
         LongshoreError,
         PayloadError,
         RetryAt,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from longshore.manager.context import JobContext
     from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
     from longshore.manager.job import Job
+    from longshore.manager.lock import Lock
     from longshore.manager.manager import QueueManager
     from longshore.manager.queue import Queue
     from longshore.manager.settings import Settings
@@ -81,6 +83,8 @@ __all__ = [
     "JobContext",
     "JobFailed",
     "JobNotFound",
+    "Lock",
+    "LockLost",
     "LongshoreError",
     "PayloadError",
     "Persistence",
@@ -135,6 +139,7 @@ _HOMES = {
         "JobConflict",
         "JobFailed",
         "JobNotFound",
+        "LockLost",
         "LongshoreError",
         "PayloadError",
         "RetryAt",
@@ -163,6 +168,7 @@ _HOMES = {
         "Thresholds",
     ),
     "longshore.manager.job": ("Job",),
+    "longshore.manager.lock": ("Lock",),
     "longshore.manager.manager": ("QueueManager",),
     "longshore.manager.queue": ("Queue",),
     "longshore.manager.settings": ("Settings",),

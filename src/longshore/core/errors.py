@@ -26,6 +26,7 @@ message that names the thing and the way out.
     │   ├── AttemptTimeout · ResultNotEncodable · WorkerCrashed · TaskRaised
     │   ├── ClaimLost · NotCommitted        about `ctx.complete_in`
     │   └── InvalidAnswer · ItemFailed      about batches: what a processor answered
+    ├── LockLost                 a lock was over before its block was
     ├── DrainTimeout             the queue was not empty in time; nothing is lost
     ├── QueueFull · QueueClosed  a queue takes no more, for now or for good
     └── TaskSignal               raised by a task to say how the attempt ended
@@ -359,6 +360,20 @@ class TaskRaised(AttemptError):
     def __init__(self, type: str, message: str, traceback: str = "", *, retriable: bool = True) -> None:  # noqa: A002 - as AttemptFailure calls it
         super().__init__(message)
         self.type, self.message, self.traceback, self.retriable = type, message, traceback, retriable
+
+
+class LockLost(LongshoreError):
+    """The lock was over before its block was, so somebody else may hold it already. What the block has done since is
+    told apart by the lock's fence."""
+
+    code = "lock-lost"
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(
+            f"Lock '{key}' was lost: {reason}. Somebody else may hold it now; give resources its fence, so that they "
+            "can refuse what comes late."
+        )
+        self.key = key
 
 
 class DrainTimeout(LongshoreError):

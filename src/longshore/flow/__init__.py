@@ -1,1 +1,1 @@
-"""This package is about what holds jobs back: pauses today."""
+"""This package is about what holds jobs back: pauses and locks."""

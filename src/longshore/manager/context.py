@@ -1,14 +1,18 @@
 """This module is what a task sees of its own job while it runs."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from longshore.core.ids import new_id
 from longshore.core.job import JobRecord
+from longshore.core.retry import Seconds
 from longshore.core.states import State
 from longshore.manager.completing import complete
 from longshore.manager.desk import Desk
 from longshore.manager.intake import on_the_spot
 from longshore.manager.job import AnyJob
+from longshore.manager.lock import LOCK_SECONDS, Lock
+from longshore.manager.locks import held_in_thread
 from longshore.store.commands import Note
 from longshore.worker.control import Control
 
@@ -60,6 +64,17 @@ class JobContext:
     def complete_in_sync(self, connection: object, *, result: Any = None) -> None:
         """`complete_in` for tasks in threads, with a connection that blocks."""
         on_the_spot(self.complete_in(connection, result=result))
+
+    def lock(self, key: str, *, ttl: Seconds = LOCK_SECONDS, timeout: Seconds | None = None) -> Lock:
+        """`QueueManager.lock`, which is also free as soon as this worker's session is over."""
+        session = self._control.record.session
+        return Lock(self._desk.runtime, key, ttl=ttl, timeout=timeout, session=session)
+
+    def lock_sync(
+        self, key: str, *, ttl: Seconds = LOCK_SECONDS, timeout: Seconds | None = None
+    ) -> AbstractContextManager[Lock]:
+        """`lock` for tasks in threads and processes."""
+        return held_in_thread(self._desk.portal, self.lock(key, ttl=ttl, timeout=timeout))
 
     async def progress(self, value: float, note: str = "") -> None:
         """How far the attempt is, from 0 to 1. Does not wait for the store."""

@@ -14,6 +14,7 @@ import msgspec
 from longshore.core.clock import Clock
 from longshore.core.forking import begins_anew_after_fork, leave_alone
 from longshore.engine.engine import Engine
+from longshore.manager.turnstiles import Turnstiles
 from longshore.manager.waiting import Waiter
 from longshore.store.contract import Store
 from longshore.store.within import WorksWithin
@@ -26,6 +27,7 @@ class Bench(msgspec.Struct, frozen=True, eq=False):
 
     engine: Engine
     waiter: Waiter
+    turnstiles: Turnstiles
     is_origin: bool
     """Whether its store is the one that was opened first."""
 
@@ -113,7 +115,7 @@ class Engines:
     async def _open_in(self, loop: Loop) -> Bench:
         store, is_origin = await self._store()
         engine = self._make_engine(store)
-        bench = Bench(engine, Waiter(engine, self._clock), is_origin)
+        bench = Bench(engine, Waiter(engine, self._clock), Turnstiles(), is_origin)
         self._open[loop] = bench
         del self._opening[loop]
         await self._close_dead()

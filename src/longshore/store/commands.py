@@ -207,5 +207,11 @@ PAUSE = "pause"
 RETENTION = "retention"
 """The kind of record that holds, under a queue's name, what was stated last about how long its jobs are kept."""
 
+LOCK = "lock"
+"""The kind of record that is a lock, under its key: who has it, and the fence (`flow/locking.py`)."""
+
+GRIP = "grip"
+"""The kind of record by which the holder of a lock, its key the token of this once, says that it lives."""
+
 SUSPECT = "suspect"
 """The kind of record by which a session, its key, names the one job with a crash on its account that it runs now."""
