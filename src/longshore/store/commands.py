@@ -75,6 +75,8 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     lost: bool = False
     """Only running jobs whose session's lease is over, or that has no session at all."""
+    payload: bytes | None = None
+    """Exactly these bytes: so an edit knows that nobody has changed them since they were read."""
     text: str | None = None
     """Found, whatever its case (ASCII letters), in the name, the payload, the details or the error text."""
     error: str | None = None

@@ -85,6 +85,7 @@ def _says(kept: Kept, query: JobQuery) -> bool:
             set(query.tags) <= set(new.tags),
             query.reference is None or new.reference == query.reference,
             query.correlation_id is None or new.correlation_id == query.correlation_id,
+            query.payload is None or query.payload == new.payload,
             query.text is None or any(needle in text.lower() for text in texts),
             query.error is None or query.error in error_text,
         )

@@ -130,6 +130,8 @@ def _tests_of_words(query: JobQuery) -> Iterator[Test]:
         yield lambda row: row.job.reference == query.reference
     if query.correlation_id is not None:
         yield lambda row: row.job.correlation_id == query.correlation_id
+    if query.payload is not None:
+        yield lambda row: row.job.payload == query.payload
     if query.text is not None:
         needle = query.text.encode().lower()
         yield lambda row: any(needle in text for text in _texts(row))

@@ -184,6 +184,7 @@ async def test(
         None if query.text is None else query.text.encode().lower(),  # ASCII letters only, like SQL's
         query.error,
         query.finished_before_ms,
+        query.payload,
     )
 
 

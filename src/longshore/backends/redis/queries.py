@@ -27,6 +27,7 @@ def filters(query: JobQuery) -> dict[str, Any]:
         "correlation": query.correlation_id,
         "session": query.session,
         "lost": query.lost or None,
+        "payload": query.payload,
         "text": None if query.text is None else query.text.encode().lower(),
         "error": query.error,
         "before": query.finished_before_ms,

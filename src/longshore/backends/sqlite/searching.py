@@ -90,6 +90,7 @@ def test(connection: apsw.Connection, query: JobQuery, seqs: list[int], now_ms: 
         "text": lowered,
         "error": query.error,
         "finished_before_ms": query.finished_before_ms,
+        "payload": query.payload,
     }
     return _readable(connection, parameters, seqs)
 

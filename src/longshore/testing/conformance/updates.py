@@ -1,5 +1,7 @@
 """This module tests `change` where it gives jobs new values."""
 
+import asyncio
+
 import pytest
 
 from longshore.core.ids import JobId
@@ -150,6 +152,31 @@ async def test_an_update_that_is_repeated_leaves_the_same_values(store: Store) -
     await edit(store, update)
     assert await look(store, job_id) == before
     assert ids(await find(store, JobQuery(tags=("red",)))) == [job_id]
+
+
+async def test_an_update_that_names_the_old_payload_changes_no_other(store: Store) -> None:
+    job = new_job(payload=b"1")
+    await store.insert([job], now_ms=NOW)
+    stale = JobQuery(ids=(job.id,), payload=b"0")
+    assert await edit(store, Update(where=stale, changes=Changes(payload=b"2"))) == Changed(())
+    fresh = JobQuery(ids=(job.id,), payload=b"1")
+    assert await edit(store, Update(where=fresh, changes=Changes(payload=b"2"))) == Changed((job.id,))
+    assert (await look(store, job.id)).payload == b"2"
+
+
+async def test_no_change_is_lost_of_many_who_name_what_they_have_read(store: Store) -> None:
+    job = new_job(payload=b"0")
+    await store.insert([job], now_ms=NOW)
+
+    async def count_up() -> None:
+        changed = Changed(())
+        while not changed.ids:
+            old = (await look(store, job.id)).payload
+            where = JobQuery(ids=(job.id,), payload=old)
+            changed = await edit(store, Update(where=where, changes=Changes(payload=b"%d" % (int(old) + 1))))
+
+    await asyncio.gather(*(count_up() for _ in range(8)))
+    assert (await look(store, job.id)).payload == b"8"
 
 
 async def test_one_list_may_update_many_jobs_each_in_its_way(store: Store) -> None:

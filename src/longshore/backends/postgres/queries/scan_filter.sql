@@ -1,5 +1,5 @@
 -- verb: scan, and change by query: which of the candidates match
--- parameters: now_ms (NULL: the server's clock), ids, whether with errors and logs, then NULL where it is not asked: states, queues, names, tags, reference, correlation_id, session, lost, text (small letters, as bytes), error, finished_before_ms
+-- parameters: now_ms (NULL: the server's clock), ids, whether with errors and logs, then NULL where it is not asked: states, queues, names, tags, reference, correlation_id, session, lost, text (small letters, as bytes), error, finished_before_ms, payload
 -- columns: id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, errors, logs, version
 -- index: the primary keys of the shelves and of job
 SELECT
@@ -76,5 +76,6 @@ WHERE
         OR position($12::bytea IN {schema}.{prefix}small(job.details)) > 0
         OR position($12::bytea IN {schema}.{prefix}small(convert_to(standing.error_text, 'UTF8'))) > 0
     )
+    AND ($15::bytea IS NULL OR job.payload = $15)
     AND ($13::text IS NULL OR position($13 IN standing.error_text) > 0)
     AND ($14::bigint IS NULL OR (standing.state >= 6 AND standing.finished_ms < $14))

@@ -1,5 +1,5 @@
 -- verb: scan, and change by query: which of the candidates match
--- parameters: a name each: seqs, states, queues, names, tags (JSON arrays), reference, correlation_id, session, lost, now_ms, text (small letters), error, finished_before_ms; NULL: not asked
+-- parameters: a name each: seqs, states, queues, names, tags (JSON arrays), reference, correlation_id, session, lost, now_ms, text (small letters), error, finished_before_ms, payload; NULL: not asked
 -- columns: seq, id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested
 -- index: the rowid of job
 SELECT
@@ -13,6 +13,7 @@ WHERE seq IN (SELECT value FROM json_each(:seqs))
     AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
     AND (:session IS NULL OR session = :session)
     AND (:reference IS NULL OR reference = :reference)
+    AND (:payload IS NULL OR payload = :payload)
     AND (:correlation_id IS NULL OR correlation_id = :correlation_id)
     AND (:finished_before_ms IS NULL OR (state >= 6 AND finished_ms < :finished_before_ms))
     AND (

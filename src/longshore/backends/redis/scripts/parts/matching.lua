@@ -58,6 +58,11 @@ local function matches_words(query, body)
   return true
 end
 
+local function matches_payload(query, body)
+  local _, _, _, payload = parts_of(body)
+  return payload == query.payload
+end
+
 local function matches_text(query, body, error_text)
   if query.error and not finds(error_text, query.error) then return false end
   local needle = query.text
@@ -75,6 +80,7 @@ local function matches(query, body, record, read_error)
   if (query.names or query.reference or query.correlation or query.tags) and not matches_words(query, body) then
     return false
   end
+  if query.payload and not matches_payload(query, body) then return false end
   if query.text or query.error then return matches_text(query, body, read_error()) end
   return true
 end
