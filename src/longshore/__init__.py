@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from longshore.dlq.policy import DeadLetterPolicy
     from longshore.dlq.shelf import DeadLetter
     from longshore.manager.base_queue import BaseQueue
+    from longshore.manager.batch_task import BatchTask
     from longshore.manager.batched import BatchedQueue
     from longshore.manager.context import JobContext
     from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseQueue",
+    "BatchTask",
     "BatchedQueue",
     "Cancel",
     "Concurrency",
@@ -159,6 +161,7 @@ _HOMES = {
     "longshore.dlq.policy": ("DeadLetterPolicy",),
     "longshore.dlq.shelf": ("DeadLetter",),
     "longshore.manager.base_queue": ("BaseQueue",),
+    "longshore.manager.batch_task": ("BatchTask",),
     "longshore.manager.batched": ("BatchedQueue",),
     "longshore.manager.context": ("JobContext",),
     "longshore.manager.figures": (

@@ -27,6 +27,9 @@ class Collects(Protocol[T]):
     def put_back(self, entries: Sequence[Entry[T]]) -> None:
         """To the front, and to go at once: they have waited before."""
 
+    def withdraw(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+        """Takes the wanted items out."""
+
     def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:
         """The next batch that is to go; None when none is. `everything`: as if all were due."""
 
@@ -43,10 +46,14 @@ class Collects(Protocol[T]):
 class Collector(Generic[T]):
     """Items by key, each key's in batches of their own."""
 
-    def __init__(self, batch_size: int, levels: int, by: "By[T] | str | None" = None) -> None:
+    def __init__(
+        self, batch_size: int, levels: int, by: "By[T] | str | None" = None, *, full_at: int | None = None
+    ) -> None:
+        """`full_at`: a batch goes with so many items, and takes more along if they are there."""
         self._batch_size = batch_size
+        self._full_at = full_at or batch_size
         self._levels = levels
-        self._by: Callable[[Any], Hashable] | None = _named(by) if isinstance(by, str) else by
+        self._by: Callable[[Any], Hashable] | None = named(by) if isinstance(by, str) else by
         self._lines: dict[Hashable, Line[T]] = {}
         self._ready: dict[int, Line[T]] = {}
         self._watch: list[tuple[float, int, Line[T]]] = []
@@ -59,7 +66,7 @@ class Collector(Generic[T]):
             line = self._line_of(entry)
         line.add(entry)
         self.count += 1
-        if line.count % self._batch_size == 0:
+        if line.count % self._full_at == 0:
             self._ready[id(line)] = line
             return True
         return self._look_after(line, entry.due)
@@ -73,6 +80,28 @@ class Collector(Generic[T]):
             line.put_back(own)
             self._ready[id(line)] = line
         self.count += len(entries)
+
+    def give_back(self, entries: Sequence[Entry[T]], now: float) -> None:
+        """To the front, to wait on with those of their key: the batch that they were taken for has no room."""
+        line = self._line_of(entries[0])
+        line.put_back(entries)
+        self.count += len(entries)
+        self._file(line, now)
+
+    def hurry(self, entry: Entry[T]) -> None:
+        """The items of this entry's key shall go at once, however few they are."""
+        line = self._line_of(entry)
+        self._ready[id(line)] = line
+
+    def withdraw(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+        gone: list[Entry[T]] = []
+        for line in list(self._lines.values()):
+            found = line.withdraw(wanted)
+            if found:
+                gone += found
+                self._file(line, float("-inf"))
+        self.count -= len(gone)
+        return gone
 
     def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:
         self._notice_due(now)
@@ -93,7 +122,7 @@ class Collector(Generic[T]):
         dropped = line.drop(priority) if line is not None else None
         if line is not None and dropped is not None:
             self.count -= 1
-            if line.count < self._batch_size:
+            if line.count < self._full_at:
                 self._file(line, float("-inf"))
         return dropped
 
@@ -118,7 +147,7 @@ class Collector(Generic[T]):
                 self._by is not None
             ):  # the only line of a queue without keys stays, with its place in the watch
                 del self._lines[line.key]
-        elif line.count >= self._batch_size or line.due() <= now:
+        elif line.count >= self._full_at or line.due() <= now:
             self._ready[id(line)] = line
         else:
             self._ready.pop(id(line), None)
@@ -141,7 +170,7 @@ class Collector(Generic[T]):
                     self._file(line, now)
 
 
-def _named(name: str) -> Callable[[Any], Hashable]:
+def named(name: str) -> Callable[[Any], Hashable]:
     """The key of an item by the name of its attribute, or of its field where it is a dict."""
 
     def key(item: Any) -> Hashable:

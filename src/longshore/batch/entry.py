@@ -1,7 +1,7 @@
 """This module holds what a batched queue knows of one item, and the line in which items of one kind wait."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -73,6 +73,16 @@ class Line(Generic[T]):
                 self.count -= 1
                 return level.popleft()
         return None
+
+    def withdraw(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+        """Takes the wanted items out."""
+        gone = [entry for entry in self if wanted(entry.item)]
+        if gone:
+            self._levels = [
+                deque(entry for entry in level if not wanted(entry.item)) for level in self._levels
+            ]
+            self.count -= len(gone)
+        return gone
 
     def least_urgent(self) -> tuple[int, float]:
         """The level that `drop` would take from, and minus when its first is due: the greatest is to be dropped."""

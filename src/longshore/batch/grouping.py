@@ -57,9 +57,18 @@ class SplitCollector(Generic[T]):
     answer that let nothing go, it is asked again when another batch_size has come, or after `patience` seconds.
     """
 
-    def __init__(self, split: Split[T], batch_size: int, levels: int, patience: float) -> None:
+    def __init__(
+        self,
+        split: Split[T],
+        batch_size: int,
+        levels: int,
+        patience: float,
+        *,
+        full_at: int | None = None,
+    ) -> None:
         self._split = split.function
         self._batch_size = batch_size
+        self._full_at = full_at or batch_size
         self._levels = levels
         self._patience = patience
         self._line: Line[T] = Line(levels)
@@ -71,12 +80,21 @@ class SplitCollector(Generic[T]):
     def add(self, entry: Entry[T]) -> bool:
         self._line.add(entry)
         self.count += 1
-        return self._line.count == 1 or (self._line.count - self._in_vain) % self._batch_size == 0
+        return self._line.count == 1 or (self._line.count - self._in_vain) % self._full_at == 0
 
     def put_back(self, entries: Sequence[Entry[T]]) -> None:
         self._line.put_back(entries)
         self.count += len(entries)
         self._not_before = float("-inf")
+
+    def withdraw(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+        gone = self._line.withdraw(wanted)
+        gone += [entry for batch in self._planned for entry in batch if wanted(entry.item)]
+        kept = ([entry for entry in batch if not wanted(entry.item)] for batch in self._planned)
+        self._planned = deque(batch for batch in kept if batch)
+        self.count -= len(gone)
+        self._in_vain = min(self._in_vain, self._line.count)
+        return gone
 
     def take(self, now: float, *, everything: bool) -> list[Entry[T]] | None:
         if not self._planned and self._is_to_be_asked(now, everything):
@@ -103,7 +121,7 @@ class SplitCollector(Generic[T]):
         return chain(chain.from_iterable(self._planned), self._line)
 
     def _is_to_be_asked(self, now: float, everything: bool) -> bool:  # noqa: FBT001 - as its caller was told
-        if self._line.count - self._in_vain >= self._batch_size:
+        if self._line.count - self._in_vain >= self._full_at:
             return True
         return self._line.count > 0 and self._not_before <= now and (everything or self._line.due() <= now)
 

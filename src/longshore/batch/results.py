@@ -1,6 +1,6 @@
 """This module reads what the processor of a batch answered: one result for each item, or the failure of them all."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from random import Random
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -18,12 +18,14 @@ class ItemResult(msgspec.Struct, frozen=True):
     """How one item of a batch ended.
 
     A processor may say it in short: True or None is a success; False is a failure, and so is an exception, which then
-    is the error. `retryable=False` is a failure for good, whatever attempts are left.
+    is the error. `retryable=False` is a failure for good, whatever attempts are left. `result` is kept as the result of
+    the item's job, where it has one.
     """
 
     success: bool
     error: BaseException | str | None = None
     retryable: bool = True
+    result: Any = None
 
     def exception(self) -> BaseException:
         """The error as `Retry.retry_if` sees it; a text, or none, is an ItemFailed."""
@@ -37,6 +39,7 @@ Answer = ItemResult | BaseException | bool | None
 
 SUCCESS = ItemResult(success=True)
 _FAILURE = ItemResult(success=False)
+_UNANSWERED = ItemResult(success=False, error="the batch's answer says nothing of it")
 
 
 def failure(error: BaseException) -> ItemResult:
@@ -52,6 +55,15 @@ def read_answers(answers: Any, count: int) -> list[ItemResult]:
     if len(answers) != count:
         raise InvalidAnswer(f"{len(answers)} results", count)
     return [SUCCESS if answer is True else read_answer(answer) for answer in answers]
+
+
+def read_answers_by(answers: Mapping[Any, Any], keys: Sequence[Hashable]) -> list[ItemResult]:
+    """A result for each key, in their order; who is not in `answers` has failed. Raises InvalidAnswer for a key that
+    nobody asked for."""
+    strange = [key for key in answers if key not in set(keys)]
+    if strange:
+        raise InvalidAnswer(f"something for {strange[0]!r:.100}, which is not in it,", len(keys))
+    return [read_answer(answers[key]) if key in answers else _UNANSWERED for key in keys]
 
 
 def read_answer(answer: Any) -> ItemResult:

@@ -37,6 +37,8 @@ EVENTS = (
     "retrying",
     "cancelled",
     "released",
+    "batch_started",
+    "batch_completed",
     "crashed",
     "stale",
     "dead_letter",

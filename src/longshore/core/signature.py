@@ -141,6 +141,43 @@ class Signature:
             raise InvalidTask(self.name, problem) from error
 
 
+class ItemSignature(Signature):
+    """What a batch task takes of each job: one item, which is all of the job's data."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, item: Any) -> None:
+        """Raises InvalidTask when no item of this type can be read from JSON."""
+        self.name = name
+        self.context_parameters = ()
+        self.parameters = self.required = self._order = ("item",)
+        self.returns = Any
+        try:
+            self._reader = decoder(item)
+        except TypeError as error:
+            raise InvalidTask(name, f"its items cannot be read from JSON: {error}") from error
+
+    def encode(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, limit_bytes: int = PAYLOAD_LIMIT_BYTES
+    ) -> bytes:
+        named = self.named(args, kwargs)
+        if named.keys() != {"item"}:
+            raise PayloadMismatch(self.name, self._problem(named))
+        data = encode(named["item"], what=self.name, limit_bytes=limit_bytes)
+        self.check(data)
+        return data
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        return {"item": self.item(data)}
+
+    def item(self, data: bytes) -> Any:
+        """The item that a job holds. Raises PayloadUndecodable."""
+        try:
+            return self._reader.decode(data)
+        except Exception as error:
+            raise PayloadUndecodable(self.name, _said_by(error)) from error
+
+
 class ResultType:
     """Reads stored results into the type that the task's function is annotated with, as far as they fit."""
 

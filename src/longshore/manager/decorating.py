@@ -52,7 +52,7 @@ class TaskDecorator:
 def make_task(desk: Desk, function: Callable[..., Any], told: Mapping[str, Any]) -> Task[..., Any]:
     """The task of a function with these checked `TaskWords`, known to the manager from now on. Raises InvalidTask."""
     own = dict(told)
-    name = own.pop("name", None) or _name_of(function)
+    name = own.pop("name", None) or name_of(function)
     queue = own.pop("queue", DEFAULT_QUEUE)
     options = TaskOptions(**own)
     kind = kind_of(name, function, in_process=options.process)
@@ -101,7 +101,8 @@ def target_of(name: str, function: Callable[..., Any], *, in_process: bool) -> s
     return None
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """What a task of this function is called unless told. Raises InvalidTask and InvalidName."""
     name = getattr(function, "__name__", type(function).__name__)
     if name == "<lambda>":
         raise InvalidTask(name, "a lambda has no name; pass name=")

@@ -9,6 +9,7 @@ from longshore.core.errors import InvalidTask
 from longshore.core.events import Hook
 from longshore.core.names import check_name
 from longshore.manager.base_queue import BaseQueue
+from longshore.manager.batch_decorating import BatchDecorator
 from longshore.manager.decorating import TaskDecorator
 from longshore.manager.desk import Desk
 from longshore.manager.options import QueueWords, TaskOptions, read_defaults, read_queue
@@ -48,6 +49,12 @@ class Defining(Desk):
         """Makes a task of a function: `@manager.task`, or `@manager.task(queue=…, name=…, …)`; the queue is "default"
         otherwise."""
         return TaskDecorator(self, {})
+
+    @property
+    def batch_task(self) -> BatchDecorator:
+        """Makes a task whose jobs run many at a time: `@manager.batch_task(queue=…, size=…)`; the queue is "default"
+        otherwise."""
+        return BatchDecorator(self, {})
 
     def register_queue(
         self,

@@ -5,6 +5,7 @@ from typing import Any, Final, Unpack
 
 from longshore.core.retry import Seconds
 from longshore.manager.adding import BulkItem
+from longshore.manager.batch_decorating import BatchDecorator
 from longshore.manager.blocking import blocking
 from longshore.manager.controls import DAY
 from longshore.manager.decorating import TaskDecorator
@@ -44,6 +45,11 @@ class Queue:
     def task(self) -> TaskDecorator:
         """Makes a task of a function: `@queue.task`, or `@queue.task(name=…, retry=…, …)`."""
         return TaskDecorator(self._desk, {"queue": self.name})
+
+    @property
+    def batch_task(self) -> BatchDecorator:
+        """Makes a task whose jobs run many at a time: `@queue.batch_task(size=50, max_wait=5.0, …)`."""
+        return BatchDecorator(self._desk, {"queue": self.name})
 
     def set_processor(self, function: Callable[..., Any]) -> None:
         """Runs every job of the queue that no task or handler runs; called as (job). Raises InvalidTask when there

@@ -217,3 +217,9 @@ GRIP = "grip"
 
 SUSPECT = "suspect"
 """The kind of record by which a session, its key, names the one job with a crash on its account that it runs now."""
+
+BATCHES = "batches"
+"""The kind of record by which a session, its key, says which jobs it runs together now (`batch/halving.py`)."""
+
+HALVED = "halved"
+"""The kind of record by which a job, its key, is remembered to have been in a batch that took its worker down."""

@@ -4,6 +4,9 @@ A job is lost when the lease of its worker's session is over. What becomes of it
 back in line at once after its first crash, later after the next, and a dead letter when it has taken too many workers
 down. The settlement says `if_lost`: a worker that comes back to life in between keeps its jobs. It works for tasks that
 this process does not know as well; then the job's own limits and the defaults hold.
+
+Jobs that ran together in a batch are not charged: they come back to run in halves, until the guilty one ran alone
+(`batch/halving.py`, ADR 0018).
 """
 
 import logging
@@ -13,10 +16,11 @@ from typing import Protocol
 
 import msgspec
 
+from longshore.batch.halving import Begun, halved, read_begun
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable, WorkerCrashed
 from longshore.core.events import Bus
-from longshore.core.ids import format_id
+from longshore.core.ids import JobId, format_id
 from longshore.core.job import Details, JobRecord
 from longshore.core.service import Repeating
 from longshore.core.states import State
@@ -27,7 +31,7 @@ from longshore.engine.failures import log_failure
 from longshore.engine.herald import Herald, Hooks, MakeJob, News
 from longshore.engine.judge import judge_crash
 from longshore.engine.policy import SUSPECT_CRASHES, Policy
-from longshore.store.commands import SCAN_LIMIT, SUSPECT, JobQuery, Order, RecordAsk, Settlement
+from longshore.store.commands import BATCHES, SCAN_LIMIT, SUSPECT, JobQuery, Order, RecordAsk, Settlement
 from longshore.store.replies import Settled
 
 log = logging.getLogger("longshore.upkeep")
@@ -41,6 +45,31 @@ class Known(Hooks, Protocol):
     @property
     def policy(self) -> Policy:
         """The task's own."""
+
+    @property
+    def batch(self) -> object | None:
+        """Something, if it runs many jobs at once."""
+
+
+class Together:
+    """What ran together in sessions that are over."""
+
+    def __init__(self, begun: dict[str, Begun]) -> None:
+        self._tasks = {(session, *task) for session, said in begun.items() for task in said.tasks}
+        self._batches = {
+            (session, job_id): batch
+            for session, said in begun.items()
+            for batch in said.batches
+            for job_id in batch
+        }
+
+    def of(self, job: JobRecord) -> tuple[JobId, ...] | None:
+        """The batch that the job ran in."""
+        return self._batches.get((job.session or "", job.id))
+
+    def is_gathered(self, job: JobRecord) -> bool:
+        """Whether it is of a task whose jobs the session ran together."""
+        return (job.session or "", job.queue, job.name) in self._tasks
 
 
 class Rescuer(Repeating):
@@ -87,8 +116,13 @@ class Rescuer(Repeating):
         return self._lease_seconds / 3 * self._random.uniform(0.7, 1.0)
 
     async def _bring_back(self, jobs: list[JobRecord]) -> None:
-        named = await self._named(jobs)
-        cases = [self._judge(job, named) for job in jobs]
+        named, batches = await self._named(jobs), await self._batches(jobs)
+        crashed = {batch for batch in map(batches.of, jobs) if batch}
+        for batch in crashed:
+            if len(batch) > 1:
+                log.warning("A batch of %d jobs lost its worker; they run again in halves.", len(batch))
+        await self._engine.store.put([put for batch in crashed for put in halved(batch)])
+        cases = [self._judge(job, named, batches) for job in jobs]
         replies = await self._engine.settle([settlement for settlement, _ in cases])
         for (settlement, news), reply in zip(cases, replies, strict=True):
             if reply is Settled.APPLIED:
@@ -98,7 +132,7 @@ class Rescuer(Repeating):
 
     def _log(self, settlement: Settlement, news: News) -> None:
         if settlement.error_text is None or settlement.error is None:
-            log.warning("Job %s lost its worker: it had not begun", format_id(settlement.id))
+            log.warning("Job %s lost its worker and is not charged", format_id(settlement.id))
         else:
             policy = _policy(news.record, self._find(settlement.queue, news.record.name))
             log_failure(news.record, settlement.verdict, policy, settlement.error_text, settlement.error)
@@ -109,8 +143,26 @@ class Rescuer(Repeating):
         [records] = await self._engine.store.get([RecordAsk(SUSPECT, tuple(sessions))]) if sessions else [[]]
         return {(record.key, record.value) for record in records}
 
-    def _judge(self, job: JobRecord, named: set[tuple[str, bytes]]) -> tuple[Settlement, News]:
+    async def _batches(self, jobs: list[JobRecord]) -> "Together":
+        """What ran together in the sessions of these jobs. Asked only where one of them may have been in a batch."""
+        sessions = {job.session or "" for job in jobs if self._may_be_gathered(job)}
+        [records] = await self._engine.store.get([RecordAsk(BATCHES, tuple(sessions))]) if sessions else [[]]
+        return Together({record.key: read_begun(record) for record in records})
+
+    def _may_be_gathered(self, job: JobRecord) -> bool:
         known = self._find(job.queue, job.name)
+        return known is None or known.batch is not None
+
+    def _judge(
+        self, job: JobRecord, named: set[tuple[str, bytes]], batches: "Together"
+    ) -> tuple[Settlement, News]:
+        known = self._find(job.queue, job.name)
+        batch = batches.of(job)
+        waited = batch is None and (
+            batches.is_gathered(job) or (known is not None and known.batch is not None)
+        )
+        if waited or (batch is not None and len(batch) > 1):
+            return _unharmed(job), News(job, RELEASED, known)
         if job.crashes >= SUSPECT_CRASHES and (job.session or "", job.id) not in named:
             return _unharmed(job), News(job, RELEASED, known)
         policy = _policy(job, known)

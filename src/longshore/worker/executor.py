@@ -6,7 +6,7 @@ It never sees the store. What stops an attempt from outside is in `stopping.py`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
 from random import Random
@@ -32,7 +32,7 @@ from longshore.worker.lanes import Lanes
 from longshore.worker.middleware import CallNext
 from longshore.worker.outcome import encoded, timed_out
 from longshore.worker.outside import Outside
-from longshore.worker.registry import Kind, Registry
+from longshore.worker.registry import Handler, Kind, Registry
 from longshore.worker.relay import Relay
 from longshore.worker.stats import Stats
 from longshore.worker.steps import Steps, generator_exit
@@ -45,6 +45,8 @@ class Executor:
     """Called with the slot that will not come back."""
     on_free: Callable[[], None]
     """Called when a job has ended that no slot waited for."""
+    run_batch: Callable[[JobRecord, Handler, "asyncio.Task[Any]"], Awaitable[bool]]
+    """Runs the jobs of a task that takes many at once; see `batch_runner.py`."""
 
     def __init__(
         self,
@@ -87,6 +89,8 @@ class Executor:
             self._lanes.done(record.queue)
             self._handback.unknown(record)
             return True
+        if handler.batch is not None:
+            return await self.run_batch(record, handler, task)
         attempt = self.running[record.id] = Attempt(record, handler, task)
         error: BaseException | None = None
         outcome = None
@@ -101,14 +105,14 @@ class Executor:
             error = raised
         if attempt.abandoned:
             return False
-        was_cancelled = task.cancelling() > 0 and await self._calm(task)
+        was_cancelled = task.cancelling() > 0 and await self.calm(task)
         is_cut_off = (
             was_cancelled and attempt.stop is None and issubclass(type(error), asyncio.CancelledError)
         )
         if is_cut_off:  # the slot itself was cancelled, by somebody who wants the whole event loop to end
             self._settle(attempt, judge_unknown(record, self._random))
         else:
-            self._judge(attempt, outcome, error)
+            self.judge(attempt, outcome, error)
         self._leave(attempt)
         return not is_cut_off
 
@@ -154,7 +158,12 @@ class Executor:
 
     def _fits(self, record: JobRecord) -> bool:
         handler = self._registry.find(record.queue, record.name)
-        return handler is not None and handler.kind is Kind.THREAD and self._invocation.may_leave(handler)
+        return (
+            handler is not None
+            and handler.kind is Kind.THREAD
+            and handler.batch is None
+            and self._invocation.may_leave(handler)
+        )
 
     def _ahead(self, record: JobRecord) -> Attempt | None:
         handler = self._registry.find(record.queue, record.name)
@@ -171,7 +180,7 @@ class Executor:
         return attempt
 
     def _came_back(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
-        self._judge(attempt, outcome, error)
+        self.judge(attempt, outcome, error)
         self._leave(attempt)
         if attempt.follower is None:
             self.on_free()
@@ -190,7 +199,7 @@ class Executor:
 
         return away
 
-    async def _calm(self, task: "asyncio.Task[Any]") -> bool:
+    async def calm(self, task: "asyncio.Task[Any]") -> bool:
         """Lets no cancellation of this attempt reach the slot's next one. (Python 3.11's TaskGroup leaves one behind
         when children fail, so a count alone does not mean that the slot was meant.)"""
         while task.cancelling():
@@ -209,7 +218,7 @@ class Executor:
 
     # -------------------------------------------------------------------------------------------------- verdicts
 
-    def _judge(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
+    def judge(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
         """Judging looks at what came from the task, and that may run its code: an encoder, a `retry_if`, an
         exception's own attributes. Whatever those raise is the attempt's failure, and not the slot's."""
         try:

@@ -30,6 +30,7 @@ class Lane:
         "limit",
         "low",
         "queue",
+        "room",
         "running",
         "taken",
         "waiting",
@@ -48,6 +49,8 @@ class Lane:
         together end together, and empty half of it in one turn of the loop."""
         self.taken = 0
         """By slots, since the last claim."""
+        self.room: int | None = None
+        """So many jobs more could be gathered for batches; None: nothing of this queue is."""
         self.is_ready = False
         self.is_dry = False
         """The last claim got less than it asked for, and nothing has been heard of the queue since."""
@@ -181,10 +184,17 @@ class Lanes:
         asks = []
         for place, lane in enumerate(hungry):
             fair = min(share + (place < rest), lane.limit - lane.running)
-            count = fair + lane.ahead - len(lane.waiting)
+            count = fair + lane.ahead - len(lane.waiting) if lane.room is None else lane.room
             if count > 0:
                 asks.append(ClaimAsk(lane.queue, count, session))
         return asks
+
+    def set_room(self, queue: str, room: int) -> None:
+        """Of this queue so many more are claimed, however few slots are free: they go many at a time."""
+        lane = self._lanes[queue]
+        had, lane.room = lane.room, room
+        if room > (had or 0) and lane.is_low():
+            self.on_low()
 
     def queues(self) -> tuple[str, ...]:
         """Those that have a lane."""

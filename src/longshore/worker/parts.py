@@ -1,7 +1,7 @@
 """This module puts the parts of one worker together; here one sees who is given what."""
 
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 
 import msgspec
@@ -14,6 +14,8 @@ from longshore.core.job import JobRecord
 from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, MakeJob
 from longshore.store.contract import Store
+from longshore.worker.batch_runner import BatchRunner
+from longshore.worker.batches import Batches, is_ticket
 from longshore.worker.completer import Completer
 from longshore.worker.control import MakeContext
 from longshore.worker.deadlines import Deadlines
@@ -23,6 +25,7 @@ from longshore.worker.handback import Handback
 from longshore.worker.heartbeat import Heartbeat
 from longshore.worker.invocation import Invocation
 from longshore.worker.lanes import Lanes
+from longshore.worker.ledger import Ledger
 from longshore.worker.middleware import Middleware
 from longshore.worker.options import WorkerOptions
 from longshore.worker.outside import Outside
@@ -68,6 +71,7 @@ class Parts:
 
     def __init__(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
         self._tenure = tenure
+        self._registry = gear.registry
         engine, options, clock, random = gear.engine, gear.options, gear.clock, gear.random
         base = contextvars.copy_context()
         base.run(restore, {}, None)  # what is bound where the worker was started belongs to no job
@@ -78,18 +82,19 @@ class Parts:
         self.relay = Relay(self.lanes, tenure, clock)
         self.outside = Outside(options.slots, options.processes, random, self.relay.fill)
         self.deadlines = Deadlines(clock)
+        invocation = Invocation(
+            make_context=gear.make_context,
+            make_job=gear.make_job,
+            middleware=gear.middleware,
+            scribe=self.completer.notebook,
+            base=base,
+        )
         self.executor = Executor(
             deadlines=self.deadlines,
             registry=gear.registry,
             lanes=self.lanes,
             relay=self.relay,
-            invocation=Invocation(
-                make_context=gear.make_context,
-                make_job=gear.make_job,
-                middleware=gear.middleware,
-                scribe=self.completer.notebook,
-                base=base,
-            ),
+            invocation=invocation,
             outside=self.outside,
             completer=self.completer,
             handback=self.handback,
@@ -101,7 +106,7 @@ class Parts:
         self.stopping = Stopping(
             self.executor,
             self.deadlines,
-            relay=self.relay,
+            withdraw=self.withdraw,
             handback=self.handback,
             outside=self.outside,
             herald=self.herald,
@@ -114,7 +119,41 @@ class Parts:
             engine, self.lanes, give=self.handback.give, wake=self.slots.wake, clock=clock, random=random
         )
         self.handback.on_left = self.suspects.left
+        self._gather(gear, tenure, invocation, base)
+        self.batches.on_rest = ears.rested
         self._connect(gear, tenure, stats, ears)
+
+    def _gather(self, gear: Gear, tenure: Tenure, invocation: Invocation, base: contextvars.Context) -> None:
+        """The parts that put jobs together and run them so."""
+        self.ledger = Ledger(gear.engine, lambda: tenure.session, clock=gear.clock, random=gear.random)
+        self.batches = Batches(
+            gear.engine,
+            registry=gear.registry,
+            lanes=self.lanes,
+            suspects=self.suspects,
+            handback=self.handback,
+            herald=self.herald,
+            make_job=gear.make_job,
+            wake=self.slots.wake,
+            clock=gear.clock,
+        )
+        runner = BatchRunner(
+            self.executor,
+            self.batches,
+            self.ledger,
+            lanes=self.lanes,
+            deadlines=self.deadlines,
+            invocation=invocation,
+            outside=self.outside,
+            handback=self.handback,
+            herald=self.herald,
+            scribe=self.completer.notebook,
+            base=base,
+            clock=gear.clock,
+        )
+        self.batches.fail = runner.fail
+        self.executor.run_batch = runner.run
+        self.stopping.give_up_batch = runner.give_up
 
     def _connect(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
         """The parts that bring something in: jobs, and the store's word on the session."""
@@ -147,11 +186,20 @@ class Parts:
     async def _take(self, queue: str, records: list[JobRecord]) -> None:
         """Claimed jobs, on their way into their lane; those that may be poison take their turn."""
         if records[0].session == self._tenure.session:
-            self.lanes.offer(queue, self.suspects.sift(records))
+            records = self.suspects.sift(records)
+            if self._registry.has_batches:
+                records = await self.batches.sift(records)
+            self.lanes.offer(queue, records)
             self.slots.wake()
         else:  # it was lost while the claim was under way
             self.handback.give(records)
 
+    def withdraw(self, ids: Collection[JobId] | None = None) -> list[JobRecord]:
+        """Takes these jobs, or all, back from wherever they wait, as far as they have not begun."""
+        waiting = [record for record in self.relay.withdraw(ids) if not is_ticket(record)]
+        return waiting + self.batches.withdraw(ids)
+
     def _held(self) -> set[JobId]:
         """Every job that this worker has: in a lane, in a slot, or on its way back to the store."""
-        return {*self.executor.running, *self.relay.held(), *self.lanes.held(), *self.completer.held()}
+        waiting = self.relay.held() | self.lanes.held() | self.batches.held()
+        return {*self.executor.running, *waiting, *self.completer.held()}

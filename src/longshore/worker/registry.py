@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from longshore.batch.gathering import BatchRule
 from longshore.core.errors import InvalidTask
 from longshore.core.signature import Signature
 from longshore.engine.policy import Policy
@@ -33,6 +34,8 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     policy: Policy = Policy()
     target: str | None = None
     """Where a child process finds it: "module:qualname"."""
+    batch: BatchRule | None = None
+    """It runs many jobs at once: it is called with a list, and answers for each."""
     on_complete: Callable[..., Any] | None = None
     """Called as (job) when a job is completed; sync or async."""
     on_failure: Callable[..., Any] | None = None
@@ -50,6 +53,8 @@ class Registry:
         self._tasks: dict[tuple[str, str], Handler] = {}
         self._names: dict[str, Handler] = {}
         self._processors: dict[str, Handler] = {}
+        self.has_batches = False
+        """Whether any handler runs many jobs at once."""
 
     def add_task(self, handler: Handler) -> None:
         """A task of one queue. Its name also serves jobs of that name in other queues, unless another task or handler
@@ -61,6 +66,7 @@ class Registry:
         if not _replaces(handler, older):
             raise InvalidTask(handler.name, f"queue '{queue}' has a task of this name; pass name=")
         self._tasks[queue, handler.name] = handler
+        self.has_batches = self.has_batches or handler.batch is not None
         if self._names.get(handler.name) in (None, older):
             self._names[handler.name] = handler
 
@@ -87,6 +93,10 @@ class Registry:
     def names(self) -> list[str]:
         """Of all tasks and handlers, sorted."""
         return sorted(self._names)
+
+    def batched(self) -> list[Handler]:
+        """Those that run many jobs at once."""
+        return [handler for handler in self._tasks.values() if handler.batch is not None]
 
     def queues(self) -> list[str]:
         """Those that have a task or a processor, sorted."""

@@ -16,6 +16,17 @@ def generator_exit() -> RuntimeError:
     return RuntimeError("The task raised GeneratorExit.")
 
 
+async def stepped(coroutine: Coroutine[Any, Any, Any], space: Context) -> Any:
+    """The coroutine to its end, each step in the context `space`."""
+    try:
+        waited = space.run(coroutine.send, None)
+    except StopIteration as stop:
+        return stop.value
+    except GeneratorExit as error:
+        raise generator_exit() from error
+    return await Steps(coroutine, space, waited)
+
+
 class Steps:
     """The rest of a coroutine that has taken its first step and waits for something; to be awaited once."""
 

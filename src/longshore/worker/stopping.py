@@ -5,18 +5,19 @@ executor's matter; one that does not end in time is given up, and its place take
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from longshore.core.errors import AttemptTimeout
 from longshore.core.ids import JobId, format_id
+from longshore.core.job import JobRecord
 from longshore.core.verdict import CANCELLED
 from longshore.engine.herald import Herald
 from longshore.worker.attempt import Attempt, Stop
+from longshore.worker.batch_attempt import Batch, Item
 from longshore.worker.deadlines import Deadlines
 from longshore.worker.executor import Executor
 from longshore.worker.handback import Handback
 from longshore.worker.outside import Outside
-from longshore.worker.relay import Relay
 from longshore.worker.stats import Stats
 
 log = logging.getLogger("longshore.worker")
@@ -33,15 +34,18 @@ class Stopping:
         executor: Executor,
         deadlines: Deadlines,
         *,
-        relay: Relay,
+        withdraw: Callable[[Collection[JobId]], Iterable[JobRecord]],
         handback: Handback,
         outside: Outside,
         herald: Herald,
         stats: Stats,
     ) -> None:
+        """`withdraw` takes jobs back that have not begun."""
+        self.give_up_batch: Callable[[Batch], None] = lambda _: None
+        """Called with a batch that does not stop."""
         self._executor = executor
         self._deadlines = deadlines
-        self._relay = relay
+        self._withdraw = withdraw
         self._handback = handback
         self._outside = outside
         self._herald = herald
@@ -50,8 +54,7 @@ class Stopping:
 
     def cancel(self, ids: Collection[JobId]) -> None:
         """Somebody wants these jobs cancelled. One in a thread may still complete."""
-        for record in self._relay.withdraw(ids):
-            self._handback.give([record], CANCELLED)
+        self._handback.give(self._withdraw(ids), CANCELLED)
         for job_id in ids:
             attempt = self._executor.running.get(job_id)
             if attempt is not None and attempt.stop is None:
@@ -91,4 +94,7 @@ class Stopping:
         self._stats.abandoned += 1
         log.error("Job %s (%s) does not stop; nobody waits for it now.", format_id(record.id), record.name)
         self._herald.post_about("error", record, AttemptTimeout(attempt.policy.timeout or 0.0))
-        self._executor.give_up(attempt)
+        if isinstance(attempt, Item):
+            self.give_up_batch(attempt.batch)
+        else:
+            self._executor.give_up(attempt)

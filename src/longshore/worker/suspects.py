@@ -52,7 +52,11 @@ class Suspects:
         self._wake = wake
         self._alarm = Alarm(clock)
         self._patience = Patience(random)
+        self.on_free: Callable[[], None] = lambda: None
+        """Called when the turn is free again."""
         self._inside: JobRecord | None = None
+        self._is_taken = False
+        """A batch has the turn, or the next suspect is being named."""
         self._is_long = False
         """The suspect that runs has used up the others' patience."""
         self._letting_in: asyncio.Task[None] | None = None
@@ -84,19 +88,39 @@ class Suspects:
         """This job is not in the worker any more."""
         if self._inside is not None and record.id == self._inside.id:
             self._inside = None
-            self._is_long = False
-            self._alarm.ring()
+            self._free()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody has the turn."""
+        return self._inside is None and not self._is_taken
+
+    def enter(self) -> None:
+        """A batch takes the turn whose jobs were in a batch that crashed: it is a suspect like any other."""
+        self._is_taken = True
+        self._alarm.ring()
+
+    def leave(self) -> None:
+        """It has ended."""
+        self._is_taken = False
+        self._free()
+
+    def _free(self) -> None:
+        self._is_long = False
+        self._alarm.ring()
+        self.on_free()
 
     async def _run(self) -> None:
         while True:
-            if self._inside is None and self._lanes.aside:
+            if self.is_free and self._lanes.aside:
                 await self._let_in(next(iter(self._lanes.aside.values())))
-            elif self._inside is None or self._is_long:
+            elif self.is_free or self._is_long:
                 await self._alarm.wait()
             elif not await self._alarm.wait(PATIENCE_SECONDS):
                 self._lose_patience()
 
     async def _let_in(self, record: JobRecord) -> None:
+        self._is_taken = True
         try:
             await self._name(record)
         except StoreUnavailable as error:
@@ -104,6 +128,8 @@ class Suspects:
                 log.warning("A job that may be poison waits for the store: %s", error)
             await self._alarm.wait(self._patience.next_seconds())
             return
+        finally:
+            self._is_taken = False
         self._patience.reset()
         if self._lanes.take_aside(record):  # otherwise it was withdrawn meanwhile
             self._inside = record
@@ -115,7 +141,7 @@ class Suspects:
         await self._engine.store.put([name])
 
     def _lose_patience(self) -> None:
-        self._is_long = self._inside is not None
+        self._is_long = not self.is_free
         if self._is_long:
             for record in list(self._lanes.aside.values()):
                 self._lanes.take_aside(record)

@@ -151,7 +151,13 @@ class Worker:
 
     async def _start(self, parts: Parts) -> None:
         self._deadlines = asyncio.ensure_future(parts.deadlines.run())
-        services: list[Service] = [parts.completer, parts.heartbeat, parts.suspects, parts.fetcher]
+        services: list[Service] = [
+            parts.completer,
+            parts.heartbeat,
+            parts.suspects,
+            parts.batches,
+            parts.fetcher,
+        ]
         for service in (*services, *self._upkeep):
             await service.start()
         await self._tell("worker_started")
@@ -193,7 +199,7 @@ class Worker:
         self.stats.sessions_lost += 1
         self._tenure.until = 0.0
         self._is_lost = True
-        parts.handback.give(parts.relay.withdraw())  # applied as long as nobody has rescued them
+        parts.handback.give(parts.withdraw())  # applied as long as nobody has rescued them
         parts.stopping.stop_all(Stop.LOST)
         self._attention.ring()
 
@@ -205,6 +211,8 @@ class Worker:
         """Whether nothing is left to do now. Said only after a second look everywhere, with all verdicts settled
         before it: what they brought back, or freed, must be seen."""
         if parts.lanes.running or parts.lanes.waiting or parts.lanes.aside or not parts.lanes.is_dry():
+            return False
+        if parts.batches.flush():
             return False
         await parts.completer.settled()
         await parts.herald.flush()
@@ -225,7 +233,8 @@ class Worker:
         give_up_at = self._clock.monotonic() + self._options.grace_seconds
         await self._within(self._options.grace_seconds, parts.fetcher.stop())
         await parts.suspects.stop()
-        parts.handback.give(parts.relay.withdraw())
+        await parts.batches.stop()
+        parts.handback.give(parts.withdraw())
         await self._quiet(parts, give_up_at, until_stop=True)
         parts.stopping.stop_all(Stop.RELEASE)
         await self._quiet(parts, self._clock.monotonic() + STOP_SECONDS, until_stop=False)
@@ -245,7 +254,8 @@ class Worker:
     async def _close(self, parts: Parts) -> None:
         """Each part ends, whatever happens to the others; the heartbeat is the last, and then the session."""
         closing = [service.stop for service in self._upkeep]
-        closing += [parts.slots.close, parts.completer.stop, parts.outside.close, parts.heartbeat.stop]
+        closing += [parts.slots.close, parts.ledger.stop, parts.completer.stop, parts.outside.close]
+        closing += [parts.heartbeat.stop]
         if self._deadlines is not None:
             self._deadlines.cancel()
         for close in closing:
