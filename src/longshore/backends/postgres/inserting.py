@@ -24,6 +24,8 @@ async def insert(
     the driver's unique violation where another session stores one of the ids in this very moment: then nothing was
     stored, and the same call will find it a duplicate.
     """
+    if len(jobs) == 1 and place is None and not jobs[0].delay_ms and jobs[0].run_ms is None:
+        return [await _insert_one(connection, dialect, jobs[0], now_ms)]
     order, asked, steps = _in_order(jobs, steps)
     bodies, extras, times = bodies_of(asked), extras_of(asked), _times(asked)
     if place is None and not any(times):
@@ -34,6 +36,27 @@ async def insert(
         )
     [(created, which, _)] = rows
     return _replies(len(jobs), order, created, which)
+
+
+async def _insert_one(connection: Runs, dialect: Dialect, job: NewJob, now_ms: int | None) -> Inserted:
+    """A lone job, as its own parameters: a fifth of the server's time goes into lists where there is one of each."""
+    rows = await dialect.fetch(
+        connection,
+        "insert_one",
+        now_ms,
+        dialect.channel,
+        job.id.hex(),
+        job.queue,
+        job.name,
+        job.payload,
+        job.priority,
+        job.max_attempts,
+        job.details,
+        job.tags or None,
+        job.reference,
+        job.correlation_id,
+    )
+    return Inserted.CREATED if rows else Inserted.DUPLICATE
 
 
 async def join(
