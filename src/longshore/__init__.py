@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from longshore.core.events import Event
+    from longshore.core.limit_errors import RateLimited
     from longshore.core.limits import Concurrency, Rate
     from longshore.core.priority import Priority
     from longshore.core.reference import Reference
@@ -97,6 +98,7 @@ __all__ = [
     "QueueManager",
     "QueueMetrics",
     "Rate",
+    "RateLimited",
     "Reference",
     "Retention",
     "Retry",
@@ -152,6 +154,7 @@ _HOMES = {
         "UsageError",
     ),
     "longshore.core.events": ("Event",),
+    "longshore.core.limit_errors": ("RateLimited",),
     "longshore.core.limits": ("Concurrency", "Rate"),
     "longshore.core.priority": ("Priority",),
     "longshore.core.reference": ("Reference",),

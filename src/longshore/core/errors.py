@@ -6,7 +6,7 @@ message that names the thing and the way out.
     │   ├── InvalidOption        InvalidName · InvalidId · UnknownOption
     │   ├── InvalidTask          a function that cannot be a task
     │   ├── InvalidSplit             a batching strategy that returned something else than its items
-    │   ├── UnknownQueue · UnknownTask
+    │   ├── UnknownQueue · UnknownTask · UnknownLimit
     │   ├── UnusableConnection   what was given as connection= cannot carry jobs
     │   └── SettingsError
     ├── PayloadError
@@ -30,9 +30,10 @@ message that names the thing and the way out.
     ├── DrainTimeout             the queue was not empty in time; nothing is lost
     ├── QueueFull · QueueClosed  a queue takes no more, for now or for good
     └── TaskSignal               raised by a task to say how the attempt ended
-        └── Snooze · RetryAt · Cancel · Discard
+        └── Snooze · RetryAt · RateLimited · Cancel · Discard
 
-Those about batches, and of queues in this process, are in core/batch_errors.py.
+Those about batches, and of queues in this process, are in core/batch_errors.py, those about limits in
+core/limit_errors.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -71,7 +72,7 @@ class UnknownOption(UsageError):
     code = "unknown-option"
 
     def __init__(self, option: str, known: Iterable[str], *, of: str) -> None:
-        super().__init__(f"No option '{option}' of {of}.{_near(option, known)} Known: {_listed(known)}.")
+        super().__init__(f"No option '{option}' of {of}.{near(option, known)} Known: {listed(known)}.")
         self.option = option
 
 
@@ -113,7 +114,7 @@ class UnknownQueue(UsageError):
     code = "unknown-queue"
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"No queue '{name}'.{_near(name, known)} Known: {_listed(known)}.")
+        super().__init__(f"No queue '{name}'.{near(name, known)} Known: {listed(known)}.")
 
 
 class UnknownTask(UsageError):
@@ -122,7 +123,7 @@ class UnknownTask(UsageError):
     code = "unknown-task"
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"No task '{name}'.{_near(name, known)} Known: {_listed(known)}.")
+        super().__init__(f"No task '{name}'.{near(name, known)} Known: {listed(known)}.")
 
 
 class SettingsError(UsageError):
@@ -433,10 +434,12 @@ class Discard(TaskSignal):
         super().__init__(reason or "Discarded by its task.")
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """The names in a sentence."""
     return ", ".join(sorted(map(str, names))) or "none"
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def near(name: str, known: Iterable[str]) -> str:
+    """The sentence that asks whether another name was meant; empty where none is like it."""
     matches = get_close_matches(name, list(map(str, known)), n=1)
     return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -116,6 +116,8 @@ class AttemptFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     at_ms: int
     attempt: int
     worker: str
+    provider: str | None = None
+    """The service that it depended on, where that is known."""
 
     @property
     def at(self) -> datetime:

@@ -28,9 +28,13 @@ _HERE = str(PurePath(__file__).parents[1])
 _encode = msgspec.json.Encoder().encode
 
 
-def describe(error: BaseException, job: JobRecord, worker: str, now_ms: int) -> tuple[bytes, str]:
+def describe(
+    error: BaseException, job: JobRecord, worker: str, now_ms: int, *, provider: str | None = None
+) -> tuple[bytes, str]:
     """What is stored of the error: an encoded `AttemptFailure`, and one line `Type: message`."""
     failure = failure_of(error, attempt=job.attempt, worker=worker, now_ms=now_ms)
+    if provider is not None:
+        failure = msgspec.structs.replace(failure, provider=_utf8(provider))
     return _encode(failure), line_of(failure)
 
 

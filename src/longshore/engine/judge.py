@@ -7,6 +7,7 @@
 | raised Discard, or could not be read | failed, whatever attempts are left | failures |
 | raised RetryAt | retrying at that time, if attempts are left | failures |
 | raised Snooze | scheduled | releases |
+| raised RateLimited, or heard 429 or 503 with a Retry-After | scheduled (`worker/providers.py`) | releases |
 | raised Cancel | cancelled | nothing |
 | took its worker down | pending, later retrying, at last failed | crashes |
 | is of a task that nobody here knows | scheduled, ever later | releases |
@@ -26,6 +27,7 @@ from longshore.core.errors import (
     WorkerCrashed,
 )
 from longshore.core.job import JobRecord
+from longshore.core.limit_errors import RateLimited
 from longshore.core.retry import Retry
 from longshore.core.verdict import (
     BURIED,
@@ -50,6 +52,8 @@ def judge_error(job: JobRecord, error: BaseException, policy: Policy, random: Ra
     match signal_of(error):
         case Snooze(seconds=seconds):
             return released(max(1, round(seconds * 1000)))  # never 0: it would come back to the head at once
+        case RateLimited(seconds=seconds):
+            return released(max(1, round(seconds * 1000)))
         case Cancel():
             return CANCELLED
         case Discard() | PayloadUndecodable():

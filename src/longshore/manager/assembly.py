@@ -14,6 +14,7 @@ from longshore.manager.desk import Desk
 from longshore.manager.engines import Engines
 from longshore.manager.figures import Thresholds
 from longshore.manager.job import Job
+from longshore.manager.rule_watch import RuleWatch
 from longshore.manager.runtime import Runtime
 from longshore.manager.services import dead_letter_sweeper, health_watch, presence
 from longshore.manager.settings import Settings, load_settings, without_secrets
@@ -76,6 +77,7 @@ def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: boo
         make_context=lambda control: JobContext(desk, control),
         make_job=lambda record: Job(runtime, record),
         middleware=runtime.middleware,
+        parking=runtime.parking,
         upkeep=_upkeep(desk, engine, options, lambda: worker.session) if with_upkeep else [],
     )
     return worker
@@ -107,6 +109,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
             bus=bus,
         ),
         Inspector(engine.store, bus=bus, clock=clock, random=random),
+        RuleWatch(engine.store, runtime),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]

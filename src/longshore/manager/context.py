@@ -1,5 +1,6 @@
 """This module is what a task sees of its own job while it runs."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,6 +14,7 @@ from longshore.manager.intake import on_the_spot
 from longshore.manager.job import AnyJob
 from longshore.manager.lock import LOCK_SECONDS, Lock
 from longshore.manager.locks import held_in_thread
+from longshore.manager.providing import pick_provider
 from longshore.store.commands import Note
 from longshore.worker.control import Control
 
@@ -76,6 +78,19 @@ class JobContext:
         """`lock` for tasks in threads and processes."""
         return held_in_thread(self._desk.portal, self.lock(key, ttl=ttl, timeout=timeout))
 
+    async def provider(self, candidates: Sequence[str]) -> str:
+        """The first of these providers that nobody has parked; the attempt depends on it from now on.
+
+        When it wants to be asked later (a 429 or 503 with Retry-After that the task lets through, or `RateLimited`), it
+        is parked for all, and this job runs again with the next one, at once, at the cost of no attempt. Raises
+        RateLimited when all are parked: let it through, and the job waits for the first that is free again.
+        """
+        return await pick_provider(self._desk.runtime, self._control, candidates)
+
+    def provider_sync(self, candidates: Sequence[str]) -> str:
+        """`provider` for tasks in threads."""
+        return self._desk.runtime.portal.call(self.provider(candidates))
+
     async def progress(self, value: float, note: str = "") -> None:
         """How far the attempt is, from 0 to 1. Does not wait for the store."""
         await self._control.progress(value, note)
@@ -100,6 +115,9 @@ class NoScribe:
         """Says it to nobody."""
 
     def log(self, job: JobRecord, text: str) -> None:
+        """Says it to nobody."""
+
+    def picked(self, job: JobRecord, provider: str, candidates: tuple[str, ...]) -> None:
         """Says it to nobody."""
 
     def completing(self, job: JobRecord, result: bytes | None) -> list[Note]:  # noqa: ARG002 - the scribe's

@@ -64,6 +64,7 @@ def make_task(desk: Desk, function: Callable[..., Any], told: Mapping[str, Any])
         kind=kind,
         signature=signature,
         target=target_of(name, function, in_process=options.process),
+        provider=options.provider,
         on_complete=options.on_complete,
         on_failure=options.on_failure,
     )

@@ -4,14 +4,16 @@ from longshore.manager.adding import Adding
 from longshore.manager.controls import Controls
 from longshore.manager.jobs import Jobs
 from longshore.manager.letters import DeadLetters
+from longshore.manager.limits import Limits
 from longshore.manager.locks import Locking
+from longshore.manager.providing import Providing
 from longshore.manager.reports import Reports
 from longshore.manager.runtime import Runtime
 from longshore.manager.transacting import Transacting
 
 
-class Desk(Adding, Transacting, Jobs, Controls, Locking, Reports):
-    """Adding, finding and changing jobs; queues and their figures; locks; dead letters.
+class Desk(Adding, Transacting, Jobs, Controls, Limits, Providing, Locking, Reports):
+    """Adding, finding and changing jobs; queues, their limits and figures; locks; dead letters.
 
     A running task sees the manager as this (`ctx.manager`); `QueueManager` adds what defines tasks and runs workers.
     """

@@ -68,6 +68,31 @@ class QueueMetrics(Figures, frozen=True, kw_only=True):
     """The length of the window."""
 
 
+class LimitState(Figures, frozen=True, kw_only=True):
+    """How one limit of one key stands."""
+
+    queue: str
+    name: str
+    """The limit's own, else "rate", "concurrency", "rate-2", …; with the task's before it where it is a task's."""
+    key: str
+    """Whose it is; "" where it has no `by`."""
+    kind: str
+    """"concurrency", "bucket", "sliding" or "fixed"."""
+    limit: int
+    per: float | None
+    """Seconds; None for a concurrency."""
+    burst: int | None
+    """Only of a bucket."""
+    free: int
+    """How much is left; below 0 after the limit was lowered."""
+    used: int
+    """Of a concurrency, by jobs that run or may be claimed; of a rate, reserved by those that may be claimed."""
+    held: int
+    """Jobs that wait because of it."""
+    free_in: float | None
+    """Seconds until the first of them has room, where time alone gives it."""
+
+
 class Status(Figures, frozen=True, kw_only=True):
     """What the manager knows and does in this process (`get_status` of seed 004)."""
 

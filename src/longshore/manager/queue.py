@@ -10,9 +10,10 @@ from longshore.manager.blocking import blocking
 from longshore.manager.controls import DAY
 from longshore.manager.decorating import TaskDecorator
 from longshore.manager.desk import Desk
-from longshore.manager.figures import QueueMetrics
+from longshore.manager.figures import LimitState, QueueMetrics
 from longshore.manager.intake import blocking_intake
 from longshore.manager.job import AnyJob
+from longshore.manager.limits import LimitLike
 from longshore.manager.options import QueueOptions
 from longshore.manager.portal import Portal
 from longshore.manager.processors import add_processor
@@ -72,6 +73,18 @@ class Queue:
         """Ends a pause."""
         await self._desk.resume_queue(self.name)
 
+    async def set_limit(self, limit: LimitLike, *, task: str | None = None, name: str | None = None) -> int:
+        """Changes a limit while everything runs; see `QueueManager.set_limit`."""
+        return await self._desk.set_limit(self.name, limit, task=task, name=name)
+
+    async def reset_limit(self, name: str, *, task: str | None = None) -> None:
+        """Lets the code's limit hold again."""
+        await self._desk.reset_limit(self.name, name, task=task)
+
+    async def limits(self) -> list[LimitState]:
+        """How each limit stands, for each key that is in use."""
+        return await self._desk.get_limits(self.name)
+
     async def clean(self, grace: Seconds = DAY, status: str = "completed") -> int:
         """Forgets jobs that ended in this state more than `grace` seconds ago; says how many."""
         return await self._desk.clean_queue(self.name, grace, status)
@@ -88,5 +101,8 @@ class Queue:
     add_bulk_sync: Final = blocking_intake(add_bulk)
     pause_sync: Final = blocking(pause)
     resume_sync: Final = blocking(resume)
+    set_limit_sync: Final = blocking(set_limit)
+    reset_limit_sync: Final = blocking(reset_limit)
+    limits_sync: Final = blocking(limits)
     clean_sync: Final = blocking(clean)
     metrics_sync: Final = blocking(metrics)

@@ -15,6 +15,7 @@ from longshore.core.retention import Retention
 from longshore.core.signature import ResultType, Signature
 from longshore.engine.policy import MAX_CRASHES, Policy
 from longshore.flow.overrides import Overrides
+from longshore.flow.parking import Parking
 from longshore.manager.engines import Engines
 from longshore.manager.figures import Thresholds
 from longshore.manager.limiting import check_picks, check_task, queue_limits
@@ -58,6 +59,7 @@ class Runtime:
         self.spelling: Spelling = Spelling()
         self.middleware: list[Middleware] = []
         self.overrides: Overrides = Overrides()
+        self.parking: Parking = Parking(clock)
         self._known: dict[tuple[str | None, str, bool], tuple[Handler, TaskOptions]] = {}
         """By queue, name, and whether it takes the job itself; with what each was told."""
         self._results: dict[Signature, ResultType] = {}
@@ -97,11 +99,15 @@ class Runtime:
         """What a handler of this registry was told when it was defined."""
         return self._known[handler.queue, handler.name, handler.signature is None][1]
 
+    def tasks_of(self, queue: str) -> list[tuple[Handler, TaskOptions]]:
+        """The tasks of the queue, with what each was told."""
+        return [known for known in list(self._known.values()) if known[0].queue == queue]
+
     def has_limits(self, queue: str) -> bool:
         """Whether some limit is known here that jobs of the queue may be under."""
-        told = [task for handler, task in list(self._known.values()) if handler.queue in (queue, None)]
+        told = [task for _, task in self.tasks_of(queue)]
         return bool(self.options_of(queue).limits) or any(
-            task.limits or task.concurrency_key for task in told
+            each.limits or each.concurrency_key for each in told
         )
 
     def wrap_with(self, middleware: Middleware) -> None:

@@ -220,8 +220,8 @@ class JobView:
 
     @property
     def failed_providers(self) -> tuple[str, ...]:
-        """None of them yet."""
-        return ()
+        """Services that failed it, or asked it to come later, oldest first. Read like `errors`."""
+        return tuple(dict.fromkeys(failure.provider for failure in self.errors if failure.provider))
 
     @property
     def logs(self) -> tuple[LogLine, ...]:

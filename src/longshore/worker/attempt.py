@@ -112,6 +112,18 @@ class Attempt:
         record = msgspec.structs.replace(self.record, result=self.control.result)
         return News(record, COMPLETED, self.handler)
 
+    @property
+    def provider(self) -> str | None:
+        """The service that it depends on: what it picked itself, else its task's."""
+        control: Control | None = getattr(self, "control", None)
+        return (None if control is None else control.provider) or self.handler.provider
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The providers that it picked from."""
+        control: Control | None = getattr(self, "control", None)
+        return () if control is None else control.candidates
+
     def follow(self) -> "Attempt | None":
         """See `Errand.follow`."""
         if self.relay is not None:

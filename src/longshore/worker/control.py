@@ -16,6 +16,9 @@ class Scribe(Protocol):
     def log(self, job: JobRecord, text: str) -> None:
         """One line, in order."""
 
+    def picked(self, job: JobRecord, provider: str, candidates: tuple[str, ...]) -> None:
+        """The task has picked one of several providers."""
+
     def completing(self, job: JobRecord, result: bytes | None) -> Sequence[Note]:
         """The task is about to complete its job in a transaction of its own. Gives what it has noted and nobody has
         stored yet: an ended job takes no more notes."""
@@ -27,7 +30,17 @@ class Control:
     `cancelled` and `timed_out` become true from outside; a function in a thread looks at them when it can stop.
     """
 
-    __slots__ = ("_scribe", "cancelled", "is_completing", "notes", "record", "result", "timed_out")
+    __slots__ = (
+        "_scribe",
+        "cancelled",
+        "candidates",
+        "is_completing",
+        "notes",
+        "provider",
+        "record",
+        "result",
+        "timed_out",
+    )
 
     def __init__(self, record: JobRecord, scribe: Scribe) -> None:
         self.record: JobRecord = record
@@ -39,6 +52,10 @@ class Control:
         """What it completed its job with."""
         self.notes: tuple[Note, ...] = ()
         """What it noted before, and is stored with its end."""
+        self.provider: str | None = None
+        """The service that the task has picked to depend on."""
+        self.candidates: tuple[str, ...] = ()
+        """From which it picked."""
         self._scribe = scribe
 
     async def progress(self, value: float, note: str = "") -> None:
@@ -53,6 +70,11 @@ class Control:
         """Said before the job is completed in a transaction of the task's own, so that nobody forgets to look."""
         self.is_completing, self.result = True, result
         self.notes += tuple(self._scribe.completing(self.record, result))
+
+    def picked(self, provider: str, candidates: tuple[str, ...]) -> None:
+        """The task depends on this one of several providers from now on."""
+        self.provider, self.candidates = provider, candidates
+        self._scribe.picked(self.record, provider, candidates)
 
     def progress_sync(self, value: float, note: str = "") -> None:
         """`progress` for threads; does not wait for the store."""

@@ -32,6 +32,7 @@ from longshore.worker.lanes import Lanes
 from longshore.worker.middleware import CallNext
 from longshore.worker.outcome import encoded, timed_out
 from longshore.worker.outside import Outside
+from longshore.worker.providers import Providers
 from longshore.worker.registry import Handler, Kind, Registry
 from longshore.worker.relay import Relay
 from longshore.worker.stats import Stats
@@ -60,6 +61,7 @@ class Executor:
         completer: Completer,
         herald: Herald,
         handback: Handback,
+        providers: Providers,
         stats: Stats,
         clock: Clock,
         random: Random,
@@ -74,6 +76,7 @@ class Executor:
         self._completer = completer
         self._herald = herald
         self._handback = handback
+        self._providers = providers
         self._stats = stats
         self._clock = clock
         self._random = random
@@ -88,6 +91,10 @@ class Executor:
         if handler is None:
             self._lanes.done(record.queue)
             self._handback.unknown(record)
+            return True
+        if handler.provider is not None and (verdict := self._providers.wait_for(handler.provider)):
+            self._lanes.done(record.queue)
+            self._handback.give([record], verdict)
             return True
         if handler.batch is not None:
             return await self.run_batch(record, handler, task)
@@ -158,12 +165,10 @@ class Executor:
 
     def _fits(self, record: JobRecord) -> bool:
         handler = self._registry.find(record.queue, record.name)
-        return (
-            handler is not None
-            and handler.kind is Kind.THREAD
-            and handler.batch is None
-            and self._invocation.may_leave(handler)
-        )
+        if handler is None or handler.provider is not None:  # whether that is parked is looked at in a slot
+            return False
+        is_lone = handler.kind is Kind.THREAD and handler.batch is None
+        return is_lone and self._invocation.may_leave(handler)
 
     def _ahead(self, record: JobRecord) -> Attempt | None:
         handler = self._registry.find(record.queue, record.name)
@@ -268,16 +273,24 @@ class Executor:
             return self._settle(attempt, RELEASED)
         if stop is Stop.TIMEOUT:
             error = timed_out(attempt, error)
+        if (noticed := self._providers.notice(attempt, error)) is not None:
+            return self._put_off(attempt, error, *noticed)
         verdict = judge_error(record, error, attempt.policy, self._random)
         if verdict.charge is Charge.RELEASE:
             return self._settle(attempt, verdict)
         return self._bury(attempt, verdict, error)
 
+    def _put_off(self, attempt: Attempt, error: BaseException, provider: str, verdict: Verdict) -> None:
+        """For a provider that wants to be asked later. What it said is kept, and charged to nobody."""
+        record = attempt.record
+        kept, line = describe(error, record, record.session or "", self._clock.now_ms(), provider=provider)
+        self._settle(attempt, verdict, error=error, kept=kept, error_text=line)
+
     def _bury(self, attempt: Attempt, verdict: Verdict, error: BaseException) -> None:
         """What is kept of an error. A cancellation keeps its reason and is no failure."""
         record = attempt.record
         now_ms = self._clock.now_ms()
-        encoded, line = describe(error, record, record.session or "", now_ms)
+        encoded, line = describe(error, record, record.session or "", now_ms, provider=attempt.provider)
         log_failure(record, verdict, attempt.policy, line, encoded)
         queue = attempt.policy.dead_letter if verdict.state is State.FAILED else None
         follow = (letter(record, line, now_ms, queue),) if queue is not None else ()

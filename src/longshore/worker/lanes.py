@@ -2,6 +2,8 @@
 
 Each queue has a lane with its own limit. A lane asks for what it can run now and for a little more, as much as it gets
 through while a claim is under way: so slots never idle between claims, and slow jobs are not hoarded by one worker.
+Where a claim spends of a rate, nothing is claimed ahead: a start that came long after its claim would fall into another
+stretch of time than the one that it was allowed for.
 """
 
 from collections import deque
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
+from longshore.core.rules import LimitKind, Rules
 from longshore.store.commands import ClaimAsk
 
 AHEAD_GROWTH = 16
@@ -26,6 +29,7 @@ class Lane:
     __slots__ = (
         "ahead",
         "is_dry",
+        "is_metered",
         "is_ready",
         "limit",
         "low",
@@ -54,6 +58,8 @@ class Lane:
         self.is_ready = False
         self.is_dry = False
         """The last claim got less than it asked for, and nothing has been heard of the queue since."""
+        self.is_metered = False
+        """It had jobs under a rate: each is to start as soon as it is claimed."""
         self.wakes = 0
 
     def is_low(self) -> bool:
@@ -136,12 +142,14 @@ class Lanes:
         self.running -= 1
         self._make_ready(lane)
 
-    def offer(self, queue: str, records: Iterable[JobRecord]) -> None:
+    def offer(self, queue: str, records: Sequence[JobRecord]) -> None:
         """Puts claimed jobs behind those that wait."""
         lane = self._lanes[queue]
         before = len(lane.waiting)
         lane.waiting.extend(records)
         self.waiting += len(lane.waiting) - before
+        if any(record.rules is not None and _is_metered(record.rules) for record in records):
+            lane.is_metered, lane.ahead, lane.low = True, 0, 0
         self._make_ready(lane)
 
     def put_aside(self, record: JobRecord) -> None:
@@ -226,7 +234,7 @@ class Lanes:
         if seconds < PACE_SECONDS:
             return False
         for lane in self._lanes.values():
-            wanted = int(lane.taken / seconds * horizon_seconds)
+            wanted = 0 if lane.is_metered else int(lane.taken / seconds * horizon_seconds)
             lane.ahead = min(wanted, 2 * lane.ahead + AHEAD_GROWTH, self._most_ahead)
             lane.low = lane.ahead * 3 // 4
             lane.taken = 0
@@ -236,3 +244,7 @@ class Lanes:
         if not lane.is_ready and lane.waiting and lane.running < lane.limit:
             lane.is_ready = True
             self.ready.append(lane)
+
+
+def _is_metered(rules: Rules) -> bool:
+    return any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)

@@ -55,6 +55,9 @@ class Notebook:
         self._lock = threading.Lock()
         self._pages = {}
 
+    def picked(self, job: JobRecord, provider: str, candidates: tuple[str, ...]) -> None:
+        """Is not noted: the attempt's own control knows."""
+
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to store."""

@@ -13,6 +13,7 @@ from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
 from longshore.engine.engine import Engine
 from longshore.engine.herald import Herald, MakeJob
+from longshore.flow.parking import Parking
 from longshore.store.contract import Store
 from longshore.worker.batch_runner import BatchRunner
 from longshore.worker.batches import Batches, is_ticket
@@ -29,6 +30,7 @@ from longshore.worker.ledger import Ledger
 from longshore.worker.middleware import Middleware
 from longshore.worker.options import WorkerOptions
 from longshore.worker.outside import Outside
+from longshore.worker.providers import Providers
 from longshore.worker.registry import Registry
 from longshore.worker.relay import Relay
 from longshore.worker.slots import Slots
@@ -51,6 +53,7 @@ class Gear(msgspec.Struct, frozen=True, kw_only=True):
     make_job: MakeJob
     middleware: Sequence[Middleware]
     heartbeat_store: Store
+    parking: Parking
 
 
 class Ears(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,7 @@ class Parts:
             completer=self.completer,
             handback=self.handback,
             herald=self.herald,
+            providers=Providers(gear.parking, clock=clock, random=random),
             stats=stats,
             clock=clock,
             random=random,

@@ -36,6 +36,8 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Where a child process finds it: "module:qualname"."""
     batch: BatchRule | None = None
     """It runs many jobs at once: it is called with a list, and answers for each."""
+    provider: str | None = None
+    """The service that its jobs depend on: while that is parked, they wait."""
     on_complete: Callable[..., Any] | None = None
     """Called as (job) when a job is completed; sync or async."""
     on_failure: Callable[..., Any] | None = None

@@ -23,6 +23,7 @@ from longshore.core.events import Bus, Event
 from longshore.core.service import Alarm, Patience, Service
 from longshore.engine.engine import Engine
 from longshore.engine.herald import MakeJob
+from longshore.flow.parking import Parking
 from longshore.store.commands import Lease
 from longshore.store.contract import Store
 from longshore.worker.attempt import Stop
@@ -58,6 +59,7 @@ class Worker:
         make_job: MakeJob,
         middleware: Sequence[Middleware] = (),
         heartbeat_store: Store | None = None,
+        parking: Parking | None = None,
         upkeep: Sequence[Service] = (),
     ) -> None:
         self.stats = Stats()
@@ -73,6 +75,7 @@ class Worker:
             make_job=make_job,
             middleware=middleware,
             heartbeat_store=heartbeat_store or engine.store,
+            parking=parking or Parking(clock),
         )
         self._engine, self._options, self._bus = engine, options, bus
         self._clock, self._random = clock, random

@@ -25,6 +25,7 @@ from longshore.worker.runners.messages import (
     Completing,
     Ended,
     Logged,
+    Picked,
     Progressed,
     Ready,
     Run,
@@ -180,6 +181,8 @@ class Child:
                 errand.control.progress_sync(value, note)
             case Logged(text=text) if errand is not None:
                 errand.control.log_sync(text)
+            case Picked(provider=provider, candidates=candidates) if errand is not None:
+                errand.control.picked(provider, candidates)
             case Completing(result=result) if errand is not None:
                 errand.control.completing(result)
             case Ended(outcome=outcome, size_bytes=size_bytes):

@@ -30,6 +30,7 @@ from longshore.worker.runners.messages import (
     Downward,
     Ended,
     Logged,
+    Picked,
     Progressed,
     Ready,
     Run,
@@ -91,6 +92,10 @@ class Line:
     def log(self, job: JobRecord, text: str) -> None:  # noqa: ARG002
         """Passes a line on."""
         self.say(Logged(text))
+
+    def picked(self, job: JobRecord, provider: str, candidates: tuple[str, ...]) -> None:  # noqa: ARG002
+        """Passes the choice on."""
+        self.say(Picked(provider, candidates))
 
     def completing(self, job: JobRecord, result: bytes | None) -> list[Note]:  # noqa: ARG002
         """Lets the worker know first, should we die in between. It has the notes."""

@@ -1,7 +1,7 @@
 """This module holds what a worker and its child processes say to each other, as msgpack; never pickle.
 
 Down goes `Begin` once and then a `Run` per errand. Up come `Ready` once, and for each `Run` a `Begun`, any number of
-`Progressed`, `Logged` and `Completing`, and one outcome inside an `Ended`.
+`Progressed`, `Logged`, `Picked` and `Completing`, and one outcome inside an `Ended`.
 """
 
 from typing import Any
@@ -56,6 +56,13 @@ class Logged(Message, frozen=True):
     text: str
 
 
+class Picked(Message, frozen=True):
+    """The task has picked one of several providers."""
+
+    provider: str
+    candidates: tuple[str, ...]
+
+
 class Completing(Message, frozen=True):
     """The task is about to complete its job, with this result, in a transaction of its own."""
 
@@ -96,9 +103,13 @@ class Signalled(Message, frozen=True):
     code: str
     reason: str
     seconds: float | None = None
-    """Of Snooze."""
+    """Of Snooze and RateLimited."""
     at: str | None = None
     """Of RetryAt: ISO 8601, with its zone."""
+    provider: str | None = None
+    """Of RateLimited."""
+    was_found: bool = False
+    """Of RateLimited: read from an answer."""
 
 
 Outcome = Returned | Unencodable | Unreadable | Raised | Signalled
@@ -112,7 +123,7 @@ class Ended(Message, frozen=True):
 
 
 Downward = Begin | Run
-Upward = Ready | Begun | Progressed | Logged | Completing | Ended
+Upward = Ready | Begun | Progressed | Logged | Picked | Completing | Ended
 
 _encoder = msgspec.msgpack.Encoder()
 _downward: "msgspec.msgpack.Decoder[Downward]" = msgspec.msgpack.Decoder(Downward)

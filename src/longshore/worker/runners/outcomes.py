@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from longshore.core.clock import SystemClock
 from longshore.core.errors import (
     Cancel,
     Discard,
@@ -18,7 +19,9 @@ from longshore.core.errors import (
     TaskRaised,
     TaskSignal,
 )
+from longshore.core.limit_errors import RateLimited
 from longshore.dlq.burial import failure_of
+from longshore.engine.asked_later import asked_later
 from longshore.engine.judge import signal_of
 from longshore.worker.runners.messages import (
     Outcome,
@@ -39,11 +42,21 @@ def outcome_of(error: BaseException, wanted: Callable[[BaseException], bool]) ->
             return Signalled(signal.code, str(signal), seconds=signal.seconds)
         case RetryAt() as signal:
             return Signalled(signal.code, str(signal), at=signal.at.isoformat())
+        case RateLimited() as signal:
+            return _asked_later(signal)
         case TaskSignal() as signal:
             return Signalled(signal.code, str(signal))
         case other:
+            if (limited := asked_later(other, SystemClock().now_ms())) is not None:
+                return _asked_later(limited)
             text = failure_of(other, attempt=0, worker="", now_ms=0)  # guarded: its __str__ may raise too
             return Raised(text.type, text.message, text.traceback, retriable=_is_wanted(other, wanted))
+
+
+def _asked_later(signal: RateLimited) -> Signalled:
+    return Signalled(
+        signal.code, str(signal), seconds=signal.seconds, provider=signal.provider, was_found=signal.was_found
+    )
 
 
 def _is_wanted(error: BaseException, wanted: Callable[[BaseException], bool]) -> bool:
@@ -76,4 +89,8 @@ def signal_from(said: Signalled) -> TaskSignal:
         return Snooze(said.seconds or 0.0)
     if said.code == RetryAt.code and said.at is not None:
         return RetryAt(datetime.fromisoformat(said.at), said.reason)
+    if said.code == RateLimited.code:
+        limited = RateLimited(said.provider or "unknown", said.seconds or 0.0)
+        limited.was_found = said.was_found
+        return limited
     return Cancel(said.reason) if said.code == Cancel.code else Discard(said.reason)

@@ -1,0 +1,85 @@
+"""This module parks providers: while the store holds a record of the kind PROVIDER under a name, nobody starts jobs
+that depend on what is called so.
+
+A provider is a service that answers "not so fast": a mail gateway, a model, an API. The one that hears it parks the
+provider for all; each worker knows within a second, and the record is gone by itself when the time is over.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from longshore.core.clock import Clock
+from longshore.store.commands import Put, RecordAsk
+from longshore.store.contract import Store
+from longshore.store.replies import Record
+
+PROVIDER = "provider"
+"""The kind of record that parks the provider which is its key, for as long as the record lives."""
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """What is kept of a parked provider."""
+
+    since_ms: int
+    until_ms: int
+
+
+class Parking:
+    """What one process knows of parked providers, and what it has yet to tell the others."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until_ms: Mapping[str, int] = {}
+        self._untold: dict[str, int] = {}
+        self._watchers: list[Callable[[], None]] = []
+
+    def park(self, provider: str, seconds: float) -> None:
+        """Parks it here at once; the others are told as soon as `tell` is called."""
+        until_ms = self._clock.now_ms() + round(seconds * 1000)
+        if until_ms > self._until_ms.get(provider, 0):
+            self._until_ms = {**self._until_ms, provider: until_ms}
+            self._untold[provider] = until_ms
+            for watcher in list(self._watchers):
+                watcher()
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Calls it, in whatever thread, when there is something to tell."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Stops calling it."""
+        self._watchers = [other for other in self._watchers if other is not watcher]
+
+    def seconds(self, provider: str) -> float:
+        """How long it is parked yet; 0: it is not."""
+        until_ms = self._until_ms.get(provider, 0)
+        return max(0.0, (until_ms - self._clock.now_ms()) / 1000) if until_ms else 0.0
+
+    def soonest(self, providers: Iterable[str]) -> float:
+        """After how many seconds one of them is free."""
+        return min(map(self.seconds, providers), default=0.0)
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Knows these from now on, and what it has yet to tell."""
+        told = {record.key: msgspec.json.decode(record.value, type=Parked).until_ms for record in records}
+        self._until_ms = told | self._untold
+
+    async def tell(self, store: Store) -> None:
+        """Stores what it has parked since. Raises StoreUnavailable; the next call tells it then."""
+        told = dict(self._untold)
+        if told:
+            now_ms = self._clock.now_ms()
+            await store.put([_put(provider, now_ms, until_ms) for provider, until_ms in told.items()])
+            self._untold = {key: until for key, until in self._untold.items() if told.get(key) != until}
+
+
+async def parked(store: Store, providers: Sequence[str] | None = None) -> dict[str, Parked]:
+    """Which of these, or of all providers, are parked now."""
+    [records] = await store.get([RecordAsk(PROVIDER, None if providers is None else tuple(providers))])
+    return {record.key: msgspec.json.decode(record.value, type=Parked) for record in records}
+
+
+def _put(provider: str, now_ms: int, until_ms: int) -> Put:
+    value = msgspec.json.encode(Parked(now_ms, until_ms))
+    return Put(kind=PROVIDER, key=provider, value=value, ttl_ms=max(1, until_ms - now_ms))

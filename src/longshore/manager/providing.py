@@ -1,0 +1,76 @@
+"""This module deals with providers from the manager's side: picks one that is not parked, and parks them by hand."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from longshore.core.errors import InvalidOption, JobNotFound
+from longshore.core.ids import format_id, parse_id
+from longshore.core.limit_errors import RateLimited
+from longshore.core.names import check_name
+from longshore.core.retry import Seconds
+from longshore.flow import parking
+from longshore.manager import editing
+from longshore.manager.blocking import blocking
+from longshore.manager.jobs import JobIdLike
+from longshore.manager.part import Part
+from longshore.manager.runtime import Runtime
+from longshore.store.commands import Changes, JobQuery, Update
+from longshore.worker.control import Control
+
+
+async def pick_provider(runtime: Runtime, control: Control, candidates: Sequence[str]) -> str:
+    """See `JobContext.provider`."""
+    if isinstance(candidates, str) or not candidates:
+        raise InvalidOption("candidates", candidates, 'a list of providers, such as ["openai", "anthropic"]')
+    names = tuple(check_name("provider", name) for name in candidates)
+    store = (await runtime.engines.here()).store
+    now_ms = runtime.clock.now_ms()
+    told = await parking.parked(store, names)
+    waits = {name: runtime.parking.seconds(name) for name in names}
+    for name, parked in told.items():
+        waits[name] = max(waits[name], (parked.until_ms - now_ms) / 1000)
+    picked = next((name for name in names if waits[name] <= 0), None)
+    if picked is None:
+        first = min(names, key=lambda name: waits[name])
+        raise RateLimited(first, waits[first])
+    control.picked(picked, names)
+    return picked
+
+
+class Providing(Part):
+    """Parking providers."""
+
+    async def handle_rate_limit(self, job_id: JobIdLike, provider: str, retry_after: Seconds = 60.0) -> bool:
+        """Parks the provider for so long, for all processes, and lets this job wait until then, at the cost of no
+        attempt; False for a job that runs or is over, which goes on: a task that runs raises `RateLimited` itself.
+        Raises InvalidId, InvalidName, InvalidOption and JobNotFound."""
+        signal = RateLimited(check_name("provider", provider), retry_after)
+        key = parse_id(job_id)
+        engine = await self.runtime.engines.here()
+        [record] = await editing.read(engine, [key])
+        if record is None:
+            raise JobNotFound(format_id(key))
+        await self._park(provider, signal.seconds)
+        run_ms = self.runtime.clock.now_ms() + round(signal.seconds * 1000)
+        [changed] = await engine.change([Update(where=JobQuery(ids=(key,)), changes=Changes(run_ms=run_ms))])
+        return bool(changed.ids)
+
+    async def park_provider(self, provider: str, retry_after: Seconds = 60.0) -> None:
+        """Parks the provider for so long: no process starts jobs of tasks that name it. Raises InvalidName and
+        InvalidOption."""
+        await self._park(check_name("provider", provider), RateLimited(provider, retry_after).seconds)
+
+    async def parked_providers(self) -> dict[str, float]:
+        """Which providers are parked, and for how many seconds yet."""
+        engine = await self.runtime.engines.here()
+        now_ms = self.runtime.clock.now_ms()
+        found = await parking.parked(engine.store)
+        return {name: max(0.0, (each.until_ms - now_ms) / 1000) for name, each in sorted(found.items())}
+
+    handle_rate_limit_sync: Final = blocking(handle_rate_limit)
+    park_provider_sync: Final = blocking(park_provider)
+    parked_providers_sync: Final = blocking(parked_providers)
+
+    async def _park(self, provider: str, seconds: float) -> None:
+        self.runtime.parking.park(provider, seconds)
+        await self.runtime.parking.tell((await self.runtime.engines.here()).store)

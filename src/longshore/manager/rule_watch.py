@@ -1,0 +1,63 @@
+"""This module keeps a worker up to date, once a second, about limits that were set at run time and parked providers,
+and tells the other processes which providers were parked here."""
+
+import asyncio
+
+from longshore.core.service import Repeating
+from longshore.flow.overrides import LIMIT
+from longshore.flow.parking import PROVIDER
+from longshore.manager.runtime import Runtime
+from longshore.store.commands import RecordAsk
+from longshore.store.contract import Store
+
+LOOK_SECONDS = 1.0
+"""Everybody knows within two seconds: one for a look that has just been, one for the store."""
+TUNINGS = 3
+"""Looks after which meters are tuned once more: who added jobs meanwhile may not have known the new limit yet."""
+
+
+class RuleWatch(Repeating):
+    """Looks at the records of limits and providers; one for each worker."""
+
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        super().__init__(
+            "watch on limits", self._look, clock=runtime.clock, random=runtime.random, bus=runtime.bus
+        )
+        self._store = store
+        self._overrides = runtime.overrides
+        self._parking = runtime.parking
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tuned_version = 0
+        self._tunings_left = 0
+
+    async def start(self) -> None:
+        """The first look is due at once."""
+        self._loop = asyncio.get_running_loop()
+        self._parking.watch(self._hurry)
+        await super().start()
+
+    async def stop(self) -> None:
+        """After the look that it is at, and after telling what is not told yet."""
+        self._parking.unwatch(self._hurry)
+        await super().stop()
+
+    async def _look(self) -> float:
+        await self._parking.tell(self._store)
+        limits, providers = await self._store.get([RecordAsk(LIMIT), RecordAsk(PROVIDER)])
+        self._overrides.take(limits)
+        self._parking.take(providers)
+        await self._tune()
+        return LOOK_SECONDS
+
+    async def _tune(self) -> None:
+        if self._tuned_version != self._overrides.version:
+            self._tuned_version = self._overrides.version
+            self._tunings_left = TUNINGS
+        overrides = self._overrides.all()
+        if self._tunings_left and overrides:
+            await self._store.tune([override.tune() for override in overrides])
+        self._tunings_left = max(0, self._tunings_left - 1)
+
+    def _hurry(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.hasten, 0.0)
