@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import pytest
 
-from longshore import JobContext, QueueManager, Retry
+from longshore import JobContext, QueueManager, RateLimited, Retry
 from longshore.core.states import State
 
 manager = QueueManager("memory://")
@@ -32,6 +33,21 @@ def dies() -> None:
 def stays() -> None:
     while True:
         pass
+
+
+class Refused(Exception):
+    """As an HTTP client raises it."""
+
+    status = 429
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "3600"}
+
+
+@manager.task(queue="cpu", process=True, retry=Retry(1))
+def limited(how: str, ctx: JobContext) -> None:
+    if how == "raise":
+        raise RateLimited("smtp", 3600)
+    ctx.provider_sync(["first"])
+    raise Refused
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +94,12 @@ async def test_a_task_over_its_time_is_killed_in_its_child():
     await job.refresh()
     assert (job.state, job.failures) == (State.FAILED, 1)
     assert "time-out of 0.2 s" in job.error_message
+
+
+async def test_a_child_process_says_which_provider_wants_to_be_asked_later():
+    """B.8"""
+    raised, heard = await limited.enqueue("raise"), await limited.enqueue("answer")
+    await manager.run_until_empty(20)
+    for job, provider in ((raised, "smtp"), (heard, "first")):
+        await job.refresh()
+        assert (job.state, job.failures, job.failed_providers) == (State.SCHEDULED, 0, (provider,))

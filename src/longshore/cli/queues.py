@@ -10,12 +10,22 @@ from longshore.cli.options import json_option, run, url_option
 from longshore.cli.tables import age, moment, print_json, print_table, printable
 from longshore.core.clock import SystemClock
 from longshore.core.errors import UnknownQueue
+from longshore.core.limits import Concurrency, Limit, rate_from
 from longshore.core.states import State
 from longshore.flow import pausing
+from longshore.manager.figures import LimitState
 from longshore.manager.manager import QueueManager
 from longshore.store.replies import QueueCounts
 
-SHOWN = (State.PENDING, State.RUNNING, State.SCHEDULED, State.RETRYING, State.COMPLETED, State.FAILED)
+SHOWN = (
+    State.PENDING,
+    State.HELD,
+    State.RUNNING,
+    State.SCHEDULED,
+    State.RETRYING,
+    State.COMPLETED,
+    State.FAILED,
+)
 Action = Callable[[QueueManager, str], Awaitable[object]]
 MINUTES = 5
 """Over which speeds are averaged."""
@@ -83,6 +93,51 @@ def clean(name: str, url: str | None, *, status: str, older_than: float) -> None
     click.echo(f"{removed:,} {status} jobs of '{name}' forgotten")
 
 
+@queues.command()
+@click.argument("name", metavar="QUEUE")
+@json_option
+@url_option
+def limits(name: str, url: str | None, *, as_json: bool) -> None:
+    """Show how the limits of a queue stand: for each key how much is used, and how many jobs wait."""
+    found = run(_limits(url, name))
+    if as_json:
+        print_json([dict(each) for each in found])
+        return
+    titles = ["LIMIT", "KEY", "ALLOWS", "USED", "FREE", "HELD", "FREE IN"]
+    print_table(
+        titles, [_limit_row(each) for each in found], empty=f"No job of '{name}' is under a limit now."
+    )
+
+
+@queues.command("set-limit")
+@click.argument("name", metavar="QUEUE")
+@click.argument("limit", metavar="LIMIT")
+@click.option(
+    "--name", "rule", default=None, help="Which limit, as `limits` shows it, where there are several."
+)
+@url_option
+def set_limit(name: str, limit: str, url: str | None, *, rule: str | None) -> None:
+    """Change a limit in all processes: to a rate such as 100/minute, or to a number of jobs at once.
+
+    It holds instead of what the code says until `reset-limit`.
+    """
+    read = Concurrency(int(limit)) if limit.isdecimal() else rate_from(limit)
+    tuned = run(_set_limit(url, name, read, rule))
+    click.echo(
+        f"limit '{rule or read.word}' of '{name}' is {limit} now; {tuned:,} in use were changed at once"
+    )
+
+
+@queues.command("reset-limit")
+@click.argument("name", metavar="QUEUE")
+@click.argument("rule", metavar="LIMIT")
+@url_option
+def reset_limit(name: str, rule: str, url: str | None) -> None:
+    """Let the code's limit hold again, for jobs that come from now on."""
+    run(_reset_limit(url, name, rule))
+    click.echo(printable(f"limit '{rule}' of '{name}' is what the code says"))
+
+
 def as_plain(counts: QueueCounts, *, is_paused: bool) -> dict[str, object]:
     """A queue as JSON prints it."""
     return {
@@ -99,6 +154,12 @@ def _row(counts: QueueCounts, now_ms: int, *, is_paused: bool) -> Sequence[objec
     numbers = [counts.states.get(state, 0) for state in SHOWN]
     state = "paused" if is_paused else "ok"
     return [counts.queue, *numbers, _speed(counts), age(counts.oldest_pending_ms, now_ms), state]
+
+
+def _limit_row(state: LimitState) -> Sequence[object]:
+    allows = f"{state.limit} at once" if state.per is None else f"{state.limit} per {state.per:g} s"
+    free_in = "" if state.free_in is None else f"{state.free_in:.1f} s"
+    return [state.name, state.key, allows, state.used, state.free, state.held, free_in]
 
 
 def _speed(counts: QueueCounts) -> float:
@@ -122,6 +183,24 @@ async def _clean(url: str | None, name: str, status: str, older_than: float) -> 
     async with existing(url) as manager:
         await _refuse_unknown(manager, [name])
         return await manager.clean_queue(name, grace=timedelta(seconds=older_than), status=status)
+
+
+async def _limits(url: str | None, name: str) -> list[LimitState]:
+    async with existing(url) as manager:
+        await _refuse_unknown(manager, [name])
+        return await manager.get_limits(name)
+
+
+async def _set_limit(url: str | None, name: str, limit: Limit, rule: str | None) -> int:
+    async with existing(url) as manager:
+        await _refuse_unknown(manager, [name])
+        return await manager.set_limit(name, limit, name=rule)
+
+
+async def _reset_limit(url: str | None, name: str, rule: str) -> None:
+    async with existing(url) as manager:
+        await _refuse_unknown(manager, [name])
+        await manager.reset_limit(name, rule)
 
 
 async def _refuse_unknown(manager: QueueManager, names: Sequence[str]) -> None:

@@ -5,14 +5,16 @@ from typing import Self
 import msgspec
 
 from longshore.core.job import JobRecord
+from longshore.core.rules import LimitKind
 from longshore.core.states import State
 from longshore.engine.engine import Engine
-from longshore.flow import pausing
+from longshore.flow import parking, pausing
 from longshore.flow.pausing import Pause
 from longshore.manager.staff import WorkerCard, workers_alive
 from longshore.manager.times import ago, moment
 from longshore.moving.holding import is_held
-from longshore.store.commands import SCAN_LIMIT, JobQuery, Order
+from longshore.store.commands import SCAN_LIMIT, JobQuery, MeterAsk, Order
+from longshore.store.replies import MeterReading
 
 
 class Explanation(str):
@@ -44,10 +46,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     ahead: int
     """Pending jobs of the queue that come first, as far as they were counted."""
     counted_to_the_end: bool
+    meter: MeterReading | None = None
+    """Of the limit that holds it."""
+    parked: tuple[str, int] | None = None
+    """The provider of its task, and until when nobody asks it."""
 
 
-async def explain(engine: Engine, record: JobRecord) -> Explanation:
-    """Why the job is where it is."""
+async def explain(engine: Engine, record: JobRecord, provider: str | None = None) -> Explanation:
+    """Why the job is where it is. `provider`: of its task, where that is known."""
     ahead, to_the_end = await count_ahead(engine, record) if record.state is State.PENDING else (0, True)
     paused = await pausing.paused(engine.store)
     return reason(
@@ -58,6 +64,8 @@ async def explain(engine: Engine, record: JobRecord) -> Explanation:
             workers=await workers_alive(engine.store),
             ahead=ahead,
             counted_to_the_end=to_the_end,
+            meter=await _meter(engine, record),
+            parked=await _parked(engine, provider),
         ),
     )
 
@@ -75,6 +83,12 @@ def reason(record: JobRecord, around: Surroundings) -> Explanation:
             "It is between two stores: an interrupted `longshore move` holds it. Run the same move again, or take it "
             "back with --give-up.",
         )
+    if state is State.HELD:
+        return held(record, around.meter, around.now_ms)
+    if around.parked is not None and state in (State.SCHEDULED, State.PENDING):
+        provider, until_ms = around.parked
+        text = f"Its provider '{provider}' wants to be asked again {moment(until_ms, around.now_ms)}."
+        return Explanation("parked", text)
     if state is State.SCHEDULED:
         return _scheduled(record, around)
     if state is State.RETRYING:
@@ -92,7 +106,25 @@ def _scheduled(record: JobRecord, around: Surroundings) -> Explanation:
     if record.releases and _is_known_to_nobody(record, around):
         known = f"No worker that serves queue '{record.queue}' knows a task '{record.name}'"
         return Explanation("unknown-task", f"{known}; it was handed back, and is offered again {when}.")
-    return Explanation("scheduled", f"It is scheduled for {when}.")
+    last = f"; last it met {record.error_text}" if record.releases and record.error_text else ""
+    return Explanation("scheduled", f"It is scheduled for {when}{last}.")
+
+
+def held(record: JobRecord, meter: MeterReading | None, now_ms: int) -> Explanation:
+    """Which limit has no room for it, and when there will be some."""
+    name = record.held_by or (meter.name if meter is not None else "")
+    rule, _, key = name.partition(":")
+    limit = f"limit '{rule}' of queue '{record.queue}'" + (f" for '{key}'" if key else "")
+    if meter is None:
+        return Explanation("held", f"It is held by {limit}.")
+    if meter.kind is LimitKind.CONCURRENCY:
+        text = f"It is held by {limit}: {meter.used} of {meter.limit} are in use"
+    else:
+        text = f"It is held by {limit}: {meter.limit} per {meter.per_ms / 1000:g} s"
+        if meter.next_ms is not None:
+            text += f"; free in {max(0.0, (meter.next_ms - now_ms) / 1000):.1f} s"
+    others = meter.held - 1
+    return Explanation("held", text + (f", and {others:,} others wait for it." if others > 0 else "."))
 
 
 def _is_known_to_nobody(record: JobRecord, around: Surroundings) -> bool:
@@ -146,6 +178,20 @@ def _over(record: JobRecord) -> Explanation:
     state = record.state
     error = f" with {record.error_text}" if state is State.FAILED and record.error_text else ""
     return Explanation(state, f"It is over: {state}{error}.")
+
+
+async def _meter(engine: Engine, record: JobRecord) -> MeterReading | None:
+    if record.held_by is None:
+        return None
+    [readings] = await engine.store.gauge([MeterAsk(record.queue, (record.held_by,))])
+    return readings[0] if readings else None
+
+
+async def _parked(engine: Engine, provider: str | None) -> tuple[str, int] | None:
+    if provider is None:
+        return None
+    found = (await parking.parked(engine.store, [provider])).get(provider)
+    return None if found is None else (provider, found.until_ms)
 
 
 async def count_ahead(engine: Engine, record: JobRecord) -> tuple[int, bool]:

@@ -42,6 +42,8 @@ class QueueMetrics(Figures, frozen=True, kw_only=True):
     queue: str
     waiting: int
     """Pending, held and blocked."""
+    held: int
+    """Of those that wait: by limits."""
     active: int
     """Running."""
     completed: int

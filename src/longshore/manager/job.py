@@ -63,7 +63,9 @@ class Job(JobView, Generic[R_co]):
     async def explain(self) -> Explanation:
         """Why the job is not running, as of now. Raises JobNotFound."""
         await self.refresh()
-        return await explain(await self._runtime.engines.here(), self.record)
+        handler = self._runtime.registry.find(self.queue, self.name)
+        provider = None if handler is None else handler.provider
+        return await explain(await self._runtime.engines.here(), self.record, provider)
 
     result_sync: Final = blocking(result)
     refresh_sync: Final = blocking(refresh)

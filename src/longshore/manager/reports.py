@@ -89,6 +89,7 @@ class Reports(Part):
         return QueueMetrics(
             queue=counts.queue,
             waiting=_sum(counts, WAITING),
+            held=_sum(counts, [State.HELD]),
             active=_sum(counts, [State.RUNNING]),
             completed=_sum(counts, [State.COMPLETED]),
             failed=_sum(counts, [State.FAILED]),
