@@ -14,7 +14,7 @@ from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import NewJob
 from longshore.store.contract import Store
-from longshore.store.replies import Inserted
+from longshore.store.replies import Insertion
 
 CHUNK = 1000
 """Jobs in one insert, at most."""
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     jobs: Sequence[NewJob]
     durability: Durability | None
-    answer: "asyncio.Future[list[Inserted]]"
+    answer: "asyncio.Future[list[Insertion]]"
 
 
 class Adder:
@@ -38,18 +38,18 @@ class Adder:
         self._waiting: deque[Entry] = deque()
         self._rounds: asyncio.Task[None] | None = None
 
-    async def add(self, jobs: Sequence[NewJob], durability: Durability | None = None) -> list[Inserted]:
+    async def add(self, jobs: Sequence[NewJob], durability: Durability | None = None) -> list[Insertion]:
         """Inserts them; in chunks, each of them all or nothing. Who asks for a durability shares an insert only with
         others who ask for the same, so nobody else waits for it. Raises StoreUnavailable, NotDurable, InvalidOption."""
         if not jobs:
             return []
         if not self._is_busy:
             return await self._go_first(jobs, durability)
-        answer: asyncio.Future[list[Inserted]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Insertion]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Entry(jobs, durability, answer))
         return await answer
 
-    async def _go_first(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Inserted]:
+    async def _go_first(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Insertion]:
         self._is_busy = True
         try:
             return await self._insert(jobs, durability)
@@ -96,20 +96,19 @@ class Adder:
             if not entry.answer.done():
                 entry.answer.set_result(own)
 
-    async def _insert(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Inserted]:
+    async def _insert(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Insertion]:
         if len(jobs) <= CHUNK:
             return await self._insert_chunk(jobs, durability)
-        replies: list[Inserted] = []
+        replies: list[Insertion] = []
         for start in range(0, len(jobs), CHUNK):
             replies += await self._insert_chunk(jobs[start : start + CHUNK], durability)
         return replies
 
-    async def _insert_chunk(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Inserted]:
+    async def _insert_chunk(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Insertion]:
         try:
-            return await self._store.insert(jobs, durability=durability)
+            return list(await self._store.insert(jobs, durability=durability))
         except StoreUnavailable as error:
             if error.reason != "unreachable":  # then it is known that nothing was done
                 raise
-        return await self._store.insert(
-            jobs, durability=durability
-        )  # the same ids, so nothing is added twice
+        replies = await self._store.insert(jobs, durability=durability)
+        return list(replies)  # the same ids, so nothing is added twice

@@ -15,7 +15,7 @@ from longshore.core.job import NewJob
 from longshore.engine.adder import Adder
 from longshore.store.commands import ClaimAsk, Edit, Lease, Settlement
 from longshore.store.contract import Store
-from longshore.store.replies import Changed, Claimed, Extended, Inserted, Promoted, Settled
+from longshore.store.replies import Changed, Claimed, Extended, Inserted, Insertion, Promoted, Settled
 
 
 class Engine:
@@ -29,7 +29,7 @@ class Engine:
         self._adder = Adder(store, clock)
         self._due_watchers: list[Callable[[float], None]] = []
 
-    async def add(self, jobs: Sequence[NewJob], *, durability: Durability | None = None) -> list[Inserted]:
+    async def add(self, jobs: Sequence[NewJob], *, durability: Durability | None = None) -> list[Insertion]:
         """Inserts new jobs. Raises StoreUnavailable and NotDurable; then the same call may be repeated."""
         replies = await self._adder.add(jobs, durability)
         if self._due_watchers:
@@ -81,7 +81,7 @@ class Engine:
         if delays:
             self.expect(min(delays) / 1000)
 
-    async def _tell_enqueued(self, jobs: Sequence[NewJob], replies: Sequence[Inserted]) -> None:
+    async def _tell_enqueued(self, jobs: Sequence[NewJob], replies: Sequence[Insertion]) -> None:
         for job, reply in zip(jobs, replies, strict=True):
             if reply is Inserted.CREATED:
                 data = {"id": format_id(job.id), "name": job.name}

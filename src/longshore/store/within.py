@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from longshore.core.job import NewJob
 from longshore.store.commands import Note, Settlement
-from longshore.store.replies import Inserted, Settled
+from longshore.store.replies import Insertion, Settled
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
@@ -28,7 +28,7 @@ class Within(Protocol):
         """Whether the connection belongs to an event loop. If not, the verbs never suspend: they do their work in the
         caller's thread."""
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> Sequence[Insertion]:
         """See `Store.insert`. Raises SchemaMismatch where the connection leads to no store's tables."""
 
     async def note(self, notes: Sequence[Note], *, now_ms: int | None = None) -> None:
