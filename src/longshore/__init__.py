@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         QueueClosed,
         QueueFull,
     )
+    from longshore.core.conflict_errors import LockLost, NotUnique
     from longshore.core.context import bind_context, current_context
     from longshore.core.errors import (
         Cancel,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         JobConflict,
         JobFailed,
         JobNotFound,
-        LockLost,
         LongshoreError,
         PayloadError,
         RetryAt,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from longshore.core.retention import Retention
     from longshore.core.retry import Retry
     from longshore.core.states import State
+    from longshore.core.unique import Unique
     from longshore.dlq.policy import DeadLetterPolicy
     from longshore.dlq.shelf import DeadLetter
     from longshore.manager.base_queue import BaseQueue
@@ -89,6 +90,7 @@ __all__ = [
     "Lock",
     "LockLost",
     "LongshoreError",
+    "NotUnique",
     "PayloadError",
     "Persistence",
     "Priority",
@@ -112,6 +114,7 @@ __all__ = [
     "StoreUnavailable",
     "Task",
     "Thresholds",
+    "Unique",
     "UnknownOption",
     "UsageError",
     "bind_context",
@@ -129,6 +132,7 @@ _HOMES = {
         "QueueClosed",
         "QueueFull",
     ),
+    "longshore.core.conflict_errors": ("LockLost", "NotUnique"),
     "longshore.core.context": (
         "bind_context",
         "current_context",
@@ -143,7 +147,6 @@ _HOMES = {
         "JobConflict",
         "JobFailed",
         "JobNotFound",
-        "LockLost",
         "LongshoreError",
         "PayloadError",
         "RetryAt",
@@ -161,6 +164,7 @@ _HOMES = {
     "longshore.core.retention": ("Retention",),
     "longshore.core.retry": ("Retry",),
     "longshore.core.states": ("State",),
+    "longshore.core.unique": ("Unique",),
     "longshore.dlq.policy": ("DeadLetterPolicy",),
     "longshore.dlq.shelf": ("DeadLetter",),
     "longshore.manager.base_queue": ("BaseQueue",),

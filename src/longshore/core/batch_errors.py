@@ -3,6 +3,9 @@
 They are leaves of the tree in core/errors.py.
 """
 
+from collections.abc import Sequence
+
+from longshore.core.conflict_errors import added_too
 from longshore.core.errors import AttemptError, LongshoreError, UsageError
 
 
@@ -37,18 +40,22 @@ class ItemFailed(AttemptError):
 
 
 class QueueFull(LongshoreError):
-    """The queue holds as many items as its `max_size` allows; this one was not taken, or made way for a
-    newer one."""
+    """The queue holds as many items, or waiting jobs, as its `max_size` allows; this one was not taken, or made way for
+    a newer one. `added` are the ids of those jobs of the same call that were added all the same."""
 
     code = "queue-full"
 
-    def __init__(self, queue: str, max_size: int) -> None:
+    def __init__(self, queue: str, max_size: int, *, holds: str = "items", added: Sequence[str] = ()) -> None:
         super().__init__(
-            f"Queue '{queue}' is full: {max_size:,} items. Add it later, raise max_size, or choose when_full='wait' or "
-            "'drop_oldest'."
+            f"Queue '{queue}' is full: {max_size:,} {holds}. Add it later, raise max_size, or choose "
+            "when_full='wait' or 'drop_oldest'."
         )
         self.queue: str = queue
         self.max_size: int = max_size
+        self.added: tuple[str, ...] = tuple(added)
+
+    def __str__(self) -> str:
+        return super().__str__() + added_too(self.added)
 
 
 class QueueClosed(LongshoreError):

@@ -20,6 +20,7 @@ message that names the thing and the way out.
     │   ├── TransactionOver      `manager.transaction()` was rolled back, mostly because it took too long
     │   └── UnsafeStore          it may lose jobs by the way it is set up
     ├── JobError
+    │   ├── NotUnique            the same job is there already
     │   ├── JobNotFound · JobConflict       no such job; not in a state for what was asked
     │   └── JobFailed · JobCancelled        raised by `await job.result()`
     ├── AttemptError             why an attempt ended other than by its task's own exception
@@ -33,7 +34,7 @@ message that names the thing and the way out.
         └── Snooze · RetryAt · RateLimited · Cancel · Discard
 
 Those about batches, and of queues in this process, are in core/batch_errors.py, those about limits in
-core/limit_errors.py.
+core/limit_errors.py, those about what somebody else has already in core/conflict_errors.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -361,20 +362,6 @@ class TaskRaised(AttemptError):
     def __init__(self, type: str, message: str, traceback: str = "", *, retriable: bool = True) -> None:  # noqa: A002 - as AttemptFailure calls it
         super().__init__(message)
         self.type, self.message, self.traceback, self.retriable = type, message, traceback, retriable
-
-
-class LockLost(LongshoreError):
-    """The lock was over before its block was, so somebody else may hold it already. What the block has done since is
-    told apart by the lock's fence."""
-
-    code = "lock-lost"
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(
-            f"Lock '{key}' was lost: {reason}. Somebody else may hold it now; give resources its fence, so that they "
-            "can refuse what comes late."
-        )
-        self.key = key
 
 
 class DrainTimeout(LongshoreError):

@@ -42,6 +42,7 @@ EVENTS = (
     "crashed",
     "stale",
     "dead_letter",
+    "dropped",
     "unknown_task",
     "error",
     "worker_started",

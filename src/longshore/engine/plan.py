@@ -4,7 +4,7 @@ A plan is made when a task is defined or its options are bound, so that adding a
 is checked, formatted or encoded again unless the caller carries a context (`core/context.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -16,6 +16,7 @@ from longshore.core.payload import encode
 from longshore.core.priority import Priority
 from longshore.core.reference import Reference
 from longshore.core.rules import Rules
+from longshore.core.unique import OnConflict
 from longshore.engine.ruling import Ruling
 
 EMPTY = Details()
@@ -37,6 +38,7 @@ class Plan:
             "job_id",
             "max_attempts",
             "name",
+            "on_conflict",
             "priority",
             "queue",
         ),
@@ -68,6 +70,8 @@ class Plan:
         self.encoded = self._encode(details)
         self._common = (priority, max_attempts, delay_ms, run_ms)
         self._rules = rules
+        self.on_conflict: OnConflict = "return"
+        """What becomes of a job when the same one is there already."""
 
     @property
     def has_rules(self) -> bool:
@@ -78,6 +82,13 @@ class Plan:
         """When a job that is added now is due."""
         _, _, delay_ms, run_ms = self._common
         return now_ms + delay_ms if run_ms is None else run_ms
+
+    def choices(self, jobs: Iterable[NewJob]) -> Mapping[JobId, OnConflict]:
+        """What is to be done for which of its jobs if it is in conflict; nothing is said of those that return the older
+        one."""
+        if self.on_conflict == "return":
+            return {}
+        return {job.id: self.on_conflict for job in jobs}
 
     def one(self, payload: bytes) -> NewJob:
         """A job with this payload, in the caller's context. Raises what computing its rules raises."""

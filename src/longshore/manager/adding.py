@@ -6,15 +6,18 @@ from typing import Any, Final, Unpack, overload
 
 from longshore.core.durability import Durability, strongest
 from longshore.core.errors import InvalidOption, UnknownOption
+from longshore.core.ids import JobId
 from longshore.core.job import NewJob
 from longshore.core.names import check_name
+from longshore.core.unique import OnConflict
 from longshore.engine.plan import Plan
-from longshore.manager.intake import blocking_intake, insert, older, without_connection
+from longshore.manager.admitting import admit, admit_all
+from longshore.manager.intake import blocking_intake, without_connection
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
 from longshore.manager.planning import is_news, plan
+from longshore.manager.runtime import Runtime
 from longshore.manager.words import JobWords
-from longshore.store.replies import Inserted
 
 CHUNK = 1000
 """Jobs that `add_bulk` encodes before it lets others run."""
@@ -46,10 +49,7 @@ class Adding(Part):
         if planned.has_rules and await is_news(self.runtime, connection):
             planned = plan(self.runtime, queue, name, words_of_job)
         new = planned.one(self.runtime.payload(queue, name, data))
-        [reply] = await insert(self.runtime, (new,), connection, planned.durability)
-        if planned.job_id is not None and reply is Inserted.DUPLICATE:
-            return AnyJob(self.runtime, await older(self.runtime, new))
-        return AnyJob(self.runtime, new)
+        return AnyJob.added(self.runtime, new, await admit(self.runtime, (new,), connection, planned))
 
     async def add_bulk(
         self, queue: str, jobs: Iterable[BulkItem], *, connection: object | None = None
@@ -62,15 +62,15 @@ class Adding(Part):
             await self._look_up(queue)
         if self.runtime.has_limits(queue):
             await is_news(self.runtime, connection)
-        plans: dict[str, Plan] = {}
-        asked: set[Durability] = set()
-        added: list[NewJob] = []
+        bulk = Bulk(self.runtime, queue)
         remaining = iter(jobs)
         while chunk := list(islice(remaining, CHUNK)):
-            added += [self._bulk_job(queue, item, plans, asked) for item in chunk]
+            bulk.plan(chunk)
             await self.runtime.clock.sleep(0)
-        await insert(self.runtime, added, connection, strongest(asked))
-        return [AnyJob(self.runtime, new) for new in added]
+        older = await admit_all(
+            self.runtime, bulk.jobs, connection, strongest(bulk.durabilities), choices=bulk.choices
+        )
+        return [AnyJob.added(self.runtime, new, older) for new in bulk.jobs]
 
     add_job_sync: Final = blocking_intake(add_job)
     add_bulk_sync: Final = blocking_intake(add_bulk)
@@ -90,23 +90,46 @@ class Adding(Part):
         queue = name if handler is None or handler.queue is None else handler.queue
         return queue, name, words[1]
 
-    def _bulk_job(self, queue: str, item: BulkItem, plans: dict[str, Plan], asked: set[Durability]) -> NewJob:
-        if isinstance(item, NewJob):
-            return item
+
+class Bulk:
+    """The jobs of one `add_bulk`, planned."""
+
+    choices: dict[JobId, OnConflict]
+    """For those that do not return the older job."""
+
+    def __init__(self, runtime: Runtime, queue: str) -> None:
+        self._runtime = runtime
+        self._queue = queue
+        self._plans: dict[str, Plan] = {}
+        self.jobs: list[NewJob] = []
+        self.durabilities: set[Durability] = set()
+        self.choices = {}
+
+    def plan(self, items: Iterable[BulkItem]) -> None:
+        """Checks them, and makes jobs of them. Raises UnknownOption, InvalidOption and the errors of payloads."""
+        self.jobs += [item if isinstance(item, NewJob) else self._made(item) for item in items]
+
+    def _made(self, item: Mapping[str, Any]) -> NewJob:
         if isinstance(item, Mapping) and not item.keys() <= _ITEM:
             raise UnknownOption(min(item.keys() - _ITEM), _ITEM, of="a job of add_bulk")
         if not isinstance(item, Mapping) or "name" not in item:
             raise InvalidOption("jobs", item, '{"name": …, "data": …, "options": {…}}')
         name = check_name("task", item["name"])
-        options = item.get("options")
-        planned = plans.get(name) if not options else None
-        if planned is None:
-            planned = plan(self.runtime, queue, name, options or {})
-            if not options:
-                plans[name] = planned
+        planned = self._planned(name, item.get("options") or {})
         if planned.durability is not None:
-            asked.add(planned.durability)
-        return planned.one(self.runtime.payload(queue, name, item.get("data")))
+            self.durabilities.add(planned.durability)
+        job = planned.one(self._runtime.payload(self._queue, name, item.get("data")))
+        if planned.on_conflict != "return":
+            self.choices[job.id] = planned.on_conflict
+        return job
+
+    def _planned(self, name: str, options: Mapping[str, Any]) -> Plan:
+        if options:
+            return plan(self._runtime, self._queue, name, options)
+        found = self._plans.get(name)
+        if found is None:
+            found = self._plans[name] = plan(self._runtime, self._queue, name, {})
+        return found
 
 
 _ITEM = frozenset({"name", "data", "options"})

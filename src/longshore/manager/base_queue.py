@@ -16,7 +16,7 @@ from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.desk import Desk
 from longshore.manager.intake import blocking_intake
 from longshore.manager.job import AnyJob
-from longshore.manager.options import QueueWords
+from longshore.manager.options import QueueWords, WhenFull
 from longshore.manager.queue import Queue
 from longshore.manager.words import JobWords
 
@@ -35,6 +35,8 @@ class BaseQueue(Queue):
     dead_letter: ClassVar[str | DeadLetterPolicy | None] = None
     rate_limit: ClassVar[Rate | str | Mapping[str, Any] | Sequence[Rate] | None] = None
     limit: ClassVar[Limit | Sequence[Limit] | None] = None
+    max_size: ClassVar[int | None] = None
+    when_full: ClassVar[WhenFull | None] = None
     fair_by: ClassVar[str | None] = None
     fair_weights: ClassVar[Mapping[str, float] | None] = None
 

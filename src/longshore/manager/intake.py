@@ -18,7 +18,7 @@ from longshore.manager import editing
 from longshore.manager.portal import Portal
 from longshore.manager.runtime import Runtime
 from longshore.store.commands import Settlement
-from longshore.store.replies import Inserted, Settled
+from longshore.store.replies import Insertion, Settled
 from longshore.store.within import Within, WorksWithin
 from longshore.worker.control import Control
 
@@ -28,7 +28,7 @@ CHUNK = 1000
 
 async def insert(
     runtime: Runtime, jobs: Sequence[NewJob], connection: object | None, durability: Durability | None
-) -> list[Inserted]:
+) -> list[Insertion]:
     """Stores new jobs. Raises what `Engine.add` raises, or with a connection UnusableConnection, InvalidOption and what
     its driver raises."""
     if connection is None:
@@ -38,7 +38,7 @@ async def insert(
             "durability", durability, "nothing beside connection=, whose commit decides about it"
         )
     within = await join(runtime, connection)
-    replies: list[Inserted] = []
+    replies: list[Insertion] = []
     for start in range(0, len(jobs), CHUNK):
         replies += await within.insert(jobs[start : start + CHUNK])
     return replies
@@ -54,11 +54,11 @@ async def settle(runtime: Runtime, settlement: Settlement, connection: object, c
     return settled
 
 
-async def older(runtime: Runtime, new: NewJob) -> JobRecord | NewJob:
-    """The job that has this id already; the new one where that is in a transaction that only the caller sees."""
+async def read_older(runtime: Runtime, ids: Sequence[JobId]) -> dict[JobId, JobRecord]:
+    """The jobs of these ids that are there, in full."""
     if _on_the_spot.get():
-        return runtime.portal.call(_read(runtime, new.id)) or new
-    return await _read(runtime, new.id) or new
+        return runtime.portal.call(_read_many(runtime, ids))
+    return await _read_many(runtime, ids)
 
 
 async def join(runtime: Runtime, connection: object) -> Within:
@@ -145,9 +145,15 @@ def without_connection(options: Mapping[str, Any]) -> tuple[dict[str, Any], obje
     return rest, rest.pop("connection", None)
 
 
-async def _read(runtime: Runtime, job_id: JobId) -> JobRecord | None:
-    [record] = await editing.read(await runtime.engines.here(), [job_id])
-    return record
+async def _read_many(runtime: Runtime, ids: Sequence[JobId]) -> dict[JobId, JobRecord]:
+    engine = await runtime.engines.here()
+    named = list(dict.fromkeys(ids))
+    found: dict[JobId, JobRecord] = {}
+    for start in range(0, len(named), CHUNK):
+        chunk = named[start : start + CHUNK]
+        pairs = zip(chunk, await editing.read(engine, chunk), strict=True)
+        found.update({job_id: record for job_id, record in pairs if record is not None})
+    return found
 
 
 def _kind(connection: object) -> str:

@@ -1,14 +1,18 @@
 """This module is the handle on one job: what it looked like when it was last read, and what can be asked of it."""
 
-from typing import Any, Final, Generic, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from longshore.core.errors import JobCancelled, JobFailed, JobNotFound
+from longshore.core.ids import JobId
+from longshore.core.job import JobRecord, NewJob
 from longshore.core.retry import Seconds
 from longshore.core.states import State
 from longshore.manager import editing
 from longshore.manager.blocking import blocking
 from longshore.manager.explain import Explanation, explain
 from longshore.manager.portal import Portal
+from longshore.manager.runtime import Runtime
 from longshore.manager.view import JobView
 from longshore.manager.words import duration
 
@@ -19,6 +23,14 @@ class Job(JobView, Generic[R_co]):
     """One job. Its attributes are what was last read; `refresh` reads again."""
 
     __slots__ = ()
+
+    @classmethod
+    def added(cls, runtime: Runtime, new: NewJob, older: Mapping[JobId, JobRecord]) -> Self:
+        """The handle of a job that was added, or of the older one in its stead (`manager/admitting.py`)."""
+        found = older.get(new.id)
+        if found is None:
+            return cls(runtime, new)
+        return cls(runtime, found, conflict=found.id != new.id)
 
     @property
     def portal(self) -> Portal:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from longshore.core.clock import Timer
-from longshore.core.errors import InvalidOption, LockLost, StoreUnavailable, UsageError
+from longshore.core.conflict_errors import LockLost
+from longshore.core.errors import InvalidOption, StoreUnavailable, UsageError
 from longshore.core.ids import format_id, new_id
 from longshore.core.names import check_name
 from longshore.core.retry import Seconds, seconds

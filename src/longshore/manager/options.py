@@ -13,6 +13,7 @@ from longshore.core.picking import By
 from longshore.core.priority import check_priority
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
+from longshore.core.unique import Unique
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.words import (
     JobWords,
@@ -23,12 +24,14 @@ from longshore.manager.words import (
     read_retention,
     read_retry,
     read_timeout,
+    read_unique,
     same_key,
     translate,
     whole,
 )
 
 OnBadResult = Literal["fail", "complete"]
+WhenFull = Literal["reject", "drop_oldest", "wait"]
 
 
 class QueueWords(TypedDict, total=False):
@@ -48,6 +51,11 @@ class QueueWords(TypedDict, total=False):
     """How many jobs of the queue may start in how much time, in all processes together: `Rate(100, per=60)`."""
     limit: Limit | Sequence[Limit]
     """What else all its jobs are under: `Concurrency(5)`, `Concurrency(2, by="tenant")`, a Rate, or several."""
+    max_size: int
+    """How many jobs may wait in the queue: pending, held, scheduled, retrying or blocked. Heeded by those who add jobs
+    and were told."""
+    when_full: WhenFull
+    """What becomes of one more: "reject" (QueueFull), "drop_oldest" (the oldest are cancelled), or "wait"."""
     fair_by: By
     """Jobs of one priority take turns by this: an argument's name, a path into the data, a function of it."""
     fair_weights: Weights
@@ -76,6 +84,8 @@ class TaskWords(TypedDict, total=False):
     rate_limit: Rate | str | Mapping[str, Any] | Sequence[Rate]
     limit: Limit | Sequence[Limit]
     """What its jobs are under besides the limits of their queue."""
+    unique: Unique | bool
+    """Of jobs that are the same, only one is added; True: `Unique()`."""
     concurrency_key: By
     """Two jobs of the queue with the same key never run at once; read like `by` of a limit."""
     fair_by: By
@@ -99,6 +109,8 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`JobWords` for each job that is added here."""
     rate_limit: tuple[Limit, ...] = ()
     limit: tuple[Limit, ...] = ()
+    max_size: int | None = None
+    when_full: WhenFull | None = None
     fair_by: By | None = None
     fair_weights: Weights | None = None
 
@@ -128,6 +140,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: tuple[Limit, ...] = ()
     limit: tuple[Limit, ...] = ()
     concurrency_key: Limit | None = None
+    unique: Unique | None = None
     fair_by: By | None = None
     fair_weights: Weights | None = None
     provider: str | None = None
@@ -158,6 +171,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "fair_weights": check_weights,
     "limit": lambda value: limits_from("limit", value),
     "max_crashes": lambda value: whole("max_crashes", value, least=1),
+    "max_size": lambda value: whole("max_size", value, least=1),
     "name": lambda value: check_name("task", value),
     "on_bad_result": lambda value: _one_of("on_bad_result", value, ("fail", "complete")),
     "on_complete": lambda value: callback("on_complete", value),
@@ -170,6 +184,8 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "retention": read_retention,
     "retry": read_retry,
     "timeout": read_timeout,
+    "unique": read_unique,
+    "when_full": lambda value: _one_of("when_full", value, ("reject", "drop_oldest", "wait")),
 }
 
 
@@ -209,6 +225,7 @@ def read_defaults(queue: str, words: Mapping[str, Any]) -> dict[str, Any]:
     plan_job(queue, "any", jobs)
     limits_of(jobs)
     same_key(jobs.get("concurrency_key"))
+    read_unique(jobs.get("unique", False))
     if jobs:
         told["defaults"] = jobs
     return told

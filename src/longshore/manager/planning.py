@@ -14,6 +14,7 @@ from longshore.flow.overrides import Overrides, look
 from longshore.manager.limiting import limit_clauses
 from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.runtime import Runtime
+from longshore.manager.uniqueness import unique_clauses, unique_of
 from longshore.manager.words import plan_job
 
 LOOK_SECONDS = 1.0
@@ -35,7 +36,11 @@ def plan(runtime: Runtime, queue: str, name: str, words: Mapping[str, Any]) -> P
     if not told and not clauses:
         return Plan(queue, name)
     defaults = signature.plain_defaults() if signature is not None and clauses else NOTHING
-    return plan_job(queue, name, told, rules=ruling(queue, name, clauses, defaults=defaults))
+    planned = plan_job(queue, name, told, rules=ruling(queue, name, clauses, defaults=defaults))
+    unique = unique_of(task, told)
+    if unique is not None:
+        planned.on_conflict = unique.on_conflict
+    return planned
 
 
 async def is_news(runtime: Runtime, connection: object | None) -> bool:
@@ -65,4 +70,7 @@ def clauses_for(
     Each kind of rule has a function of its own that adds its clauses here. `signature` is that of the task, where it is
     known; names of arguments were checked against it when the task was defined, those of the job are checked here.
     """
-    return limit_clauses(name, queue, task, words, signature=signature, overrides=overrides)
+    return [
+        *limit_clauses(name, queue, task, words, signature=signature, overrides=overrides),
+        *unique_clauses(name, queue, task, words, signature=signature),
+    ]

@@ -3,6 +3,7 @@
 `assembly.py` builds it. Handles (Queue, Task, Job) hold it instead of the manager, so that nothing here is circular.
 """
 
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.portal import Portal
 from longshore.manager.settings import Settings
 from longshore.manager.spelling import Spelling
+from longshore.manager.uniqueness import check_unique
 from longshore.worker.middleware import Middleware
 from longshore.worker.registry import Handler, Registry
 
@@ -57,6 +59,10 @@ class Runtime:
         self.queues: dict[str, QueueOptions] = {}
         """Every queue that was named here, with its options."""
         self.spelling: Spelling = Spelling()
+        self.rejected: Counter[str] = Counter()
+        """Jobs by queue that were turned away here because their queue was full."""
+        self.dropped: Counter[str] = Counter()
+        """And those that were cancelled to make room."""
         self.middleware: list[Middleware] = []
         self.overrides: Overrides = Overrides()
         self.parking: Parking = Parking(clock)
@@ -85,6 +91,7 @@ class Runtime:
         """Adds a handler with the policy that its own options and its queue's make. Raises InvalidTask."""
         queue = UNTOLD if handler.queue is None else self.options_of(handler.queue)
         check_task(handler.name, handler.signature, queue, told)
+        check_unique(handler.name, handler.signature, told.unique)
         handler = msgspec.structs.replace(handler, policy=self._policy(told, queue))
         if handler.queue is None:
             self.registry.add_handler(handler)

@@ -11,18 +11,20 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, Generic, ParamSpec, Self, TypeVar, Unpack, cast
 
+from longshore.core.batch_errors import QueueFull
+from longshore.core.conflict_errors import NotUnique
 from longshore.core.errors import InvalidOption, PayloadMismatch
 from longshore.core.ids import format_id
 from longshore.core.signature import Signature
 from longshore.engine.plan import Plan
+from longshore.manager.admitting import admit
 from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
-from longshore.manager.intake import blocking_intake, insert, older, without_connection
+from longshore.manager.intake import blocking_intake, without_connection
 from longshore.manager.job import Job
 from longshore.manager.planning import is_news, plan
 from longshore.manager.portal import Portal
 from longshore.manager.words import JobWords, translate
-from longshore.store.replies import Inserted
 from longshore.worker.control import Control
 
 P = ParamSpec("P")
@@ -69,7 +71,8 @@ class Task(Generic[P, R]):
     async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Adds a job that calls the function with these arguments.
 
-        Raises PayloadMismatch, PayloadNotEncodable, PayloadTooLarge and StoreUnavailable; nothing is stored then.
+        Raises PayloadMismatch, PayloadNotEncodable, PayloadTooLarge, NotUnique, QueueFull and StoreUnavailable; nothing
+        is stored then.
         With a connection (`options(connection=…)`) the job is there when the caller's transaction commits; raises
         UnusableConnection, and what the connection's driver raises.
         """
@@ -78,15 +81,13 @@ class Task(Generic[P, R]):
         if planned.has_rules and await is_news(runtime, self._connection):
             planned = self._planned()
         new = planned.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
-        [reply] = await insert(runtime, (new,), self._connection, planned.durability)
-        if planned.job_id is not None and reply is Inserted.DUPLICATE:
-            return Job(runtime, await older(runtime, new))
-        return Job(runtime, new)
+        return Job.added(runtime, new, await admit(runtime, (new,), self._connection, planned))
 
     async def enqueue_many(self, calls: Iterable[Call]) -> list[Job[R]]:
         """Adds a job for each call, a tuple of arguments or a dict of arguments by name, in their order.
 
-        Raises like `enqueue`; calls before the one that is wrong may have been added, in chunks of 1,000.
+        Raises like `enqueue`; calls before the one that is wrong may have been added, in chunks of 1,000. NotUnique and
+        QueueFull say which were added: `error.added`.
         """
         planned = self._planned()
         if planned.job_id is not None:
@@ -100,8 +101,12 @@ class Task(Generic[P, R]):
         remaining = iter(calls)
         while chunk := list(islice(remaining, CHUNK)):
             added = planned.many(self._encode_all(chunk))
-            await insert(runtime, added, self._connection, planned.durability)
-            jobs += [Job(runtime, new) for new in added]
+            try:
+                older = await admit(runtime, added, self._connection, planned)
+            except (NotUnique, QueueFull) as error:
+                error.added = (*(job.id for job in jobs if not job.conflict), *error.added)
+                raise
+            jobs += [Job.added(runtime, new, older) for new in added]
             await runtime.clock.sleep(0)
         return jobs
 

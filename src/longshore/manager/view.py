@@ -25,11 +25,13 @@ _read_line = msgspec.json.Decoder(LogLine).decode
 class JobView:
     """What is known of a job since it was last read."""
 
-    __slots__ = ("_runtime", "_source")
+    __slots__ = ("_runtime", "_source", "conflict")
 
-    def __init__(self, runtime: Runtime, source: JobRecord | NewJob) -> None:
+    def __init__(self, runtime: Runtime, source: JobRecord | NewJob, *, conflict: bool = False) -> None:
         self._runtime = runtime
         self._source = source
+        self.conflict: bool = conflict
+        """Whether the same job was there already (`Unique`), and this is that one."""
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.queue}/{self.name} {self.state}>"
@@ -227,11 +229,6 @@ class JobView:
     def logs(self) -> tuple[LogLine, ...]:
         """What the task wrote with `ctx.log`, oldest first. Read like `errors`."""
         return tuple(map(_read_line, self.record.logs))
-
-    @property
-    def conflict(self) -> bool:
-        """Whether a unique key returned an older job instead of adding this one."""
-        return False
 
     @property
     def value(self) -> Any:

@@ -19,6 +19,7 @@ from longshore.core.priority import Priority, check_priority
 from longshore.core.reference import Reference, check_reference
 from longshore.core.retention import Retention
 from longshore.core.retry import MOST_ATTEMPTS, Retry, Seconds, seconds
+from longshore.core.unique import Unique
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.engine.plan import Plan
 from longshore.engine.ruling import Ruling
@@ -52,6 +53,8 @@ class JobWords(TypedDict, total=False):
     """Instead of the limits of its task; those of its queue hold all the same."""
     concurrency_key: str
     """No other job of the queue with the same key runs while this one does."""
+    unique: Unique | bool
+    """Instead of its task's; False: whether the same job is there or not."""
     connection: object
     """Of the caller's own: the job is there when its transaction commits, and not before."""
 
@@ -209,6 +212,15 @@ def same_key(key: Any) -> Limit | None:
     if not isinstance(key, str) or not key:
         raise InvalidOption("concurrency_key", key, "a text: no two jobs with the same one run at once")
     return Concurrency(1, by=lambda _: key)
+
+
+def read_unique(value: Any) -> Unique | None:
+    """A Unique from itself, or from True; None from False. Raises InvalidOption."""
+    if isinstance(value, Unique):
+        return value
+    if not isinstance(value, bool):
+        raise InvalidOption("unique", value, "a Unique such as Unique(within=60), or True for Unique()")
+    return Unique() if value else None
 
 
 def whole(option: str, value: Any, *, least: int) -> int:

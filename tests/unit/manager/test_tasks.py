@@ -112,7 +112,7 @@ async def test_a_job_id_of_the_callers_own_is_added_once(manager, send):
     ("words", "error"),
     [
         ({"dellay": 3}, UnknownOption),
-        ({"unique": True}, UnknownOption),
+        ({"unique": "args"}, InvalidOption),
         ({"chain_to": []}, UnknownOption),
         ({"priority": 11}, InvalidOption),
         ({"delay": -1}, InvalidOption),
