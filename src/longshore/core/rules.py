@@ -33,6 +33,7 @@ class FlowKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Whose; "" where all jobs of the rule share one meter."""
     kind: LimitKind
     limit: int
+    """At least 1; a concurrency limit of 0 lets nobody in."""
     per_ms: int = 0
     burst: int = 0
     """What a bucket holds at most; at least 1."""

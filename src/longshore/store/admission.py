@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from longshore.core.rules import FlowKey, LimitKind
+from longshore.store.replies import MeterReading
 
 SLICES = 20
 """Into how many a sliding stretch is cut: at most one in twenty of its limit stays unused."""
@@ -61,11 +62,16 @@ class Meter(msgspec.Struct, kw_only=True):
             return self.limit - self.used
         return self._free(now_ms) - self.used
 
+    def has_room(self, cost: int, now_ms: int) -> bool:
+        """Whether a job of this cost may be pending. One that costs more than the limit gives since it was lowered
+        needs all of it."""
+        return self.room(now_ms) >= self._wants(cost)
+
     def next_ms(self, cost: int, now_ms: int) -> int | None:
         """When there is room for so much if nobody claims meanwhile; None where only a job that leaves gives room."""
         if self.kind is LimitKind.CONCURRENCY:
             return None
-        wanted = self.used + cost
+        wanted = self.used + self._wants(cost)
         if self.kind is LimitKind.BUCKET:
             if wanted > self.burst:
                 return None
@@ -89,6 +95,20 @@ class Meter(msgspec.Struct, kw_only=True):
                 pairs.append((window, float(cost)))
             self.spent = _pack(*(number for pair in pairs for number in pair))
 
+    def reading(self, now_ms: int) -> MeterReading:
+        """How it stands, as `gauge` tells it."""
+        return MeterReading(
+            name=self.name,
+            kind=self.kind,
+            limit=self.limit,
+            per_ms=self.per_ms,
+            burst=self.burst,
+            room=self.room(now_ms),
+            used=self.used,
+            held=self.held,
+            next_ms=self.due_ms(now_ms),
+        )
+
     def is_idle(self, now_ms: int) -> bool:
         """Whether it may be forgotten: it knows nothing that a new one would not know."""
         return self.used == self.held == 0 and (
@@ -98,6 +118,9 @@ class Meter(msgspec.Struct, kw_only=True):
     @property
     def _most(self) -> int:
         return self.burst if self.kind is LimitKind.BUCKET else self.limit
+
+    def _wants(self, cost: int) -> int:
+        return max(min(cost, self._most), 1)
 
     def _free(self, now_ms: int) -> int:
         if self.kind is LimitKind.BUCKET:
@@ -163,12 +186,28 @@ class Meters:
         self._meters = {meter.name: meter for meter in meters}
         self._now_ms = now_ms
 
-    def blocker(self, flow: Iterable[FlowKey], *, is_held: bool = False) -> FlowKey | None:
-        """The first limit that stands in the way of the job; None when none does. Where others are held a job that
-        comes waits behind them; one that was held itself only needs room."""
+    def learn(self, flow: Iterable[FlowKey], *, is_new: bool) -> None:
+        """Takes limits over from a job that asks for room, before it is answered: from a new one always, from another
+        only where a meter is idle. So it makes no difference whether an idle meter was forgotten."""
         for key in flow:
             meter = self._meters[key.meter]
-            if (meter.held and not is_held) or meter.room(self._now_ms) < key.cost:
+            if is_new or meter.is_idle(self._now_ms):
+                meter.follow(key)
+
+    def blocker(self, flow: Iterable[FlowKey]) -> FlowKey | None:
+        """The first limit that stands in the way of a job that comes; None when none does. Where others are held it
+        waits behind them."""
+        for key in flow:
+            meter = self._meters[key.meter]
+            if meter.held or not meter.has_room(key.cost, self._now_ms):
+                return key
+        return None
+
+    def blocker_of_held(self, flow: Iterable[FlowKey], held_by: str) -> FlowKey | None:
+        """The limit that has no room for a held job: the one that holds it, else the first of the others; None when
+        all have room."""
+        for key in sorted(flow, key=lambda key: key.meter != held_by):
+            if not self._meters[key.meter].has_room(key.cost, self._now_ms):
                 return key
         return None
 

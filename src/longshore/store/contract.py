@@ -23,18 +23,24 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   that a meter holds are ordered by priority, then by the order of becoming held; a job that was released keeps its
   old place there too. Each verb first does its own work, item by item: a job that leaves pending or running gives its
   room back, and a job that wants to be pending (new, due, released, crashed, retried, adopted) asks for room. After
-  the last item the meters that were touched so, or whose limit has changed, serve those they hold, in the order of
-  (queue, name): while the first in order finds room in all its meters it becomes pending, at the tail; one that lacks
-  room elsewhere is held there from then on, at the tail; the first that lacks room here ends it. `promote` serves,
-  after the due jobs, the meters whose time has come, and `tune` those that it changed. A meter that gets a time, or
-  an earlier one, wakes like a job that is scheduled. A meter that is idle may be forgotten.
+  the last item the meters that were touched so serve those they hold, in the order of (queue, name): the first in
+  order that lacks room here ends it; one that finds room in all its meters becomes pending, at the tail; one that
+  lacks room elsewhere is held there from then on, at the tail. `promote` serves, after the due jobs, the meters whose
+  time has come, and `tune` those that it changed. A meter that gets a time, or an earlier one, by a claim too, wakes
+  like a job that is scheduled.
+  Touched are: by a job that asks, all its meters; by one that leaves pending, all of them; running, those of its keys
+  that are concurrency limits; held, the one that held it, also when its priority changes there. A claim touches none.
+  A job that is pending and gets another priority keeps its room, its place and its tag; one that is held and gets a
+  time that has passed stays held.
+  A job that asks when it is new says what the limits of its meters are from then on; any other job only where the
+  meter is idle (`Meter.is_idle`). So an idle meter may be forgotten.
 - **Fairness.** Jobs with a fair key stand in line, within their queue and priority, by tag instead of by the order of
   becoming pending. The tag is FAIR_STEP / weight (rounded, at least 1) after the last tag of its key, or after the
   queue's virtual time if that is later: the tag of the first pending job with a fair key of that priority; where there
   is none, the largest tag that was ever given there. A released job keeps its tag. Jobs without a fair key come before
   those with one.
 - **Unique.** `insert` (also of followers) stores no job whose unique key is taken, and says by whom (`Conflict`);
-  duplicates by id are told first. The last job of a queue that was stored with a key has it. Followers that conflict
+  duplicates by id are told first, and conflicts before want of room. The last job of a queue that was stored with a key has it. Followers that conflict
   are dropped.
 - **Room.** `insert` turns away a job with `room` where so many jobs of the queue wait already: blocked, scheduled,
   held, pending or retrying. Followers are never turned away.
@@ -131,12 +137,12 @@ class Store(Protocol):
         InvalidOption, with nothing stored, for what this store can never reach.
         """
 
-    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """Stores jobs of another store as they are, all in one atomic step (one for each queue where queues lie
         apart), and wakes like `insert`.
 
         Every field is kept that `scan` with `full` tells; the search keys are read from `details`. Pending jobs go to
-        the tail in the order of the list. An id that is already there, or stands twice in the list, is a duplicate,
+        the tail in the order of the list, and held ones ask for room like them. An id that is already there, or stands twice in the list, is a duplicate,
         and nothing of it changes. No claim made elsewhere can be settled here, and no history counts them as added.
         Raises InvalidOption, with nothing stored, for a job that is running (`store/adopting.py`).
         """
@@ -177,10 +183,10 @@ class Store(Protocol):
         job, by name. A queue that never had one counts nothing."""
 
     async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
-        """How meters stand, sorted by name; those that nobody uses may be absent."""
+        """How meters stand, sorted by name; those that are idle are absent."""
 
     async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
-        """Changes the limits of meters that are there, and says of how many. More room is used at once."""
+        """Changes the limits of meters that are not idle, and says of how many. More room is used at once."""
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """Stores small records, by compare-and-set where a version is expected; each is one atomic step. A repeat

@@ -92,10 +92,11 @@ class Promoted(msgspec.Struct, frozen=True):
     """What `promote` did."""
 
     count: int
+    """Jobs that were due, and are pending or held now."""
     queues: tuple[str, ...]
     """Those that got pending jobs."""
     next_due_ms: int | None
-    """When the next waiting job is due; None when none waits."""
+    """When the next waiting job is due, or a meter gives room to one that it holds; None when neither is to come."""
     more: bool
     """The limit was reached: call again at once."""
 

@@ -140,7 +140,12 @@ class PostgresStore:
             Lane.OTHER, lambda link: commit_safely(link, self._dialect, durability, insert), now_ms
         )
 
-    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    async def adopt(
+        self,
+        jobs: Sequence[JobRecord],
+        *,
+        now_ms: int | None = None,  # noqa: ARG002 - for limits, which this store does not keep yet
+    ) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
         if not jobs:

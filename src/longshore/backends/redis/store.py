@@ -103,7 +103,12 @@ class RedisStore:
         """See `Store.insert`."""
         return await inserting.insert(self._opened(), jobs, durability, now_ms) if jobs else []
 
-    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    async def adopt(
+        self,
+        jobs: Sequence[JobRecord],
+        *,
+        now_ms: int | None = None,  # noqa: ARG002 - for limits, which this store does not keep yet
+    ) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
         return await inserting.adopt(self._opened(), jobs) if jobs else []

@@ -150,7 +150,12 @@ class SqliteStore:
             else []
         )
 
-    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    async def adopt(
+        self,
+        jobs: Sequence[JobRecord],
+        *,
+        now_ms: int | None = None,  # noqa: ARG002 - for limits, which this store does not keep yet
+    ) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
         return await self._write(OTHER, lambda tx: adopting.adopt(tx, jobs)) if jobs else []
