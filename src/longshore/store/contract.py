@@ -40,8 +40,8 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   is none, the largest tag that was ever given there. A released job keeps its tag. Jobs without a fair key come before
   those with one.
 - **Unique.** `insert` (also of followers) stores no job whose unique key is taken, and says by whom (`Conflict`);
-  duplicates by id are told first, and conflicts before want of room. The last job of a queue that was stored with a key has it. Followers that conflict
-  are dropped.
+  duplicates by id are told first, and conflicts before want of room. The last job of a queue that was stored with a
+  key has it. Followers that conflict are dropped.
 - **Room.** `insert` turns away a job with `room` where so many jobs of the queue wait already: blocked, scheduled,
   held, pending or retrying. Followers are never turned away.
 """
@@ -142,8 +142,9 @@ class Store(Protocol):
         apart), and wakes like `insert`.
 
         Every field is kept that `scan` with `full` tells; the search keys are read from `details`. Pending jobs go to
-        the tail in the order of the list, and held ones ask for room like them. An id that is already there, or stands twice in the list, is a duplicate,
-        and nothing of it changes. No claim made elsewhere can be settled here, and no history counts them as added.
+        the tail in the order of the list, and held ones ask for room like them. An id that is already there, or stands
+        twice in the list, is a duplicate, and nothing of it changes. No claim made elsewhere can be settled here, and
+        no history counts them as added.
         Raises InvalidOption, with nothing stored, for a job that is running (`store/adopting.py`).
         """
 

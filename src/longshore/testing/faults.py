@@ -11,7 +11,17 @@ from longshore.core.clock import Clock
 from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import JobRecord, NewJob
-from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.commands import (
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
 from longshore.store.contract import Listener, Store
 from longshore.store.replies import (
     Changed,
@@ -19,6 +29,8 @@ from longshore.store.replies import (
     Extended,
     Finding,
     Inserted,
+    Insertion,
+    MeterReading,
     Migration,
     Page,
     Promoted,
@@ -133,15 +145,15 @@ class FaultyStore:
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
-    ) -> list[Inserted]:
+    ) -> Sequence[Insertion]:
         """Inserts, faults permitting; so all that follow."""
         return await self._suffer(
             "insert", lambda: self._store.insert(jobs, durability=durability, now_ms=now_ms)
         )
 
-    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `insert`."""
-        return await self._suffer("adopt", lambda: self._store.adopt(jobs))
+        return await self._suffer("adopt", lambda: self._store.adopt(jobs, now_ms=now_ms))
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `insert`."""
@@ -172,6 +184,14 @@ class FaultyStore:
     ) -> list[QueueCounts]:
         """See `insert`."""
         return await self._suffer("count", lambda: self._store.count(queues, minutes=minutes, now_ms=now_ms))
+
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """See `insert`."""
+        return await self._suffer("gauge", lambda: self._store.gauge(asks, now_ms=now_ms))
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """See `insert`."""
+        return await self._suffer("tune", lambda: self._store.tune(tunes, now_ms=now_ms))
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `insert`."""

@@ -11,16 +11,18 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, Details, JobRecord, NewJob
+from longshore.core.rules import Rules, UniqueKey
 from longshore.core.states import LIVE, ORDER, RETRIABLE, TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import Charge
 from longshore.store import commands, replies
 from longshore.store.commands import JobQuery
 from longshore.testing.model_aside import Aside
+from longshore.testing.model_flow import Flow, Turns
 from longshore.testing.model_reading import Event, Kept, find, history
 
 CLAIM_TELLS = (
     *("id", "queue", "name", "payload", "state", "priority", "max_attempts", "fence"),
-    *("failures", "crashes", "releases", "session", "created_ms", "details"),
+    *("failures", "crashes", "releases", "session", "created_ms", "details", "rules"),
 )
 """The fields that `claim` fills."""
 
@@ -33,17 +35,28 @@ class Model:
     aside: Aside = field(default_factory=Aside)
     events: list[Event] = field(default_factory=list)
     queues: set[str] = field(default_factory=set)
+    flow: Flow = field(default_factory=Flow)
+    turns: Turns = field(default_factory=Turns)
+    keys: dict[tuple[str, bytes], JobId] = field(default_factory=dict)
     last_place: int = 0
 
     # ------------------------------------------------------------------------------------------ insert, claim, settle
 
-    def insert(self, jobs: Iterable[NewJob], now_ms: int) -> list[replies.Inserted]:
+    def insert(self, jobs: Iterable[NewJob], now_ms: int) -> list[replies.Insertion]:
         """New ids become jobs."""
-        return [self._insert(job, now_ms) for job in jobs]
+        inserted = [self._insert(job, now_ms) for job in jobs]
+        self._serve(now_ms)
+        return inserted
 
-    def _insert(self, new: NewJob, now_ms: int) -> replies.Inserted:
+    def _insert(self, new: NewJob, now_ms: int, *, follows: bool = False) -> replies.Insertion:
         if new.id in self.kept:
             return replies.Inserted.DUPLICATE
+        rules = new.rules or Rules()
+        conflict = self._conflict(new.queue, rules.unique, now_ms)
+        if conflict is not None:
+            return conflict
+        if rules.room is not None and not follows and self._waiting(new.queue) >= rules.room:
+            return replies.Inserted.FULL
         job = JobRecord(
             id=new.id,
             queue=new.queue,
@@ -53,20 +66,43 @@ class Model:
             priority=new.priority,
             max_attempts=new.max_attempts,
             details=new.details,
+            rules=new.rules,
             created_ms=now_ms,
             updated_ms=now_ms,
         )
-        self.kept[new.id] = Kept(job, new)
-        self.queues.add(new.queue)
+        self._store(Kept(job, new))
         self._happened(now_ms, new.queue, "added")
-        self._wait_or_line_up(self.kept[new.id], State.SCHEDULED, due_ms(new, now_ms), now_ms)
+        if due_ms(new, now_ms) > now_ms:
+            job.state, job.run_ms = State.SCHEDULED, due_ms(new, now_ms)
+        else:
+            self._ask(self.kept[new.id], now_ms, is_new=True)
         return replies.Inserted.CREATED
 
-    def adopt(self, jobs: Iterable[JobRecord]) -> list[replies.Inserted]:
-        """New ids are jobs, with all that is known of them."""
-        return [self._adopt(job) for job in jobs]
+    def _store(self, kept: Kept) -> None:
+        self.kept[kept.job.id] = kept
+        self.queues.add(kept.job.queue)
+        if kept.job.rules is not None and kept.job.rules.unique is not None:
+            self.keys[kept.job.queue, kept.job.rules.unique.key] = kept.job.id
 
-    def _adopt(self, job: JobRecord) -> replies.Inserted:
+    def _conflict(self, queue: str, unique: UniqueKey | None, now_ms: int) -> replies.Conflict | None:
+        if unique is None:
+            return None
+        kept = self.kept.get(self.keys.get((queue, unique.key), JobId(b"")))
+        if kept is None or kept.job.state not in unique.states:
+            return None
+        is_old = unique.within_ms is not None and now_ms - kept.job.created_ms > unique.within_ms
+        return None if is_old else replies.Conflict(kept.job.id, kept.job.state)
+
+    def _waiting(self, queue: str) -> int:
+        return sum(job.queue == queue and job.state in LIVE - {State.RUNNING} for job in self.jobs())
+
+    def adopt(self, jobs: Iterable[JobRecord], now_ms: int) -> list[replies.Inserted]:
+        """New ids are jobs, with all that is known of them."""
+        adopted = [self._adopt(job, now_ms) for job in jobs]
+        self._serve(now_ms)
+        return adopted
+
+    def _adopt(self, job: JobRecord, now_ms: int) -> replies.Inserted:
         if job.id in self.kept:
             return replies.Inserted.DUPLICATE
         details = msgspec.json.decode(job.details or b"{}", type=Details)
@@ -75,10 +111,10 @@ class Model:
         }
         reference = ":".join(details.reference) if details.reference else None
         new = NewJob(**words, tags=details.tags, reference=reference, correlation_id=details.correlation_id)
-        kept = self.kept[job.id] = Kept(msgspec.structs.replace(job), new)
-        self.queues.add(job.queue)
-        if job.state is State.PENDING:
-            self._line_up(kept)
+        kept = Kept(msgspec.structs.replace(job, held_by=None), new)
+        self._store(kept)
+        if job.state in {State.PENDING, State.HELD}:
+            self._ask(kept, now_ms)
         return replies.Inserted.CREATED
 
     def claim(self, asks: Iterable[commands.ClaimAsk], now_ms: int) -> list[replies.Claimed]:
@@ -96,11 +132,14 @@ class Model:
             job = kept.job
             job.state, job.fence, job.session = State.RUNNING, job.fence + 1, ask.session
             job.started_ms = job.updated_ms = now_ms
+            self.flow.start(job, now_ms)
         return replies.Claimed([as_claimed(kept.job) for kept in taken])
 
     def settle(self, settlements: Iterable[commands.Settlement], now_ms: int) -> list[replies.Settled]:
         """The newest claims end."""
-        return [self._settle(settlement, now_ms) for settlement in settlements]
+        settled = [self._settle(settlement, now_ms) for settlement in settlements]
+        self._serve(now_ms)
+        return settled
 
     def _settle(self, settlement: commands.Settlement, now_ms: int) -> replies.Settled:
         kept = self.kept.get(settlement.id)
@@ -124,11 +163,13 @@ class Model:
         if settlement.error_text is not None:
             job.error_text = settlement.error_text
         self._go(kept, settlement, now_ms)
-        self.insert(settlement.follow, now_ms)
+        for new in settlement.follow:
+            self._insert(new, now_ms, follows=True)
         return replies.Settled.APPLIED
 
     def _go(self, kept: Kept, settlement: commands.Settlement, now_ms: int) -> None:
         job, verdict = kept.job, settlement.verdict
+        self.flow.leave(job)
         if verdict.state in TERMINAL:
             job.state, job.finished_ms = verdict.state, now_ms
             if not settlement.keep:
@@ -136,10 +177,8 @@ class Model:
         elif verdict.state in WAITING_FOR_TIME:
             job.state = verdict.state
             job.run_ms = now_ms + verdict.delay_ms if verdict.run_ms is None else verdict.run_ms
-        elif verdict.charge is Charge.RELEASE:
-            job.state = State.PENDING
         else:
-            self._line_up(kept)
+            self._ask(kept, now_ms, keeps_place=verdict.charge is Charge.RELEASE)
 
     def _count_end(self, job: JobRecord, settlement: commands.Settlement, now_ms: int) -> None:
         state, charge = settlement.verdict.state, settlement.verdict.charge
@@ -155,7 +194,9 @@ class Model:
 
     def change(self, edits: Iterable[commands.Edit], now_ms: int) -> list[replies.Changed]:
         """The jobs that match and may be edited, up to the limit."""
-        return [self._change(edit, now_ms) for edit in edits]
+        changed = [self._change(edit, now_ms) for edit in edits]
+        self._serve(now_ms)
+        return changed
 
     def _change(self, edit: commands.Edit, now_ms: int) -> replies.Changed:
         if isinstance(edit, commands.Note):
@@ -181,16 +222,18 @@ class Model:
         job = kept.job
         job.updated_ms = now_ms
         if isinstance(edit, commands.Delete):
+            self.flow.leave(job)
             del self.kept[job.id]
         elif isinstance(edit, commands.Retry):
             if job.state in TERMINAL:
                 job.failures, job.crashes, job.result = 0, 0, None
-            self._line_up(kept)
+            self._ask(kept, now_ms)
         elif isinstance(edit, commands.Update):
             self._update(kept, edit.changes, now_ms)
         elif job.state is State.RUNNING:
             job.cancel_requested = True
         else:
+            self.flow.leave(job)
             job.state, job.run_ms, job.finished_ms = State.CANCELLED, None, now_ms
 
     def _update(self, kept: Kept, changes: commands.Changes, now_ms: int) -> None:
@@ -199,13 +242,18 @@ class Model:
             for name, value in msgspec.structs.asdict(changes).items()
             if value is not msgspec.UNSET
         }
-        run_ms = values.pop("run_ms", None)
+        run_ms, before = values.pop("run_ms", None), kept.job.priority
         kept.new = msgspec.structs.replace(kept.new, **values)
         for name in values.keys() - {"tags", "reference", "correlation_id"}:
             setattr(kept.job, name, values[name])
-        if run_ms is not None and (run_ms > now_ms or kept.job.state is not State.PENDING):
-            waiting = State.RETRYING if kept.job.state is State.RETRYING else State.SCHEDULED
-            self._wait_or_line_up(kept, waiting, run_ms, now_ms)
+        if "priority" in values and values["priority"] != before and kept.job.held_by is not None:
+            self.flow.touch(kept.job.queue, kept.job.held_by)
+        if run_ms is not None and run_ms > now_ms:
+            self.flow.leave(kept.job)
+            kept.job.state = State.RETRYING if kept.job.state is State.RETRYING else State.SCHEDULED
+            kept.job.run_ms = run_ms
+        elif run_ms is not None and kept.job.state not in {State.PENDING, State.HELD}:
+            self._ask(kept, now_ms)
 
     def _note(self, note: commands.Note, now_ms: int) -> replies.Changed:
         kept = self.kept.get(note.id)
@@ -239,11 +287,15 @@ class Model:
         promoted = self.due(now_ms)[:limit]
         for kept in promoted:
             kept.job.updated_ms = now_ms
-            self._line_up(kept)
+            self._ask(kept, now_ms)
+        self.flow.touch_due(now_ms)
+        served = self._serve(now_ms)
+        pending = served + [kept for kept in promoted if kept.job.state is State.PENDING]
+        times = [job.run_ms for job in self.jobs() if job.run_ms is not None]
         return replies.Promoted(
             count=len(promoted),
-            queues=tuple(sorted({kept.job.queue for kept in promoted})),
-            next_due_ms=min((job.run_ms for job in self.jobs() if job.run_ms is not None), default=None),
+            queues=tuple(sorted({kept.job.queue for kept in pending})),
+            next_due_ms=min(times + self.flow.times(now_ms), default=None),
             more=bool(self.due(now_ms)),
         )
 
@@ -256,7 +308,7 @@ class Model:
     def line(self, queue: str) -> list[Kept]:
         """The pending jobs of a queue, the next one first."""
         pending = [k for k in self.kept.values() if k.job.queue == queue and k.job.state is State.PENDING]
-        return sorted(pending, key=lambda kept: (kept.job.priority, kept.place))
+        return sorted(pending, key=lambda kept: (kept.job.priority, kept.tag or 0, kept.place))
 
     def due(self, now_ms: int) -> list[Kept]:
         """The jobs whose time has come, the earliest first."""
@@ -289,18 +341,54 @@ class Model:
             minutes=history(self.events, queue, minutes, now_ms),
         )
 
-    # --------------------------------------------------------------------------------------------------------- places
+    # ------------------------------------------------------------------------------------------------ flow and places
 
-    def _line_up(self, kept: Kept) -> None:
+    def gauge(self, ask: commands.MeterAsk, now_ms: int) -> list[replies.MeterReading]:
+        """How the meters that are not idle stand."""
+        return self.flow.gauge(ask, now_ms)
+
+    def tune(self, tune: commands.Tune, now_ms: int) -> int:
+        """Other limits for the meters that are not idle."""
+        tuned = self.flow.tune(tune, now_ms)
+        self._serve(now_ms)
+        return tuned
+
+    def _ask(self, kept: Kept, now_ms: int, *, keeps_place: bool = False, is_new: bool = False) -> None:
+        """The job wants to be pending."""
+        kept.job.run_ms = kept.job.finished_ms = None
+        if not keeps_place:
+            kept.place = self._next_place()
+        if self.flow.admits(kept.job, now_ms, is_new=is_new):
+            self._line_up(kept, keeps_tag=keeps_place)
+
+    def _serve(self, now_ms: int) -> list[Kept]:
+        """The meters that were touched serve. Whom they make pending."""
+        served = []
+        for queue, meter in self.flow.take_touched():
+            while (first := self._first_held(queue, meter)) is not None:
+                if self.flow.lacks_room(first.job, meter, now_ms):
+                    break
+                first.job.updated_ms = now_ms
+                first.place = self._next_place()
+                if self.flow.serves(first.job, now_ms):
+                    self._line_up(first)
+                    served.append(first)
+        return served
+
+    def _first_held(self, queue: str, meter: str) -> Kept | None:
+        held = [k for k in self.kept.values() if (k.job.queue, k.job.held_by) == (queue, meter)]
+        return min(held, key=lambda kept: (kept.job.priority, kept.place), default=None)
+
+    def _next_place(self) -> int:
         self.last_place += 1
-        kept.place = self.last_place
-        kept.job.state, kept.job.run_ms, kept.job.finished_ms = State.PENDING, None, None
+        return self.last_place
 
-    def _wait_or_line_up(self, kept: Kept, waiting: State, run_ms: int, now_ms: int) -> None:
-        if run_ms > now_ms:
-            kept.job.state, kept.job.run_ms = waiting, run_ms
-        else:
-            self._line_up(kept)
+    def _line_up(self, kept: Kept, *, keeps_tag: bool = False) -> None:
+        fair = kept.job.rules.fair if kept.job.rules is not None else None
+        if fair is not None and not keeps_tag:
+            line = [other for other in self.line(kept.job.queue) if other.job.priority == kept.job.priority]
+            kept.tag = self.turns.tag(kept.job, fair, [other.tag for other in line if other.tag is not None])
+        kept.job.state = State.PENDING
 
     def _happened(self, now_ms: int, queue: str, what: str, amount: int = 1) -> None:
         self.events.append(Event(now_ms // 60_000, queue, what, amount))

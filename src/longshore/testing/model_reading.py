@@ -17,6 +17,7 @@ class Kept:
     job: JobRecord
     new: NewJob
     place: int = 0
+    tag: int | None = None
     settled: State | None = None
 
 

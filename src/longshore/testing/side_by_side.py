@@ -13,13 +13,27 @@ import msgspec
 
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State, is_legal
-from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Order, Put, RecordAsk, Retry, Settlement
+from longshore.store.commands import (
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Order,
+    Put,
+    RecordAsk,
+    Retry,
+    Settlement,
+    Tune,
+)
 from longshore.store.contract import Store
 from longshore.store.replies import (
     Changed,
     Claimed,
     Extended,
     Inserted,
+    Insertion,
+    MeterReading,
     Promoted,
     QueueCounts,
     Record,
@@ -59,15 +73,15 @@ class SideBySide:
         self._runner.run(self.store.close())
         self._runner.close()
 
-    def insert(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+    def insert(self, jobs: Sequence[NewJob]) -> list[Insertion]:
         """In both."""
-        got = self._runner.run(self.store.insert(jobs, now_ms=self.now_ms))
+        got = list(self._runner.run(self.store.insert(jobs, now_ms=self.now_ms)))
         return self._same("insert", got, self.model.insert(jobs, self.now_ms))
 
     def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
         """In both."""
-        got = self._runner.run(self.store.adopt(jobs))
-        return self._same("adopt", got, self.model.adopt(jobs))
+        got = self._runner.run(self.store.adopt(jobs, now_ms=self.now_ms))
+        return self._same("adopt", got, self.model.adopt(jobs, self.now_ms))
 
     def claim(self, asks: Sequence[ClaimAsk]) -> list[Claimed]:
         """In both."""
@@ -108,6 +122,11 @@ class SideBySide:
         got = self._runner.run(self.store.get([ask], now_ms=self.now_ms))
         return self._same("get", got, [self.model.aside.get(ask, self.now_ms)])[0]
 
+    def tune(self, tune: Tune) -> int:
+        """In both."""
+        got = self._runner.run(self.store.tune([tune], now_ms=self.now_ms))
+        return self._same("tune", got, [self.model.tune(tune, self.now_ms)])[0]
+
     def scan(self, query: JobQuery) -> list[JobRecord]:
         """All pages, in both. Jobs that ended in the same millisecond may stand in any order."""
         got = self._pages(query)
@@ -144,19 +163,24 @@ class SideBySide:
 
     def _look_around(self, verb: str) -> None:
         """Compares everything that can be seen."""
-        jobs, counts, records = self._runner.run(self._everything())
+        jobs, counts, records, meters = self._runner.run(self._everything())
         expected = self.model.scan(EVERYTHING, self.now_ms)
         assert jobs == expected, _difference(f"the jobs after {verb}", jobs, expected)
         self._check_moves(verb, jobs)
         self._check_counts(verb, counts, jobs)
         kept = [self.model.aside.get(ask, self.now_ms) for ask in self._record_asks]
         assert records == kept, _difference(f"the records after {verb}", records, kept)
+        gauged = [self.model.gauge(MeterAsk(one.queue), self.now_ms) for one in counts]
+        assert meters == gauged, _difference(f"the meters after {verb}", meters, gauged)
 
-    async def _everything(self) -> tuple[list[JobRecord], list[QueueCounts], list[list[Record]]]:
+    async def _everything(
+        self,
+    ) -> tuple[list[JobRecord], list[QueueCounts], list[list[Record]], list[list[MeterReading]]]:
         [page] = await self.store.scan([EVERYTHING], now_ms=self.now_ms)
         counts = await self.store.count(None, minutes=HISTORY_MINUTES, now_ms=self.now_ms)
         records = await self.store.get(self._record_asks, now_ms=self.now_ms)
-        return page.jobs, counts, records
+        meters = await self.store.gauge([MeterAsk(one.queue) for one in counts], now_ms=self.now_ms)
+        return page.jobs, counts, records, meters
 
     def _check_moves(self, verb: str, jobs: list[JobRecord]) -> None:
         for job in jobs:

@@ -10,18 +10,15 @@ from longshore.store.adopting import search_keys
 from longshore.store.replies import Inserted
 
 
-def adopt(shelves: Shelves, jobs: Iterable[JobRecord]) -> list[Inserted]:
+def adopt(shelves: Shelves, jobs: Iterable[JobRecord], now_ms: int) -> list[Inserted]:
     """Takes in those whose ids are not there yet."""
-    return [_adopt(shelves, job) for job in jobs]
+    return [_adopt(shelves, job, now_ms) for job in jobs]
 
 
-def _adopt(shelves: Shelves, job: JobRecord) -> Inserted:
+def _adopt(shelves: Shelves, job: JobRecord, now_ms: int) -> Inserted:
     if job.id in shelves.rows:
         return Inserted.DUPLICATE
-    row = _row_of(job)
-    shelves.rows[job.id] = row
-    shelves.by_id.add(job.id)
-    shelves.join(row)
+    shelves.join(_row_of(job), now_ms)
     return Inserted.CREATED
 
 
@@ -35,6 +32,7 @@ def _row_of(job: JobRecord) -> Row:
         priority=job.priority,
         max_attempts=job.max_attempts,
         details=job.details,
+        rules=job.rules,
         **keys._asdict(),
     )
     row = Row(new, CODES[job.state], 0, job.created_ms, job.updated_ms)

@@ -38,6 +38,8 @@ def claim(shelves: Shelves, ask: ClaimAsk, now_ms: int) -> Claimed:
         row.session = session
         row.started_ms = row.updated_ms = now_ms
         running[row.job.id] = row
+        if row.job.rules is not None:
+            shelves.flow.start(row, now_ms)
     queue.counts[PENDING] -= len(rows)
     queue.counts[RUNNING] += len(rows)
     return Claimed([claimed_record(row) for row in rows])
@@ -102,7 +104,7 @@ def _apply(shelves: Shelves, row: Row, settlement: Settlement, state: int, now_m
     else:
         _return(shelves, row, state, settlement.verdict, now_ms)
     if settlement.follow:
-        shelves.insert(settlement.follow, now_ms)
+        shelves.insert(settlement.follow, now_ms, are_followers=True)
 
 
 def _charge(row: Row, charge: Charge) -> None:
@@ -117,7 +119,7 @@ def _charge(row: Row, charge: Charge) -> None:
 def _return(shelves: Shelves, row: Row, state: int, verdict: Verdict, now_ms: int) -> None:
     """Lets the job wait for its next claim."""
     if state == PENDING:
-        shelves.line_up(row, at_old_place=verdict.charge == Charge.RELEASE)
+        shelves.line_up(row, now_ms, at_old_place=verdict.charge == Charge.RELEASE)
     else:
         run_ms = verdict.run_ms if verdict.run_ms is not None else now_ms + verdict.delay_ms
         shelves.wait(row, state, run_ms)

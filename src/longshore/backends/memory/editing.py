@@ -5,6 +5,7 @@ import msgspec
 from longshore.backends.memory.rows import (
     CANCELLED,
     FIRST_TERMINAL,
+    HELD,
     PENDING,
     RETRYING,
     RUNNING,
@@ -64,7 +65,7 @@ def _retry(shelves: Shelves, edit: Retry, now_ms: int) -> Changed:
         if row.state >= FIRST_TERMINAL:
             shelves.begin_again(row)
         row.updated_ms = now_ms
-        shelves.line_up(row)
+        shelves.line_up(row, now_ms)
     return Changed(tuple(row.job.id for row in rows), (), more)
 
 
@@ -91,9 +92,9 @@ def _apply(shelves: Shelves, row: Row, changes: Changes, now_ms: int) -> None:
     given = msgspec.structs.asdict(changes).items()
     values = {name: value for name, value in given if value is not msgspec.UNSET}
     run_ms = values.pop("run_ms", None)
-    job = msgspec.structs.replace(row.job, **values)
+    job, priority = msgspec.structs.replace(row.job, **values), row.job.priority
     was_pending = row.state == PENDING
-    leaves = was_pending and (job.priority != row.job.priority or (run_ms is not None and run_ms > now_ms))
+    leaves = was_pending and (job.priority != priority or (run_ms is not None and run_ms > now_ms))
     if leaves:
         row = shelves.leave_line(row)
     row.job = job
@@ -101,9 +102,12 @@ def _apply(shelves: Shelves, row: Row, changes: Changes, now_ms: int) -> None:
     if run_ms is not None and run_ms > now_ms:
         shelves.wait(row, RETRYING if row.state == RETRYING else SCHEDULED, run_ms)
     elif leaves:
-        shelves.line_up(row, at_old_place=True)
+        shelves.stand_in_line(row, at_old_place=True)
+    elif row.state == HELD:
+        if job.priority != priority:
+            shelves.flow.line_up_again(row)
     elif run_ms is not None and not was_pending:
-        shelves.line_up(row)
+        shelves.line_up(row, now_ms)
 
 
 def _note(shelves: Shelves, note: Note, now_ms: int) -> Changed:

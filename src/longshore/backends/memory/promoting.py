@@ -2,6 +2,7 @@
 
 import heapq
 
+from longshore.backends.memory.rows import PENDING
 from longshore.backends.memory.shelves import Shelves
 from longshore.store.replies import Promoted
 
@@ -9,6 +10,7 @@ from longshore.store.replies import Promoted
 def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
     """Moves up to `limit` due jobs into their lines, over all queues in the order of their times."""
     shelves.sweep(now_ms)
+    shelves.flow.touch_due(now_ms)
     rows = shelves.rows
     heads = [
         (*due, queue.name) for queue in shelves.queues.values() if (due := queue.next_due(rows)) is not None
@@ -19,17 +21,20 @@ def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
         _, job_id, name = heads[0]
         row = rows[job_id]
         row.updated_ms = now_ms
-        shelves.line_up(row)
+        shelves.line_up(row, now_ms)
         count += 1
-        names.add(name)
+        if row.state == PENDING:
+            names.add(name)
         due = shelves.queues[name].next_due(rows)
         if due is None:
             heapq.heappop(heads)
         else:
             heapq.heapreplace(heads, (*due, name))
+    names |= shelves.serve(now_ms)
+    times = (heads[0][0] if heads else None, shelves.flow.next_due_ms())
     return Promoted(
         count=count,
         queues=tuple(sorted(names)),
-        next_due_ms=heads[0][0] if heads else None,
+        next_due_ms=min((time_ms for time_ms in times if time_ms is not None), default=None),
         more=bool(heads) and heads[0][0] <= now_ms,
     )

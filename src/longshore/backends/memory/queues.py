@@ -4,9 +4,11 @@ import heapq
 from collections import deque
 from collections.abc import Mapping
 
+from longshore.backends.memory.fairness import FairLine
 from longshore.backends.memory.rows import COMPLETED, FAILED, GHOST, PENDING, Row
 from longshore.core.ids import JobId
 from longshore.core.priority import LOWEST
+from longshore.core.rules import FairKey
 from longshore.core.states import ORDER
 from longshore.core.verdict import Charge
 from longshore.store.replies import Minute, QueueCounts
@@ -24,9 +26,10 @@ class Lane:
     would cost a walk through the whole lane.
     """
 
-    __slots__ = ("_back", "_returns", "tail")
+    __slots__ = ("_back", "_returns", "fair", "tail")
 
     def __init__(self) -> None:
+        self.fair: FairLine | None = None
         self.tail: deque[Row] = deque()
         self._back: list[tuple[int, int, Row]] = []
         self._returns = 0  # tells a job from its own ghost at the same place
@@ -35,6 +38,15 @@ class Lane:
         """Gives a job its old place again."""
         self._returns += 1
         heapq.heappush(self._back, (row.order, self._returns, row))
+
+    def stand_by_turns(self, row: Row, fair: FairKey, *, keeps_tag: bool) -> None:
+        """Puts a job with a fair key in line."""
+        if self.fair is None:
+            self.fair = FairLine()
+        if keeps_tag:
+            self.fair.put_back(row)
+        else:
+            self.fair.add(row, fair)
 
     def head(self) -> Row | None:
         """The next in line, or None."""
@@ -45,15 +57,23 @@ class Lane:
             heapq.heappop(back)
         if back and (not tail or back[0][0] < tail[0].order):
             return back[0][2]
-        return tail[0] if tail else None
+        if tail:
+            return tail[0]
+        return self.fair.head() if self.fair is not None else None
 
     def take(self, count: int) -> list[Row]:
         """Takes up to `count` jobs out, the next in line first."""
+        taken = self._take_plain(count)
+        if self.fair is not None and len(taken) < count:
+            taken += self.fair.take(count - len(taken))
+        return taken
+
+    def _take_plain(self, count: int) -> list[Row]:
         taken: list[Row] = []
         while len(taken) < count and self._back:
             row = self.head()
-            if row is None:
-                return taken
+            if not self._back or row is None:
+                break
             if self.tail and row is self.tail[0]:
                 self.tail.popleft()
             else:

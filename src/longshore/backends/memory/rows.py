@@ -3,10 +3,12 @@
 import msgspec
 
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
+from longshore.core.rules import FlowKey
 from longshore.core.states import ORDER, State
 
 BLOCKED = State.BLOCKED.code
 SCHEDULED = State.SCHEDULED.code
+HELD = State.HELD.code
 PENDING = State.PENDING.code
 RUNNING = State.RUNNING.code
 RETRYING = State.RETRYING.code
@@ -28,6 +30,15 @@ class Extras(msgspec.Struct):
     progress_note: str | None = None
     errors: tuple[bytes, ...] = ()
     logs: tuple[bytes, ...] = ()
+
+
+class Ruled(msgspec.Struct, gc=False):
+    """What is to be known of a job with rules beside the job itself."""
+
+    holder: FlowKey | None = None
+    """The limit that has no room for it: only while it is held."""
+    tag: int | None = None
+    """By which it stands in line among jobs with a fair key."""
 
 
 class Row(msgspec.Struct, gc=False):
@@ -53,6 +64,7 @@ class Row(msgspec.Struct, gc=False):
     result: bytes | None = None
     cancel_requested: bool = False
     extras: Extras | None = None
+    ruled: Ruled | None = None
 
     def remember(self, error: bytes | None, error_text: str | None) -> None:
         """Keeps what went wrong, the newest `ERRORS_KEPT` of it."""
@@ -78,7 +90,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 def claimed_record(row: Row) -> JobRecord:
-    """What `claim` tells a worker: exactly the fields up to `details`, as every store does."""
+    """What `claim` tells a worker: exactly the fields up to `rules`, as every store does."""
     job = row.job
     return JobRecord(
         id=job.id,
@@ -95,6 +107,7 @@ def claimed_record(row: Row) -> JobRecord:
         session=row.session,
         created_ms=row.created_ms,
         details=job.details,
+        rules=job.rules,
     )
 
 
@@ -103,6 +116,8 @@ def scanned_record(row: Row, *, full: bool) -> JobRecord:
     record = claimed_record(row)
     record.state = ORDER[row.state]
     record.run_ms = row.run_ms
+    if row.ruled is not None and row.ruled.holder is not None:
+        record.held_by = row.ruled.holder.meter
     record.started_ms = row.started_ms
     record.finished_ms = row.finished_ms
     record.updated_ms = row.updated_ms

@@ -17,13 +17,26 @@ from longshore.core.durability import Durability, check_reachable
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import JobRecord, NewJob
 from longshore.store.adopting import check_adoptable
-from longshore.store.commands import PAUSE, ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.commands import (
+    PAUSE,
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
 from longshore.store.replies import (
     Changed,
     Claimed,
     Extended,
     Finding,
     Inserted,
+    Insertion,
+    MeterReading,
     Migration,
     Page,
     Promoted,
@@ -98,21 +111,23 @@ class MemoryStore:
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
-    ) -> list[Inserted]:
+    ) -> list[Insertion]:
         """See `Store.insert`."""
         check_reachable(durability, best=self.durability, url=self.url)
         if not jobs:
             return []
+        now = self._now_ms(now_ms)
         with self._lock:
-            return self._opened().insert(jobs, self._now_ms(now_ms))
+            return _served(self._opened(), now, lambda shelves: shelves.insert(jobs, now))
 
-    async def adopt(self, jobs: Sequence[JobRecord]) -> list[Inserted]:
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
         if not jobs:
             return []
+        now = self._now_ms(now_ms)
         with self._lock:
-            return adopting.adopt(self._opened(), jobs)
+            return _served(self._opened(), now, lambda shelves: adopting.adopt(shelves, jobs, now))
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""
@@ -122,8 +137,9 @@ class MemoryStore:
         """See `Store.settle`."""
         if not settlements:
             return []
+        now = self._now_ms(now_ms)
         with self._lock:
-            return claiming.settle(self._opened(), settlements, self._now_ms(now_ms))
+            return _served(self._opened(), now, lambda shelves: claiming.settle(shelves, settlements, now))
 
     async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
         """See `Store.change`."""
@@ -152,6 +168,14 @@ class MemoryStore:
         with self._lock:
             shelves = self._opened()
             return [queue.report(shelves.rows, minutes, now) for queue in shelves.stand(queues)]
+
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """See `Store.gauge`."""
+        return self._each(lambda shelves, ask, now: shelves.flow.gauge(ask, now), asks, now_ms)
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """See `Store.tune`."""
+        return self._each(lambda shelves, tune, now: shelves.flow.tune(tune, now), tunes, now_ms)
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `Store.put`."""
@@ -190,14 +214,21 @@ class MemoryStore:
             return []
         now = self._now_ms(now_ms)
         with self._lock:
-            shelves = self._opened()
-            return [verb(shelves, item, now) for item in items]
+            return _served(self._opened(), now, lambda shelves: [verb(shelves, item, now) for item in items])
 
     def _opened(self) -> Shelves:
         if not self._is_open:
             raise StoreUnavailable("closed", f"{self.url} was not opened, or was closed")
         self.round_trips += 1
         return self._contents.shelves
+
+
+def _served(shelves: Shelves, now_ms: int, step: Callable[[Shelves], Reply]) -> Reply:
+    """Takes a step, and lets the meters that it touched serve those that they hold."""
+    reply = step(shelves)
+    if shelves.flow.touched:
+        shelves.serve(now_ms)
+    return reply
 
 
 class _Contents:

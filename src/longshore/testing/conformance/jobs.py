@@ -5,6 +5,7 @@ from typing import Any, TypedDict, Unpack
 from longshore.core.ids import JobId, new_id
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.priority import Priority
+from longshore.core.rules import Rules
 from longshore.core.states import TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import COMPLETED, Verdict
 from longshore.store.commands import JobQuery, Note, Settlement
@@ -28,6 +29,7 @@ class JobFields(TypedDict, total=False):
     tags: tuple[str, ...]
     reference: str | None
     correlation_id: str | None
+    rules: Rules | None
 
 
 def new_job(
@@ -80,6 +82,7 @@ def settlement(
     follow: tuple[NewJob, ...] = (),
     if_lost: bool = False,
     keep: bool = True,
+    rules: Rules | None = None,
 ) -> Settlement:
     """The end of the claim in which `job` was handed out, or of another one if a session or fence is given."""
     return Settlement(
@@ -94,6 +97,7 @@ def settlement(
         follow=follow,
         if_lost=if_lost,
         keep=keep,
+        rules=rules,
     )
 
 
