@@ -42,6 +42,8 @@ THEMES = (
     "counting",
     "records",
     "flow",
+    "givings",
+    "tuning",
     "rates",
     "fairness",
     "unique",

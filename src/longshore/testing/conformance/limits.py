@@ -35,6 +35,19 @@ def under(*flow: FlowKey, fair: str | None = None, weight: float = 1.0) -> Rules
     return Rules(flow=flow, fair=None if fair is None else FairKey(fair, weight))
 
 
+def reading(limit: int, used: int, held: int = 0) -> MeterReading:
+    """A concurrency limit that stands so."""
+    return MeterReading(
+        name="slots:",
+        kind=LimitKind.CONCURRENCY,
+        limit=limit,
+        room=limit - used,
+        used=used,
+        held=held,
+        next_ms=None,
+    )
+
+
 async def meter(
     store: Store, name: str = "slots:", *, queue: str = QUEUE, now_ms: int = NOW
 ) -> MeterReading | None:
@@ -47,6 +60,9 @@ async def tune(store: Store, key: FlowKey, *, queue: str = QUEUE, now_ms: int = 
     """Gives the meters of a rule another limit; how many there are."""
     [tuned] = await store.tune([Tune(queue, key)], now_ms=now_ms)
     return tuned
+
+
+ONE, TWO = under(at_once(1)), under(at_once(2))
 
 
 async def those(store: Store, state: State, jobs: Iterable[JobId], *, now_ms: int = NOW) -> list[JobId]:
