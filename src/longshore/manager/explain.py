@@ -11,7 +11,7 @@ from longshore.engine.engine import Engine
 from longshore.flow import parking, pausing
 from longshore.flow.pausing import Pause
 from longshore.manager.staff import WorkerCard, workers_alive
-from longshore.manager.times import ago, moment
+from longshore.manager.times import ago, moment, span
 from longshore.moving.holding import is_held
 from longshore.store.commands import SCAN_LIMIT, JobQuery, MeterAsk, Order
 from longshore.store.replies import MeterReading
@@ -122,9 +122,12 @@ def held(record: JobRecord, meter: MeterReading | None, now_ms: int) -> Explanat
     else:
         text = f"It is held by {limit}: {meter.limit} per {meter.per_ms / 1000:g} s"
         if meter.next_ms is not None:
-            text += f"; free in {max(0.0, (meter.next_ms - now_ms) / 1000):.1f} s"
+            text += f"; free in {span(meter.next_ms - now_ms)}"
+        elif meter.used:
+            text += "; what is free is reserved for jobs that are pending"
     others = meter.held - 1
-    return Explanation("held", text + (f", and {others:,} others wait for it." if others > 0 else "."))
+    waiting = "another waits" if others == 1 else f"{others:,} others wait"
+    return Explanation("held", text + (f", and {waiting} for it." if others > 0 else "."))
 
 
 def _is_known_to_nobody(record: JobRecord, around: Surroundings) -> bool:

@@ -14,6 +14,8 @@ LOOK_SECONDS = 1.0
 """Everybody knows within two seconds: one for a look that has just been, one for the store."""
 TUNINGS = 3
 """Looks after which meters are tuned once more: who added jobs meanwhile may not have known the new limit yet."""
+TUNE_EVERY = 15
+"""Looks: from time to time, too, because an old job that asks for room at an idle meter brings its old limit along."""
 
 
 class RuleWatch(Repeating):
@@ -28,7 +30,7 @@ class RuleWatch(Repeating):
         self._parking = runtime.parking
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tuned_version = 0
-        self._tunings_left = 0
+        self._looks = 0
 
     async def start(self) -> None:
         """The first look is due at once."""
@@ -51,12 +53,11 @@ class RuleWatch(Repeating):
 
     async def _tune(self) -> None:
         if self._tuned_version != self._overrides.version:
-            self._tuned_version = self._overrides.version
-            self._tunings_left = TUNINGS
+            self._tuned_version, self._looks = self._overrides.version, 0
         overrides = self._overrides.all()
-        if self._tunings_left and overrides:
+        if overrides and (self._looks < TUNINGS or self._looks % TUNE_EVERY == 0):
             await self._store.tune([override.tune() for override in overrides])
-        self._tunings_left = max(0, self._tunings_left - 1)
+        self._looks += 1
 
     def _hurry(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -8,15 +8,15 @@ def moment(ms: int | None, now_ms: int) -> str:
     if ms is None:
         return "as soon as possible"
     exact = datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{exact} (in {_span(ms - now_ms)})" if ms > now_ms else f"{exact} (now due)"
+    return f"{exact} (in {span(ms - now_ms)})" if ms > now_ms else f"{exact} (now due)"
 
 
 def ago(ms: int, now_ms: int) -> str:
     """A time that is past: `5 min ago`."""
-    return f"{_span(now_ms - ms)} ago"
+    return f"{span(now_ms - ms)} ago"
 
 
-def _span(ms: int) -> str:
+def span(ms: int) -> str:
     """The length in the largest unit that fits twice."""
     seconds = max(0, ms) / 1000
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):

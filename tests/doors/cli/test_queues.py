@@ -2,6 +2,8 @@
 
 import json
 
+from longshore.core.limits import Concurrency
+from longshore.core.rules import Rules
 from longshore.core.verdict import COMPLETED
 from tests.doors.cli.conftest import Call, Shop
 
@@ -44,3 +46,26 @@ def test_cleaning_forgets_jobs_that_ended_long_enough_ago(call: Call, shop: Shop
 def test_an_empty_store_says_so(call: Call, shop: Shop):
     assert call("queues", "list").stdout == "No queue has ever had a job here.\n"
     assert call("queues", "list", "--json").stdout.strip() == "[]"
+
+
+def test_limits_are_listed_changed_and_reset(call: Call, shop: Shop):
+    """B.6"""
+    rules = Rules(flow=(Concurrency(1, by="to").flow_key("concurrency", "acme", 1),))
+    shop.add("a", "b", rules=rules)
+    (limit,) = json.loads(call("queues", "limits", "emails", "--json").stdout)
+    assert (limit["name"], limit["key"], limit["used"], limit["held"]) == ("concurrency", "acme", 1, 1)
+    assert call("queues", "set-limit", "emails", "5").stdout == (
+        "limit 'concurrency' of 'emails' is 5 now; 1 in use were changed at once\n"
+    )
+    assert call("queues", "limits", "emails").stdout.splitlines()[1].split()[2:] == [
+        "5",
+        "at",
+        "once",
+        "2",
+        "3",
+        "0",
+    ]
+    assert call("queues", "reset-limit", "emails", "concurrency").exit_code == 0
+    wrong = call("queues", "set-limit", "emails", "often")
+    assert wrong.exit_code == 2
+    assert '"100/minute"' in wrong.stderr

@@ -2,6 +2,8 @@
 
 from longshore.core.ids import new_id
 from longshore.core.job import JobRecord
+from longshore.core.limits import Concurrency, Rate
+from longshore.core.rules import Rules
 from longshore.core.states import State
 from longshore.worker.lanes import Lanes
 
@@ -142,3 +144,20 @@ def test_waiting_jobs_can_be_withdrawn_by_id_or_all():
     assert lanes.held() >= {second.id}
     assert len(lanes.withdraw()) == 2
     assert (lanes.waiting, lanes.take()) == (0, None)
+
+
+def test_nothing_is_claimed_ahead_where_claims_spend_of_a_rate():
+    """B.6: a start follows its claim at once."""
+    limits = {"rated": Rate(9, per=1), "bounded": Concurrency(9)}
+    for name, limit in limits.items():
+        lanes = Lanes({"q": None}, 10)
+        for _ in range(3):
+            claimed = jobs(10)
+            for record in claimed:
+                record.rules = Rules(flow=(limit.flow_key("r", "", 1),))
+            lanes.offer("q", claimed)
+            for _ in claimed:
+                lanes.take()
+                lanes.done("q")
+            lanes.pace(0.01, 0.02)
+        assert (asked(lanes)["q"] == 10) is (name == "rated")
