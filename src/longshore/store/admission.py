@@ -186,6 +186,10 @@ class Meters:
         self._meters = {meter.name: meter for meter in meters}
         self._now_ms = now_ms
 
+    def add(self, meter: Meter) -> None:
+        """One more, which the step turned out to need."""
+        self._meters[meter.name] = meter
+
     def learn(self, flow: Iterable[FlowKey], *, is_new: bool) -> None:
         """Takes limits over from a job that asks for room, before it is answered: from a new one always, from another
         only where a meter is idle. So it makes no difference whether an idle meter was forgotten."""

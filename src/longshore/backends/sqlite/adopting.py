@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
-from longshore.backends.sqlite.rows import PENDING, Row, blobs, joined_tags
+from longshore.backends.sqlite.flowing import Flow
+from longshore.backends.sqlite.rows import HELD, PENDING, Row, blobs, joined_tags
+from longshore.backends.sqlite.ruled import unique_key
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord
+from longshore.core.rules import pack
 from longshore.core.states import CODES
 from longshore.store.adopting import search_keys
 from longshore.store.replies import Inserted
 
 
-def adopt(tx: Transaction, jobs: Sequence[JobRecord]) -> list[Inserted]:
+def adopt(tx: Transaction, jobs: Sequence[JobRecord], now_ms: int) -> list[Inserted]:
     """Stores the jobs whose ids are not there yet."""
     known = set(_numbers(tx, jobs))
     new: list[JobRecord] = []
@@ -22,8 +25,11 @@ def adopt(tx: Transaction, jobs: Sequence[JobRecord]) -> list[Inserted]:
             new.append(job)
             known.add(job.id)
     if new:
-        tx.each("adopt", [_row(tx, job) for job in new])
+        flow = Flow(tx, now_ms)
+        keys = _take_keys(tx, new)
+        tx.each("adopt", [_row(tx, job, keys.get(job.id), flow) for job in new])
         _add_belongings(tx, new)
+        flow.serve()
     return replies
 
 
@@ -32,10 +38,24 @@ def _numbers(tx: Transaction, jobs: Sequence[JobRecord]) -> dict[JobId, int]:
     return dict(tx.rows("adopt_read", (blobs([job.id for job in jobs]),)))
 
 
-def _row(tx: Transaction, job: JobRecord) -> Row:
+def _take_keys(tx: Transaction, jobs: Sequence[JobRecord]) -> dict[JobId, bytes]:
+    """Which of the jobs have unique keys from now on: the last that comes with one has it."""
+    holders = {(job.queue, key): job.id for job in jobs if (key := unique_key(job.rules)) is not None}
+    if holders:
+        tx.each("unique_free", holders)
+    return {job_id: key for (_, key), job_id in holders.items()}
+
+
+def _row(tx: Transaction, job: JobRecord, key: bytes | None, flow: Flow) -> Row:
     state = CODES[job.state]
     keys = search_keys(job.details)
-    place = tx.places(job.queue, 1) if state == PENDING else 0
+    turn = place = 0
+    held_by = None
+    if state in (HELD, PENDING):
+        if job.rules is None:
+            state, place = PENDING, tx.places(job.queue, 1)
+        else:
+            state, turn, place, held_by = flow.line_up(job.queue, int(job.priority), job.rules)
     tx.moved(job.queue, None, state)
     if job.run_ms is not None:
         tx.waits(job.queue, job.run_ms)
@@ -45,6 +65,7 @@ def _row(tx: Transaction, job: JobRecord) -> Row:
             job.queue,
             state,
             int(job.priority),
+            turn,
             place,
             job.fence,
             job.failures,
@@ -52,7 +73,16 @@ def _row(tx: Transaction, job: JobRecord) -> Row:
             job.releases,
         ),
         *(job.max_attempts, job.run_ms, job.created_ms, job.updated_ms, job.started_ms, job.finished_ms),
-        *(job.session, job.name, joined_tags(keys.tags), keys.reference, keys.correlation_id),
+        *(
+            job.session,
+            pack(job.rules),
+            held_by,
+            key,
+            job.name,
+            joined_tags(keys.tags),
+            keys.reference,
+            keys.correlation_id,
+        ),
         *(job.progress, job.progress_note, job.error_text, job.result, job.details, job.payload),
     )
 

@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 
-from longshore.backends.sqlite.inserting import insert
-from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, Row, numbers
+from longshore.backends.sqlite.flowing import Flow
+from longshore.backends.sqlite.inserting import insert_plain
+from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, Row, numbers, rules_of
+from longshore.backends.sqlite.ruled import RuledInsert
 from longshore.backends.sqlite.transaction import Transaction
-from longshore.core.job import ERRORS_KEPT
+from longshore.core.job import ERRORS_KEPT, NewJob
+from longshore.core.rules import Rules
 from longshore.core.states import CODES, WAITING_FOR_TIME
 from longshore.core.verdict import Charge, Verdict
 from longshore.store.commands import Settlement
@@ -27,9 +30,20 @@ class Batch:
         self._needs_place = False
         self._sums: list[int] = []
         self._seqs: list[int] = []
+        self._flow: Flow | None = None
+        self._stands: list[Row] = []
 
-    def add(self, settlement: Settlement, seq: int, queue: str, started_ms: int) -> None:
-        """Takes one in that will be applied."""
+    @property
+    def flow(self) -> Flow:
+        """For jobs with rules; made when the first comes."""
+        if self._flow is None:
+            self._flow = Flow(self._tx, self._now_ms)
+        return self._flow
+
+    def add(
+        self, settlement: Settlement, seq: int, queue: str, started_ms: int, packed: bytes | None
+    ) -> None:
+        """Takes one in that will be applied; `packed` are the job's rules."""
         verdict = settlement.verdict
         if verdict is not self._verdict or queue != self._queue:
             self._turn_to(queue, verdict)
@@ -38,12 +52,33 @@ class Batch:
         if not settlement.keep and self._state >= FIRST_TERMINAL:
             self._forgotten.append(seq)
             self._tx.moved(queue, self._state, None)
-        elif settlement.result is None and settlement.error_text is None and not self._needs_place:
+        elif (
+            settlement.result is None
+            and settlement.error_text is None
+            and (not self._needs_place or packed is not None)
+        ):
             self._seqs.append(seq)
         else:
-            self._single.append(self._row(settlement, seq, queue))
+            self._single.append(self._row(settlement, seq, queue, packed))
+        if packed is not None and (rules := rules_of(packed)) is not None:
+            self._make_room(seq, queue, rules)
         if settlement.error is not None or settlement.follow or settlement.if_lost:
             self._belongings.append((seq, settlement))
+            if any(job.rules is not None for job in settlement.follow):
+                self.write()  # what they meet must be in the file
+
+    def _make_room(self, seq: int, queue: str, rules: Rules) -> None:
+        """The claim of a job with rules ends; and where it wants to be pending again, it asks for room like others."""
+        self.flow.leave(queue, rules, was_claimed=True)
+        if self._state != PENDING:
+            return
+        [(priority, turn, place)] = self._tx.rows("stood", (seq,))
+        if self._needs_place:
+            turn = place = 0
+        stand = self.flow.line_up(queue, priority, rules, place=place, turn=turn)
+        self._stands.append((*stand, None, seq))
+        if stand[0] != PENDING:
+            self._tx.moved(queue, PENDING, stand[0])
 
     def _turn_to(self, queue: str, verdict: Verdict) -> None:
         """Looks up what the next settlements have in common with this one: mostly they are all alike."""
@@ -55,14 +90,22 @@ class Batch:
         self._sums = self._ended[queue, verdict]
         self._seqs = self._alike[verdict]
 
+    def end(self) -> None:
+        """Everything that was added, and what follows from it."""
+        self.write()
+        if self._flow is not None:
+            self._flow.serve()
+
     def write(self) -> None:
-        """Everything that was added."""
+        """Everything that was added since the last time."""
         tx = self._tx
         for verdict, seqs in self._alike.items():
             if seqs:
                 tx.rows("settle_alike", (*_columns(verdict, self._now_ms), numbers(seqs)))
         if self._single:
             tx.each("settle_one", self._single)
+        if self._stands:
+            tx.each("stand", self._stands)
         if self._forgotten:
             forget(tx, self._forgotten)
         for (queue, verdict), (count, run_ms) in self._ended.items():
@@ -72,9 +115,12 @@ class Batch:
             tx.ended(queue, state, verdict.charge, self._now_ms, count=count, run_ms=run_ms)
         if self._belongings:
             self._add_belongings()
+        for kept in (self._alike, self._single, self._stands, self._forgotten, self._ended, self._belongings):
+            kept.clear()
+        self._verdict = None
 
-    def _row(self, settlement: Settlement, seq: int, queue: str) -> Row:
-        place = self._tx.places(queue, 1) if self._needs_place else None
+    def _row(self, settlement: Settlement, seq: int, queue: str, packed: bytes | None) -> Row:
+        place = self._tx.places(queue, 1) if self._needs_place and packed is None else None
         return (
             *_columns(settlement.verdict, self._now_ms, place, settlement.result, settlement.error_text),
             seq,
@@ -89,9 +135,18 @@ class Batch:
                 if settlement.fence > ERRORS_KEPT:
                     tx.rows("failure_trim", (seq, ERRORS_KEPT))
             if settlement.follow:
-                insert(tx, settlement.follow, self._now_ms)
+                self._insert(settlement.follow)
+        self._end_sessions()
+
+    def _insert(self, jobs: tuple[NewJob, ...]) -> None:
+        if all(job.rules is None for job in jobs):
+            insert_plain(self._tx, jobs, self._now_ms)
+        else:
+            RuledInsert(self._tx, self.flow, self._now_ms, is_follow=True).insert(jobs)
+
+    def _end_sessions(self) -> None:
         for session in {settlement.session for _, settlement in self._belongings if settlement.if_lost}:
-            tx.rows("session_end", (session,))
+            self._tx.rows("session_end", (session,))
 
 
 def forget(tx: Transaction, seqs: list[int]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, RETRYING, RUNNING, SCHEDULED
+from longshore.backends.sqlite.rows import FIRST_TERMINAL, HELD, PENDING, RETRYING, RUNNING, SCHEDULED
 from longshore.backends.sqlite.statements import sql
 from longshore.backends.sqlite.unsound import sound_id
 from longshore.core.errors import InvalidOption
@@ -100,6 +100,8 @@ def _few_by_state(
     for queue, state, _ in places:
         if state == PENDING:
             found += _read(connection, "scan_pending", queue)
+        elif state == HELD:
+            found += _read(connection, "scan_held", queue)
         elif state >= FIRST_TERMINAL:
             found += _read(connection, "scan_over", queue, state)
         elif state != RUNNING and state not in waiting:

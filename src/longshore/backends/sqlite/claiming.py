@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 
 from longshore.backends.sqlite import unsound
-from longshore.backends.sqlite.rows import PENDING, RUNNING, Row, numbers
+from longshore.backends.sqlite.flowing import Flow, has_rates
+from longshore.backends.sqlite.rows import PENDING, RUNNING, Row, numbers, rules_of
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE, ClaimAsk
+
+RULES = 12
+"""Its column in `claim_next.sql`."""
 
 
 def claim(tx: Transaction, asks: Sequence[ClaimAsk], now_ms: int) -> list[list[Row] | None]:
@@ -29,7 +33,21 @@ def _claim(tx: Transaction, ask: ClaimAsk, now_ms: int) -> list[Row] | None:
     if rows:
         tx.rows("claim_take", (numbers([row[0] for row in rows]), ask.session, now_ms))
         tx.moved(ask.queue, PENDING, RUNNING, len(rows))
+        ruled = [row[RULES] for row in rows if row[RULES] is not None]
+        if ruled:
+            _start(tx, ask.queue, ruled, now_ms)
     return rows
+
+
+def _start(tx: Transaction, queue: str, packed: list[bytes], now_ms: int) -> None:
+    """What claims take of the limits of their jobs."""
+    tx.left_the_line()
+    flow = Flow(tx, now_ms)
+    rated = [rules for rules in map(rules_of, packed) if rules is not None and has_rates(rules)]
+    flow.expect((queue, rules) for rules in rated)
+    for rules in rated:
+        flow.start(queue, rules)
+    flow.serve()
 
 
 def is_live(tx: Transaction, session: str, now_ms: int) -> bool:

@@ -10,9 +10,12 @@ import apsw
 import msgspec
 
 from longshore.backends.sqlite.batches import forget
+from longshore.backends.sqlite.flowing import Flow
+from longshore.backends.sqlite.lining import Wanted, line_up
 from longshore.backends.sqlite.rows import (
     CANCELLED,
     FIRST_TERMINAL,
+    HELD,
     PENDING,
     RETRYING,
     RUNNING,
@@ -20,6 +23,7 @@ from longshore.backends.sqlite.rows import (
     Match,
     Row,
     joined_tags,
+    rules_of,
 )
 from longshore.backends.sqlite.searching import read_matches, test
 from longshore.backends.sqlite.transaction import Transaction
@@ -46,6 +50,7 @@ _TOUCHES: dict[type, frozenset[State]] = {
     Delete: frozenset(ORDER) - {State.RUNNING},
     Update: LIVE - {State.RUNNING},
 }
+_WANTED = (Match.SEQ, Match.QUEUE, Match.STATE, Match.PRIORITY, Match.RULES)
 _CODES = {kind: frozenset(CODES[state] for state in states) for kind, states in _TOUCHES.items()}
 
 
@@ -56,9 +61,13 @@ def searches(edit: Edit) -> bool:
 
 def change_all(tx: Transaction, edits: Sequence[Edit], now_ms: int) -> list[Changed]:
     """Carries out edits that name their jobs."""
-    return [
-        note(tx, edit, now_ms) if isinstance(edit, Note) else change(tx, edit, None, now_ms) for edit in edits
+    flow = Flow(tx, now_ms)
+    replies = [
+        note(tx, edit, now_ms) if isinstance(edit, Note) else _change(tx, edit, None, flow, now_ms)
+        for edit in edits
     ]
+    flow.serve()
+    return replies
 
 
 class Found(msgspec.Struct):
@@ -96,21 +105,29 @@ def _may(edit: SearchingEdit, row: Row) -> bool:
     return row[Match.STATE] in _CODES[type(edit)]
 
 
-def change(tx: Transaction, edit: SearchingEdit, found: Found | None, now_ms: int) -> Changed:
-    """Carries out an edit on the jobs that were found for it; without them it finds them itself."""
+def change(tx: Transaction, edit: SearchingEdit, found: Found, now_ms: int) -> Changed:
+    """Carries out an edit on the jobs that were found for it."""
+    flow = Flow(tx, now_ms)
+    reply = _change(tx, edit, found, flow, now_ms)
+    flow.serve()
+    return reply
+
+
+def _change(tx: Transaction, edit: SearchingEdit, found: Found | None, flow: Flow, now_ms: int) -> Changed:
+    """Without `found` it finds the jobs itself."""
     if found is None:
         found = find(tx.connection, edit, now_ms)
     rows = _still_matching(tx, edit, found.seqs, now_ms)
     match edit:
         case Cancel():
-            return _cancel(tx, rows, now_ms, more=found.more)
+            return _cancel(tx, rows, flow, now_ms, more=found.more)
         case Retry():
-            _retry(tx, rows, now_ms)
+            _retry(tx, rows, flow, now_ms)
         case Delete():
-            _delete(tx, rows)
+            _delete(tx, rows, flow)
         case Update():
             for row in rows:
-                _update(tx, row, edit.changes, now_ms)
+                _update(tx, row, edit.changes, flow, now_ms)
     return Changed(_ids(rows), (), found.more)
 
 
@@ -123,7 +140,7 @@ def _ids(rows: list[Row]) -> tuple[JobId, ...]:
     return tuple(JobId(row[Match.ID]) for row in rows)
 
 
-def _cancel(tx: Transaction, rows: list[Row], now_ms: int, *, more: bool) -> Changed:
+def _cancel(tx: Transaction, rows: list[Row], flow: Flow, now_ms: int, *, more: bool) -> Changed:
     running = [row for row in rows if row[Match.STATE] == RUNNING]
     waiting = [row for row in rows if row[Match.STATE] != RUNNING]
     tx.each("cancel_running", [(now_ms, row[Match.SEQ]) for row in running])
@@ -132,43 +149,65 @@ def _cancel(tx: Transaction, rows: list[Row], now_ms: int, *, more: bool) -> Cha
         tx.wakes.add(Wake(WakeKind.CANCEL, row[Match.QUEUE]))
     for row in waiting:
         tx.moved(row[Match.QUEUE], row[Match.STATE], CANCELLED)
+        _leave(tx, row, flow)
     return Changed(_ids(waiting), _ids(running), more)
 
 
-def _retry(tx: Transaction, rows: list[Row], now_ms: int) -> None:
-    if not rows:
-        return
+def _retry(tx: Transaction, rows: list[Row], flow: Flow, now_ms: int) -> None:
     tx.each("begin_again", [(row[Match.SEQ],) for row in rows if row[Match.STATE] >= FIRST_TERMINAL])
-    tx.each("line_up", [(tx.places(row[Match.QUEUE], 1), now_ms, row[Match.SEQ]) for row in rows])
-    for row in rows:
-        tx.moved(row[Match.QUEUE], row[Match.STATE], PENDING)
+    line_up(tx, [Wanted(*(row[column] for column in _WANTED)) for row in rows], flow, now_ms)
 
 
-def _delete(tx: Transaction, rows: list[Row]) -> None:
+def _delete(tx: Transaction, rows: list[Row], flow: Flow) -> None:
     if rows:
         forget(tx, [row[Match.SEQ] for row in rows])
     for row in rows:
         tx.moved(row[Match.QUEUE], row[Match.STATE], None)
+        _leave(tx, row, flow)
 
 
-def _update(tx: Transaction, row: Row, changes: Changes, now_ms: int) -> None:
+def _leave(tx: Transaction, row: Row, flow: Flow) -> None:
+    """A job that is not running stops to wait: what it used or waited for is the next one's."""
+    rules = None if row[Match.RULES] is None else rules_of(row[Match.RULES])
+    if rules is None:
+        return
+    if row[Match.STATE] == PENDING:
+        flow.leave(row[Match.QUEUE], rules, was_claimed=False)
+        tx.left_the_line()
+    elif row[Match.STATE] == HELD:
+        flow.let_go(row[Match.QUEUE], rules, row[Match.HELD_BY])
+
+
+def _update(tx: Transaction, row: Row, changes: Changes, flow: Flow, now_ms: int) -> None:
     """Gives the job its new values, then the place that follows from them."""
-    seq, queue = row[Match.SEQ], row[Match.QUEUE]
-    [(state, place, run_ms, *values)] = tx.rows("update_read", (seq,))
+    seq, queue, packed = row[Match.SEQ], row[Match.QUEUE], row[Match.RULES]
+    [(state, turn, place, held_by, run_ms, *values)] = tx.rows("update_read", (seq,))
     after = state
+    rules = None if packed is None else rules_of(packed)
     due_ms = changes.run_ms
     if due_ms is not msgspec.UNSET:
         if due_ms > now_ms:
             after, run_ms = RETRYING if state == RETRYING else SCHEDULED, due_ms
             tx.waits(queue, due_ms)
-        elif state != PENDING:
-            after, run_ms, place = PENDING, None, tx.places(queue, 1)
+            _leave(tx, row, flow)
+            held_by = None
+        elif state not in (PENDING, HELD):
+            run_ms = None
+            if rules is None:
+                after, place = PENDING, tx.places(queue, 1)
+            else:
+                priority = row[Match.PRIORITY] if changes.priority is msgspec.UNSET else changes.priority
+                after, turn, place, held_by = flow.line_up(queue, priority, rules)
     names = ("payload", "priority", "max_attempts", "details", "tags", "reference", "correlation_id")
     for number, name in enumerate(names):
         given = getattr(changes, name)
         if given is not msgspec.UNSET:
             values[number] = joined_tags(given) if name == "tags" else given
-    tx.rows("update_write", (after, place, run_ms, *values, now_ms, seq))
+    tx.rows("update_write", (after, turn, place, held_by, run_ms, *values, now_ms, seq))
+    if rules is not None:
+        tx.left_the_line()
+        if after == state == HELD and changes.priority not in (msgspec.UNSET, row[Match.PRIORITY]):
+            flow.touch_held(queue, rules, held_by)
     if after != state:
         tx.moved(queue, state, after)
 

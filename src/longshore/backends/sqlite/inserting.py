@@ -6,10 +6,12 @@ from itertools import count as count_up
 from operator import itemgetter
 from typing import TypeVar
 
+from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.rows import SCHEDULED, Row, blobs, row_of
+from longshore.backends.sqlite.ruled import RuledInsert
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import NewJob
-from longshore.store.replies import Inserted
+from longshore.store.replies import Inserted, Insertion
 
 Key = TypeVar("Key", bound=Hashable)
 ID, QUEUE, STATE, RUN_MS = 0, 1, 2, 6
@@ -17,8 +19,18 @@ ID, QUEUE, STATE, RUN_MS = 0, 1, 2, 6
 _queue_and_state = itemgetter(QUEUE, STATE)
 
 
-def insert(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> list[Inserted]:
-    """Stores the jobs whose ids are not there yet."""
+def insert(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> Sequence[Insertion]:
+    """Stores the jobs whose ids are not there yet, and whose rules allow it."""
+    if all(job.rules is None for job in jobs):
+        return insert_plain(tx, jobs, now_ms)
+    flow = Flow(tx, now_ms)
+    replies = RuledInsert(tx, flow, now_ms).insert(jobs)
+    flow.serve()
+    return replies
+
+
+def insert_plain(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> list[Inserted]:
+    """The same where no job has rules."""
     places = {
         queue: count_up(tx.places(queue, count)) for queue, count in _counted([job.queue for job in jobs])
     }

@@ -2,16 +2,21 @@
 
 from array import array
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import apsw
+import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
+from longshore.core.rules import Rules, unpack
 from longshore.core.states import ORDER, State
 from longshore.store.commands import ClaimAsk
 
+BLOCKED = State.BLOCKED.code
 SCHEDULED = State.SCHEDULED.code
+HELD = State.HELD.code
 PENDING = State.PENDING.code
 RUNNING = State.RUNNING.code
 RETRYING = State.RETRYING.code
@@ -23,6 +28,16 @@ FIRST_TERMINAL = COMPLETED
 
 Row = tuple[Any, ...]
 """What the database gives or takes. Its columns are those that the statement's header names."""
+
+
+@lru_cache(maxsize=4096)
+def rules_of(packed: bytes) -> Rules | None:
+    """The rules that were packed; None where somebody's hand has spoilt them: the job runs without, and stops nobody.
+    Most jobs of a key have the same bytes, so they are remembered."""
+    try:
+        return unpack(packed)
+    except msgspec.MsgspecError:
+        return None
 
 
 def numbers(values: Iterable[int]) -> Any:
@@ -37,18 +52,15 @@ def blobs(values: Iterable[bytes]) -> Any:
 
 def row_of(job: NewJob, place: int, now_ms: int) -> Row:
     """A new job as `insert.sql` takes it, with `place` as its place in line."""
-    due_ms = job.run_ms
-    if due_ms is None and job.delay_ms > 0:
-        due_ms = now_ms + job.delay_ms
-    waits = due_ms is not None and due_ms > now_ms
+    due_ms = due_of(job, now_ms)
     return (
         job.id,
         job.queue,
-        SCHEDULED if waits else PENDING,
+        PENDING if due_ms is None else SCHEDULED,
         int(job.priority),
         place,
         job.max_attempts,
-        due_ms if waits else None,
+        due_ms,
         now_ms,
         job.name,
         job.payload,
@@ -57,6 +69,16 @@ def row_of(job: NewJob, place: int, now_ms: int) -> Row:
         job.reference,
         job.correlation_id,
     )
+
+
+def due_of(job: NewJob, now_ms: int) -> int | None:
+    """When a new job is due; None where it need not wait."""
+    due_ms = job.run_ms
+    if due_ms is None:
+        if job.delay_ms <= 0:
+            return None
+        due_ms = now_ms + job.delay_ms
+    return due_ms if due_ms > now_ms else None
 
 
 def joined_tags(tags: Iterable[str]) -> str | None:
@@ -84,6 +106,7 @@ def claimed_jobs(rows: list[Row], ask: ClaimAsk) -> list[JobRecord]:
             session=session,
             created_ms=created_ms,
             details=details,
+            rules=None if rules is None else rules_of(rules),
         )
         for (
             _,
@@ -98,6 +121,7 @@ def claimed_jobs(rows: list[Row], ask: ClaimAsk) -> list[JobRecord]:
             releases,
             created_ms,
             details,
+            rules,
         ) in rows
     ]
 
@@ -128,6 +152,8 @@ def scanned_job(row: Row) -> JobRecord:
         progress=row[21],
         progress_note=row[22],
         cancel_requested=bool(row[23]),
+        rules=None if row[24] is None else rules_of(row[24]),
+        held_by=row[25],
     )
 
 
@@ -138,5 +164,9 @@ class Match:
     ID = 1
     QUEUE = 2
     STATE = 5
+    PRIORITY = 6
     ERROR_TEXT = 20
     CANCEL_REQUESTED = 23
+    RULES = 24
+    HELD_BY = 25
+    TURN = 26

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from longshore.backends.sqlite.batches import Batch
 from longshore.backends.sqlite.claiming import is_live
-from longshore.backends.sqlite.rows import RUNNING, Row, blobs
+from longshore.backends.sqlite.rows import RUNNING, Row, blobs, rules_of
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
 from longshore.core.states import CODES
@@ -21,6 +21,9 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
     claims = _read_claims(tx, settlements)
     live = _living_sessions(tx, settlements, now_ms)
     batch = Batch(tx, now_ms)
+    ruled = [(claim[7], rules) for claim in claims.values() if claim[8] and (rules := rules_of(claim[8]))]
+    if ruled:
+        batch.flow.expect(ruled)
     replies = []
     for settlement in settlements:
         code = CODES[settlement.verdict.state]
@@ -28,13 +31,13 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
         if claim is None or claim[2] != settlement.session or claim[3] != settlement.fence:
             replies.append(Settled.STALE)
             continue
-        job_id, seq, session, fence, state, settled, started_ms, queue = claim
+        job_id, seq, session, fence, state, settled, started_ms, queue, packed = claim
         if state != RUNNING:
             replies.append(Settled.APPLIED if settled == code else Settled.STALE)
         elif settlement.if_lost and session in live:
             replies.append(Settled.STALE)
         else:
-            batch.add(settlement, seq, queue, started_ms)
+            batch.add(settlement, seq, queue, started_ms, packed)
             claims[job_id] = (
                 job_id,
                 seq,
@@ -44,9 +47,10 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
                 code,
                 started_ms,
                 queue,
+                packed,
             )  # should it come twice
             replies.append(Settled.APPLIED)
-    batch.write()
+    batch.end()
     return replies
 
 

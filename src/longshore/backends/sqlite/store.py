@@ -20,6 +20,7 @@ from longshore.backends.sqlite import (
     claiming,
     counting,
     editing,
+    gauging,
     inserting,
     promoting,
     records,
@@ -41,13 +42,26 @@ from longshore.core.durability import Durability, check_reachable
 from longshore.core.errors import InvalidOption, StoreUnavailable
 from longshore.core.job import JobRecord, NewJob
 from longshore.store.adopting import check_adoptable
-from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Note, Put, RecordAsk, Settlement
+from longshore.store.commands import (
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Note,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
 from longshore.store.replies import (
     Changed,
     Claimed,
     Extended,
     Finding,
     Inserted,
+    Insertion,
+    MeterReading,
     Migration,
     Page,
     Promoted,
@@ -140,7 +154,7 @@ class SqliteStore:
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
-    ) -> list[Inserted]:
+    ) -> Sequence[Insertion]:
         """See `Store.insert`."""
         check_reachable(durability, best=self.durability, url=self.url)
         now = self._now_ms(now_ms)
@@ -150,15 +164,11 @@ class SqliteStore:
             else []
         )
 
-    async def adopt(
-        self,
-        jobs: Sequence[JobRecord],
-        *,
-        now_ms: int | None = None,  # noqa: ARG002 - for limits, which this store does not keep yet
-    ) -> list[Inserted]:
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
-        return await self._write(OTHER, lambda tx: adopting.adopt(tx, jobs)) if jobs else []
+        now = self._now_ms(now_ms)
+        return await self._write(OTHER, lambda tx: adopting.adopt(tx, jobs, now)) if jobs else []
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""
@@ -206,17 +216,19 @@ class SqliteStore:
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """See `Store.promote`. Works in chunks, between which others have their turn."""
         now = self._now_ms(now_ms)
-        promoted: list[str] = []
-        while len(promoted) < limit:
-            chunk = min(promoting.CHUNK, limit - len(promoted))
-            queues = await self._write(OTHER, partial(promoting.promote, limit=chunk, now_ms=now))
-            promoted += queues
-            if len(queues) < chunk:
+        count, queues = 0, set[str]()
+        while count < limit:
+            size = min(promoting.CHUNK, limit - count)
+            work = partial(promoting.promote, limit=size, now_ms=now, is_last=count + size == limit)
+            chunk = await self._write(OTHER, work)
+            count += chunk.number
+            queues |= chunk.queues
+            if chunk.number < size:
                 break
         next_due_ms = await self._write(OTHER, lambda tx: self._sweep(tx, now))
         return Promoted(
-            count=len(promoted),
-            queues=tuple(sorted(set(promoted))),
+            count=count,
+            queues=tuple(sorted(queues)),
             next_due_ms=next_due_ms,
             more=next_due_ms is not None and next_due_ms <= now,
         )
@@ -234,6 +246,16 @@ class SqliteStore:
         if queues is not None and not queues:
             return []
         return await self._read(lambda reader: counting.count(reader, queues, minutes, now))
+
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """See `Store.gauge`."""
+        now = self._now_ms(now_ms)
+        return await self._read(lambda reader: gauging.gauge(reader, asks, now)) if asks else []
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """See `Store.tune`."""
+        now = self._now_ms(now_ms)
+        return await self._write(OTHER, lambda tx: gauging.tune(tx, tunes, now)) if tunes else []
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `Store.put`."""
@@ -313,7 +335,7 @@ class SqliteStore:
         """Drops what is over; gives when the next job is due."""
         promoting.sweep(tx, now_ms)
         if now_ms >= self._next_sweep_ms:
-            promoting.sweep_minutes(tx, now_ms)
+            promoting.sweep_old(tx, now_ms)
             self._next_sweep_ms = now_ms + HOUR_MS
         return promoting.next_due(tx)
 

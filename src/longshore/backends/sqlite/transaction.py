@@ -9,11 +9,26 @@ from collections.abc import Iterable
 
 import apsw
 
-from longshore.backends.sqlite.rows import COMPLETED, FAILED, FIRST_TERMINAL, PENDING, RUNNING, Row
+from longshore.backends.sqlite.meters import MeterTable
+from longshore.backends.sqlite.rows import (
+    BLOCKED,
+    COMPLETED,
+    FAILED,
+    FIRST_TERMINAL,
+    HELD,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SCHEDULED,
+    Row,
+)
 from longshore.backends.sqlite.statements import sql
+from longshore.backends.sqlite.turns import Turns
 from longshore.core.verdict import Charge
 from longshore.store.replies import Wake, WakeKind
 
+WAITING = (BLOCKED, SCHEDULED, HELD, PENDING, RETRYING)
+"""The states of jobs that fill a queue with room for so many."""
 ADDED, COMPLETIONS, FAILURES, RETRIES, CRASHES, RUN_MS = range(6)
 
 
@@ -42,6 +57,22 @@ class Transaction:
         self._minutes: dict[tuple[str, int], list[int]] = {}
         self._lines: dict[str, Line] = {}
         self._dues: dict[str, int] = {}
+        self._meters: MeterTable | None = None
+        self._turns: Turns | None = None
+
+    @property
+    def meters(self) -> MeterTable:
+        """The limits that jobs are under; made when the first job with any comes."""
+        if self._meters is None:
+            self._meters = MeterTable(self.connection)
+        return self._meters
+
+    @property
+    def turns(self) -> Turns:
+        """The tags of jobs with fair keys; made when the first comes."""
+        if self._turns is None:
+            self._turns = Turns(self.connection)
+        return self._turns
 
     def rows(self, statement: str, parameters: Row | dict[str, object] = ()) -> list[Row]:
         """All rows of the statement in that file."""
@@ -71,6 +102,8 @@ class Transaction:
             self._moves[queue, after] += count
             if after == PENDING:
                 self._line(queue).has_arrivals = True
+            elif after == HELD:
+                self._moves[queue, PENDING] += 0  # so that the place in line it took is written
             elif after >= FIRST_TERMINAL:
                 self.wakes.add(Wake(WakeKind.FINISHED, queue))
 
@@ -78,6 +111,16 @@ class Transaction:
         """Notes that a claim wanted more than there was: whoever asked goes to sleep now, so a job that arrives in
         this same transaction must wake it although the queue was not empty before."""
         self._line(queue).was_drained = True
+
+    def waiting(self, queue: str) -> int:
+        """How many jobs of a queue wait, as of now."""
+        kept = sum(int(count) for state, count in self.rows("tally_read", (queue,)) if state in WAITING)
+        return kept + sum(self._moves[queue, state] for state in WAITING)
+
+    def left_the_line(self) -> None:
+        """Notes that jobs that were pending are so no more."""
+        if self._turns is not None:
+            self._turns.look_again()
 
     def waits(self, queue: str, run_ms: int) -> None:
         """Notes that a job of a queue waits for a time from now on."""
@@ -105,6 +148,7 @@ class Transaction:
 
     def finish(self) -> None:
         """Writes the sums."""
+        self.write_rules()
         if self._dues:
             self._wake_who_promotes()
         rows = []
@@ -121,11 +165,18 @@ class Transaction:
         if minutes:
             self.each("minute_add", minutes)
 
+    def write_rules(self) -> None:
+        """Writes how meters and turns stand; what comes later in this transaction is written at its end."""
+        if self._meters is not None:
+            self._meters.write()
+        if self._turns is not None:
+            self._turns.write()
+
     def _wake_who_promotes(self) -> None:
         """Where something that began to wait is now the next that is due."""
-        next_due = self.row("next_due")
+        next_due = self.rows("next_due")[0][0]
         for queue, run_ms in self._dues.items():
-            if next_due is not None and run_ms <= next_due[0]:
+            if next_due is not None and run_ms <= next_due:
                 self.wakes.add(Wake(WakeKind.SCHEDULED, queue))
 
     def _line(self, queue: str) -> Line:

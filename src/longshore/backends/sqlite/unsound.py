@@ -17,7 +17,7 @@ from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.states import CODES, STATES, as_shown
 
 ID_BYTES = 16
-TEXTS_OF_A_SCAN = frozenset({2, 3, 12, 20, 22})
+TEXTS_OF_A_SCAN = frozenset({2, 3, 12, 20, 22, 25})
 """The columns of `unsound_read.sql` that are text as bytes."""
 
 

@@ -18,7 +18,7 @@ from longshore.core.clock import Clock, SystemClock
 from longshore.core.errors import UnusableConnection
 from longshore.core.job import NewJob
 from longshore.store.commands import Note, Settlement
-from longshore.store.replies import Inserted, Settled
+from longshore.store.replies import Insertion, Settled
 from longshore.store.within import Parameters, Rows
 
 Reply = TypeVar("Reply")
@@ -92,7 +92,7 @@ class SqliteWithin:
         self._clock = clock
         self.is_async = transaction.is_async
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> Sequence[Insertion]:
         """See `Store.insert`."""
         now = self._clock.now_ms() if now_ms is None else now_ms
         return await self._run(lambda tx: inserting.insert(tx, jobs, now)) if jobs else []

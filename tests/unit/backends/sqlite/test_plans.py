@@ -20,13 +20,17 @@ WALKS = {"tally_all", "sweep_sessions", "sweep_records", "schema_create", "schem
 PLAIN_INSERTS = {
     "adopt",
     "insert",
+    "insert_ruled",
+    "last_turn_write",
     "log_add",
     "record_write",
     "failure_add",
     "tally_add",
+    "meter_write",
     "minute_add",
     "session_open",
     "schema_write",
+    "turn_write",
 }
 """SQLite has no plan to show for these: each index of the table gets its entry."""
 

@@ -3,5 +3,5 @@
 -- columns: none
 -- index: the rowid of job
 UPDATE job
-SET state = 8, run_ms = NULL, finished_ms = ?1, updated_ms = ?1
+SET state = 8, held_by = NULL, run_ms = NULL, finished_ms = ?1, updated_ms = ?1
 WHERE seq = ?2

@@ -1,6 +1,6 @@
 -- verb: count
 -- parameters: queue
--- columns: run_ms of the job of this queue that is due first
+-- columns: when the first waiting job of this queue is due
 -- index: job_due (covering; walks from the earliest)
 SELECT run_ms
 FROM job

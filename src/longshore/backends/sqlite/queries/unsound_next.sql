@@ -5,5 +5,5 @@
 SELECT seq, CAST(queue AS BLOB), CAST(name AS BLOB), CAST(id AS BLOB), typeof(id)
 FROM job
 WHERE queue = ?1 AND state = 3
-ORDER BY priority, ord
+ORDER BY priority, turn, ord
 LIMIT ?2

@@ -1,5 +1,5 @@
--- Everything that the SQLite store keeps. States are the codes of core/states.py: 1 scheduled, 3 pending, 4 running,
--- 5 retrying, 6 and above over. Times are milliseconds since 1970. One table of jobs, updated in place, beat a table
+-- Everything that the SQLite store keeps. States are the codes of core/states.py: 1 scheduled, 2 held, 3 pending,
+-- 4 running, 5 retrying, 6 and above over. Times are milliseconds since 1970. One table of jobs, updated in place, beat a table
 -- per state by 10 % and moving jobs to a history by 26 %, and stays flat at 10 million finished rows.
 
 CREATE TABLE job (
@@ -8,7 +8,8 @@ CREATE TABLE job (
     queue TEXT NOT NULL,
     state INTEGER NOT NULL,
     priority INTEGER NOT NULL,
-    ord INTEGER NOT NULL,             -- the place in its queue's line: the order of becoming pending
+    turn INTEGER NOT NULL DEFAULT 0,  -- the tag of a fair key; jobs without one come first
+    ord INTEGER NOT NULL,             -- the place in its queue's line: the order of becoming pending or held
     fence INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
@@ -22,6 +23,9 @@ CREATE TABLE job (
     started_ms INTEGER,
     finished_ms INTEGER,
     session TEXT,
+    rules BLOB,                       -- NULL for most jobs, and then the next two as well
+    held_by TEXT,                     -- the meter that has no room for it: only while it is held
+    unique_key BLOB,                  -- only of the last job that came with it
     name TEXT NOT NULL,
     tags TEXT,                        -- each between line feeds
     reference TEXT,
@@ -34,7 +38,9 @@ CREATE TABLE job (
     payload BLOB NOT NULL
 );
 
-CREATE INDEX job_pending ON job (queue, priority, ord) WHERE state = 3;
+CREATE INDEX job_pending ON job (queue, priority, turn, ord) WHERE state = 3;
+CREATE INDEX job_held ON job (queue, held_by, priority, ord) WHERE state = 2;
+CREATE UNIQUE INDEX job_unique ON job (queue, unique_key) WHERE unique_key IS NOT NULL;
 CREATE INDEX job_due ON job (run_ms, queue) WHERE state IN (1, 5);
 CREATE INDEX job_running ON job (session) WHERE state = 4;
 CREATE INDEX job_cancelling ON job (session) WHERE cancel_requested = 1;
@@ -92,4 +98,36 @@ CREATE TABLE minute (
     crashed INTEGER NOT NULL,
     run_ms INTEGER NOT NULL,
     PRIMARY KEY (queue, minute)
+) WITHOUT ROWID;
+
+CREATE TABLE meter (
+    queue TEXT NOT NULL,
+    name TEXT NOT NULL,               -- rule:key
+    kind INTEGER NOT NULL,            -- this and what follows: store/admission.py
+    most INTEGER NOT NULL,            -- the limit
+    per_ms INTEGER NOT NULL,
+    burst INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    spent BLOB NOT NULL,
+    held INTEGER NOT NULL,            -- exact: how many jobs have this held_by
+    wanted INTEGER NOT NULL,
+    due_ms INTEGER,                   -- when time gives room to the first that it holds
+    PRIMARY KEY (queue, name)
+) WITHOUT ROWID;
+
+CREATE INDEX meter_due ON meter (due_ms, queue) WHERE due_ms IS NOT NULL;
+
+CREATE TABLE turn (
+    queue TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    tag INTEGER NOT NULL,             -- the last that a job with this fair key was given
+    PRIMARY KEY (queue, priority, key)
+) WITHOUT ROWID;
+
+CREATE TABLE last_turn (
+    queue TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    tag INTEGER NOT NULL,             -- the largest that was ever given
+    PRIMARY KEY (queue, priority)
 ) WITHOUT ROWID;

@@ -1,0 +1,129 @@
+"""This module keeps the meters that a write transaction works with: each is read once, and written when it ends."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import apsw
+
+from longshore.backends.sqlite.rows import Row
+from longshore.backends.sqlite.statements import sql
+from longshore.core.rules import FlowKey, LimitKind
+from longshore.store.admission import Meter, meter_for
+
+_KINDS = tuple(LimitKind)
+
+
+class Entry:
+    """A meter, and what the file knows of it."""
+
+    __slots__ = ("due_ms", "meter", "written")
+
+    def __init__(self, meter: Meter, due_ms: int | None, written: Row | None) -> None:
+        self.meter, self.due_ms, self.written = meter, due_ms, written
+
+
+class MeterTable:
+    """The table `meter`, as far as a transaction has looked at it."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self.now_ms = 0
+        """Of the newest verb."""
+        self._entries: defaultdict[str, dict[str, Entry | None]] = defaultdict(dict)
+        """By queue and name; None where the file has none."""
+
+    def load(self, queue: str, names: Iterable[str]) -> None:
+        """Reads those that were not read yet, with one statement."""
+        entries = self._entries[queue]
+        missing = tuple({name for name in names if name not in entries})
+        if missing:
+            entries.update(dict.fromkeys(missing))
+            self._take_new(self._connection.execute(sql("meter_read"), (queue, apsw.carray(missing))))
+
+    def load_rule(self, queue: str, rule: str) -> list[Entry]:
+        """All meters of a rule that are there."""
+        self._take_new(self._connection.execute(sql("meter_of_rule"), (queue, f"{rule}:", f"{rule};")))
+        return [
+            entry for entry in self._entries[queue].values() if entry is not None and entry.meter.rule == rule
+        ]
+
+    def load_due(self, now_ms: int) -> list[Entry]:
+        """Those whose time has come."""
+        return self._take_new(self._connection.execute(sql("meter_due"), (now_ms,)))
+
+    def load_all(self, queue: str) -> None:
+        """All meters of a queue."""
+        self._take_new(self._connection.execute(sql("meter_all"), (queue,)))
+
+    def entry(self, queue: str, key: FlowKey) -> Entry:
+        """The meter of a key; a new one where there is none."""
+        entries = self._entries[queue]
+        name = key.meter
+        entry = entries.get(name)
+        if entry is None:
+            if name not in entries:
+                self.load(queue, (name,))
+                entry = entries[name]
+            if entry is None:
+                entry = entries[name] = Entry(meter_for(queue, key), None, None)
+        return entry
+
+    def write(self) -> None:
+        """Writes those that have changed, and forgets those that are idle."""
+        changed: list[Row] = []
+        idle: list[Row] = []
+        for queue, entries in self._entries.items():
+            for name, entry in entries.items():
+                if entry is None:
+                    continue
+                if entry.meter.is_idle(self.now_ms):
+                    if entry.written is not None:
+                        idle.append((queue, name))
+                        entry.written = None
+                    continue
+                row = _row(entry)
+                if row != entry.written:
+                    changed.append(row)
+                    entry.written = row
+        if changed:
+            self._connection.executemany(sql("meter_write"), changed)
+        if idle:
+            self._connection.executemany(sql("meter_forget"), idle)
+
+    def _take_new(self, rows: Iterable[Row]) -> list[Entry]:
+        """The meters of these rows; of those that were read before, as they stand now."""
+        found = []
+        for row in rows:
+            entries = self._entries[row[0]]
+            entry = entries.get(row[1])
+            if entry is None:
+                entry = entries[row[1]] = Entry(meter_of(row), row[10], row)
+            found.append(entry)
+        return found
+
+
+def meter_of(row: Row) -> Meter:
+    """What the statements `meter_….sql` gave."""
+    queue, name, kind, limit, per_ms, burst, used, spent, held, wanted, _ = row
+    rule, _, key = name.partition(":")
+    return Meter(
+        queue=queue,
+        rule=rule,
+        key=key,
+        kind=_KINDS[kind],
+        limit=limit,
+        per_ms=per_ms,
+        burst=burst,
+        used=used,
+        spent=spent,
+        held=held,
+        wanted=wanted,
+    )
+
+
+def _row(entry: Entry) -> Row:
+    meter = entry.meter
+    return (
+        *(meter.queue, meter.name, int(meter.kind), meter.limit, meter.per_ms, meter.burst),
+        *(meter.used, meter.spent, meter.held, meter.wanted, entry.due_ms),
+    )
