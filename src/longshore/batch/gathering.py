@@ -104,13 +104,12 @@ class Gatherer:
         entries = self._main.take(now, everything=everything)
         if entries is None:
             return None
-        kept = len(entries) if self.rule.max_bytes is None else self._cut(entries, self.rule.max_bytes)
-        if kept < len(entries):
-            if isinstance(self._main, Collector):
-                self._main.give_back(entries[kept:], now)
-            else:
-                self._main.put_back(entries[kept:])
+        if self.rule.max_bytes is None:
+            return self._let_go(entries)
+        kept = self._cut(entries, self.rule.max_bytes)
         self._count_bytes(entries[:kept])
+        if kept < len(entries):
+            self._give_back(entries[kept:], self.rule.max_bytes, now)
         return self._let_go(entries[:kept])
 
     def take_half(self, now: float, *, everything: bool = False) -> tuple[Half, list[Gathered]] | None:
@@ -176,6 +175,14 @@ class Gatherer:
             if place and size_bytes > most_bytes:
                 return place
         return len(entries)
+
+    def _give_back(self, rest: list[Waiting], most_bytes: int, now: float) -> None:
+        if isinstance(self._main, Collector):
+            self._main.give_back(rest, now)
+            if self._bytes[rest[0].item.key] >= most_bytes:
+                self._main.hurry(rest[0])
+        else:
+            self._main.put_back(rest)
 
     def _let_go(self, entries: list[Waiting]) -> list[Gathered]:
         self.count -= len(entries)

@@ -84,7 +84,7 @@ class BatchRunner:
         error: BaseException | None = None
         try:
             if batch.items:
-                outcome = await self._call(batch)
+                outcome, error = await self._call(batch)
         except GeneratorExit:  # the slot itself is thrown away, with its event loop
             raise
         except BaseException as raised:  # noqa: BLE001 - a task may raise anything and never takes its worker down
@@ -148,20 +148,18 @@ class BatchRunner:
         batch.timeout = min(times, default=None)
         return batch
 
-    async def _call(self, batch: Batch) -> Any:
+    async def _call(self, batch: Batch) -> tuple[Any, BaseException | None]:
+        """What the function returned, or what it raised in a thread; what it raises here, this raises."""
         await self._write_down(batch)
         self._announce(batch)
         function, items = batch.handler.function, [item.handed for item in batch.items]
         space = self._base.copy()
         if batch.handler.kind is Kind.ASYNC:
-            return await stepped(space.run(function, items), space)
+            return await stepped(space.run(function, items), space), None
         batch.call = partial(space.run, function, items)
         batch.answer = asyncio.get_running_loop().create_future()
         self._outside.submit(batch)
-        outcome, error = await batch.answer
-        if error is not None:
-            raise error
-        return outcome
+        return await batch.answer
 
     async def _write_down(self, batch: Batch) -> None:
         """Who is together, before they begin. Until that is written they only wait; a store that is away is waited

@@ -307,7 +307,7 @@ class Batches:
         late = line.gatherer.oldest_due() + PATIENCE_SECONDS
         if not line.is_open:
             return late
-        return min(late, max(line.gatherer.next_due(now), line.next_start))
+        return min(late, line.next_start if line.next_start > now else line.gatherer.next_due(now))
 
 
 _NEVER = float("inf")
