@@ -1,7 +1,8 @@
-"""Batch tasks over a whole worker: what goes together and when, and one verdict for each job whatever the function does."""
+"""Batch tasks over a whole worker: what goes together, when, and one verdict for each job whatever happens."""
 
 import asyncio
 import threading
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ async def test_a_batch_ends_at_so_many_bytes_and_a_larger_job_goes_alone(plant):
     async with plant.working() as worker:
         await until(lambda: len(seen) == 3)
         await until(lambda: worker.stats.settled == 5)
-    assert sorted(sum((list(map(len, items)) for items in seen), [])) == [0, 0, 0, 1, 18]
+    assert sorted(len(item) for items in seen for item in items) == [0, 0, 0, 1, 18]
     assert [18] in [list(map(len, items)) for items in seen]
     assert all(len(items) <= 2 for items in seen)
 
@@ -255,7 +256,7 @@ async def test_no_more_batches_run_at_once_than_told_and_they_start_no_faster(pl
         gate.set()
         await until(lambda: worker.stats.settled >= 5)
     assert most == 2
-    assert all(later - earlier >= 2.0 for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier >= 2.0 for earlier, later in pairwise(starts))
 
 
 async def test_a_job_that_finds_no_place_goes_back_for_another_worker(plant):

@@ -197,7 +197,8 @@ class BatchRunner:
             self._left(item)
         self._lanes.done(batch.formed.line.queue)
         if batch.items:
-            self._ledger.end(batch.ids, heals=batch.formed.half is not None)
+            has_come_through = batch.formed.half is not None and not batch.was_told
+            self._ledger.end(batch.ids, heals=has_come_through)
             self._tell(
                 "batch_completed",
                 batch,
