@@ -14,8 +14,9 @@ from longshore.core.verdict import (
     released,
     retry_after,
 )
-from longshore.store.commands import Cancel, Changes, Delete, JobQuery, Order, Update
+from longshore.store.commands import Cancel, Changes, Delete, JobQuery, Order, Tune, Update
 from longshore.testing.hand import LONGEST_DELAY_MS, POOL, QUEUES, SESSIONS
+from longshore.testing.ruled import RULES, TUNES
 
 LATER_MS = 2_000
 
@@ -23,6 +24,7 @@ members = st.sampled_from(POOL)
 queues = st.sampled_from(QUEUES)
 sessions = st.sampled_from(SESSIONS)
 delays = st.sampled_from((0, 0, LATER_MS, LONGEST_DELAY_MS))
+tunes = st.builds(Tune, queues, st.sampled_from(TUNES))
 ages = st.sampled_from(("newest", "oldest", "middle"))
 verdicts = st.sampled_from(
     (
@@ -46,7 +48,8 @@ words = st.builds(
     tags=st.sampled_from(((), ("new",))),
     reference=st.none() | st.just("r"),
 )
-new_jobs = st.tuples(members, st.sampled_from((3, 3, 1, 9)), delays)
+rules = st.sampled_from(RULES)
+new_jobs = st.tuples(members, st.sampled_from((3, 3, 1, 9)), delays, rules)
 """What `Hand.new_job` takes."""
 edits = st.sampled_from(
     (

@@ -6,6 +6,7 @@ import msgspec
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
+from longshore.core.rules import Rules
 from longshore.core.states import LIVE, TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import COMPLETED, RELEASED, Verdict, crashed
 from longshore.store.commands import (
@@ -55,7 +56,9 @@ class Hand:
         """Lets all of `SESSIONS` begin."""
         self._side.extend([Lease(session=session, lease_ms=LEASE_MS, opens=True) for session in SESSIONS])
 
-    def new_job(self, member: int, priority: int = 3, delay_ms: int = 0) -> NewJob:
+    def new_job(
+        self, member: int, priority: int = 3, delay_ms: int = 0, rules: Rules | None = None
+    ) -> NewJob:
         """A member of the pool, to be inserted."""
         return NewJob(
             id=pool_id(member),
@@ -64,9 +67,10 @@ class Hand:
             payload=b"%d" % member,
             priority=priority,
             run_ms=self.time_in(delay_ms) if delay_ms else None,
+            rules=rules,
         )
 
-    def foreign_job(self, member: int, state: State, fence: int) -> JobRecord:
+    def foreign_job(self, member: int, state: State, fence: int, rules: Rules | None) -> JobRecord:
         """A member of the pool with a past in another store, to be adopted."""
         is_over, now_ms = state in TERMINAL, self._side.now_ms
         return JobRecord(
@@ -86,6 +90,7 @@ class Hand:
             run_ms=self.time_in(LONGEST_DELAY_MS) if state in WAITING_FOR_TIME else None,
             details=b'{"tags":["new"],"reference":["r","1"]}' if fence else None,
             errors=(b"1",) * fence,
+            rules=rules,
             error_text="Boom: it went boom" if fence else None,
         )
 
@@ -131,6 +136,7 @@ class Hand:
             error=None if went_well else b"%d" % job.fence,
             error_text=None if went_well else "Boom: it went boom",
             keep=keep,
+            rules=job.rules,
             follow=follow,
         )
 
@@ -220,7 +226,7 @@ class Hand:
         """Time passes and a sound worker comes. Asserts that everything ends then."""
         for queue in QUEUES:
             self._side.put(Put(kind=PAUSE, key=queue, value=None))
-        for _ in range(3):
+        for _ in range(2 * len(POOL)):
             self._side.now_ms += LEASE_MS + LONGEST_DELAY_MS
             self.look_for_lost()
             self.rescue(self.lost, 0)
@@ -229,4 +235,6 @@ class Hand:
             held = self.claim(*(ClaimAsk(queue, 100, "sound") for queue in QUEUES))
             replies = self._side.settle([self.settlement(job, COMPLETED) for job in held])
             assert set(replies) <= {Settled.APPLIED}, "a sound worker could not settle"
+            if not self._side.scan(JobQuery(states=tuple(LIVE))):
+                break
         assert not self._side.scan(JobQuery(states=tuple(LIVE))), "jobs are left that nobody can run"

@@ -40,6 +40,7 @@ from longshore.store.replies import (
     Settled,
     Stored,
 )
+from longshore.testing.meter_checks import check_meters
 from longshore.testing.model import Model
 
 Reply = TypeVar("Reply")
@@ -172,6 +173,8 @@ class SideBySide:
         assert records == kept, _difference(f"the records after {verb}", records, kept)
         gauged = [self.model.gauge(MeterAsk(one.queue), self.now_ms) for one in counts]
         assert meters == gauged, _difference(f"the meters after {verb}", meters, gauged)
+        for one, readings in zip(counts, meters, strict=True):
+            check_meters(verb, readings, [job for job in jobs if job.queue == one.queue])
 
     async def _everything(
         self,

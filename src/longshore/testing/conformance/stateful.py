@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from longshore.core.rules import Rules
 from longshore.core.states import TERMINAL, State
 from longshore.core.verdict import Verdict
 from longshore.store import commands
@@ -36,6 +37,7 @@ from longshore.store.commands import (
     Order,
     Put,
     RecordAsk,
+    Tune,
 )
 from longshore.store.contract import Store
 from longshore.testing.draws import (
@@ -47,7 +49,9 @@ from longshore.testing.draws import (
     new_jobs,
     places,
     queues,
+    rules,
     sessions,
+    tunes,
     verdicts,
     words,
 )
@@ -80,19 +84,21 @@ class Walk(RuleBasedStateMachine):
     # ------------------------------------------------------------------------------------------------- jobs come
 
     @initialize(wanted=st.lists(new_jobs, min_size=3, max_size=9))
-    def begin(self, wanted: list[tuple[int, int, int]]) -> None:
+    def begin(self, wanted: list[tuple[int, int, int, Rules | None]]) -> None:
         self.insert(wanted)
 
     @rule(wanted=st.lists(new_jobs, min_size=1, max_size=6))
-    def insert(self, wanted: list[tuple[int, int, int]]) -> None:
+    def insert(self, wanted: list[tuple[int, int, int, Rules | None]]) -> None:
         self.side.insert([self.hand.new_job(*one) for one in wanted])
 
     @rule(
         wanted=st.lists(
-            st.tuples(members, st.sampled_from(sorted(ADOPTABLE)), st.integers(0, 2)), min_size=1, max_size=3
+            st.tuples(members, st.sampled_from(sorted(ADOPTABLE)), st.integers(0, 2), rules),
+            min_size=1,
+            max_size=3,
         )
     )
-    def adopt(self, wanted: list[tuple[int, State, int]]) -> None:
+    def adopt(self, wanted: list[tuple[int, State, int, Rules | None]]) -> None:
         self.side.adopt([self.hand.foreign_job(*one) for one in wanted])
 
     @rule(member=members)
@@ -118,10 +124,16 @@ class Walk(RuleBasedStateMachine):
     # -------------------------------------------------------------------------------------------------- claims end
 
     @precondition(lambda self: self.hand.claims)
-    @rule(age=ages, verdict=verdicts, keep=st.booleans(), follow=st.none() | members)
-    def settle(self, age: str, verdict: Verdict, keep: bool, follow: int | None) -> None:  # noqa: FBT001 - drawn
+    @rule(age=ages, verdict=verdicts, keep=st.booleans(), follow=st.none() | new_jobs)
+    def settle(
+        self,
+        age: str,
+        verdict: Verdict,
+        keep: bool,  # noqa: FBT001 - drawn
+        follow: tuple[int, int, int, Rules | None] | None,
+    ) -> None:
         job = self.hand.pick(age)
-        jobs = () if follow is None or pool_id(follow) == job.id else (self.hand.new_job(follow),)
+        jobs = () if follow is None or pool_id(follow[0]) == job.id else (self.hand.new_job(*follow),)
         self.side.settle([self.hand.settlement(job, verdict, keep=keep, follow=jobs)])
 
     @precondition(lambda self: self.hand.claims)
@@ -196,6 +208,10 @@ class Walk(RuleBasedStateMachine):
     @rule(limit=st.integers(0, 3))
     def promote(self, limit: int) -> None:
         self.side.promote(limit)
+
+    @rule(tune=tunes)
+    def tune(self, tune: Tune) -> None:
+        self.side.tune(tune)
 
     # --------------------------------------------------------------------------------------------------------- edits
 
