@@ -1,34 +1,41 @@
 """This module says how long jobs that are over are kept."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-import msgspec
-
+from longshore.core.asking import spelled
 from longshore.core.errors import InvalidOption
 from longshore.core.retry import Seconds, seconds
 
 WEEK = 7 * 24 * 3600.0
 
 
-class Retention(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, init=False)  # a struct could not answer a misspelt word
+class Retention:
     """How long jobs of a queue, or of a task, are kept when they are over. None: for ever. 0: forgotten at once.
 
     `completed` also counts for cancelled and skipped ones. `failed` ones are dead letters, and stay unless told
-    otherwise. Of those that ended well, never more than `max_count` are kept, the newest ones.
+    otherwise. Of those that ended well, never more than `max_count` are kept, the newest ones. Raises InvalidOption and
+    UnknownOption.
     """
 
     completed: Seconds | None = WEEK
     failed: Seconds | None = None
     max_count: int | None = None
 
-    def __post_init__(self) -> None:
-        for option in ("completed", "failed"):
-            value = getattr(self, option)
+    @spelled("Retention")
+    def __init__(
+        self, completed: Seconds | None = WEEK, failed: Seconds | None = None, max_count: int | None = None
+    ) -> None:
+        for option, value in (("completed", completed), ("failed", failed)):
             if value is not None:
                 seconds(option, value)
-        count = self.max_count
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
-            raise InvalidOption("max_count", count, "a whole number of jobs, or None")
+            object.__setattr__(self, option, value)
+        if max_count is not None and (
+            isinstance(max_count, bool) or not isinstance(max_count, int) or max_count < 0
+        ):
+            raise InvalidOption("max_count", max_count, "a whole number of jobs, or None")
+        object.__setattr__(self, "max_count", max_count)
 
     @property
     def completed_seconds(self) -> float | None:

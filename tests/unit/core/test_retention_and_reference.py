@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from longshore.core.errors import InvalidOption
+from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.reference import Reference, check_reference
 from longshore.core.retention import Retention
 
@@ -25,6 +25,11 @@ def test_a_retention_of_nothing_keeps_nothing():
 def test_a_retention_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(InvalidOption):
         Retention(**wrong)
+
+
+def test_a_misspelt_word_of_a_retention_is_answered_with_the_nearest():
+    with pytest.raises(UnknownOption, match=r"No option 'complete' of Retention\. Did you mean 'completed'"):
+        Retention(complete=60)
 
 
 def test_a_reference_is_read_from_a_pair_and_from_the_seeds_shape():
