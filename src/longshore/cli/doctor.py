@@ -13,6 +13,7 @@ import msgspec
 from longshore.cli.checks import Machine, examine_machine, examine_settings
 from longshore.cli.failures import FAILED
 from longshore.cli.libraries import outdated_libraries
+from longshore.cli.loops import describe_loop
 from longshore.cli.options import closed_store, given, json_option, run, url_option
 from longshore.cli.tables import print_facts, print_json
 from longshore.core.clock import SystemClock
@@ -30,6 +31,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
     longshore: str
     python: str
+    loop: str
+    """What `longshore worker` runs on here."""
     system: str
     store: str
     schema: str
@@ -50,6 +53,7 @@ def doctor(url: str | None, *, as_json: bool) -> int:
     found = Diagnosis(
         longshore=version("longshore"),
         python=f"{platform.python_implementation()} {platform.python_version()}",
+        loop=describe_loop(),
         system=f"{platform.system()} {platform.release()}, {os.cpu_count()} CPUs",
         store=place,
         schema=schema,

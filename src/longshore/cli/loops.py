@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from importlib import import_module
+from importlib.metadata import version
 from typing import TypeVar
 
 from longshore.cli.failures import Misuse
@@ -34,3 +35,10 @@ def loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
             return None
         raise Misuse('--loop uvloop: it is not installed. pip install "longshore[speed]"') from None
     return made
+
+
+def describe_loop() -> str:
+    """What `auto` comes to here, in words."""
+    if loop_factory("auto") is None:
+        return 'asyncio (uvloop is not installed: pip install "longshore[speed]")'
+    return f"uvloop {version('uvloop')}"

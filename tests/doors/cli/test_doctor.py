@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import msgspec
@@ -138,6 +139,13 @@ def test_json_has_the_same_findings_and_warnings_alone_are_no_failure(call: Call
     found = json.loads(result.stdout)["findings"]
     assert {finding["level"] for finding in found} == {"warning"}
     assert "memory-forgets" in {finding["code"] for finding in found}
+
+
+@pytest.mark.parametrize(("is_there", "said"), [(True, "uvloop \\d"), (False, "asyncio \\(uvloop is not")])
+def test_it_says_which_event_loop_a_worker_runs_on(call: Call, monkeypatch, is_there, said):
+    if not is_there:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert re.search(rf"^loop +{said}", call("doctor", "--url", "memory://").stdout, re.MULTILINE)
 
 
 def test_an_error_is_exit_code_1_and_has_its_remedy(call: Call, nowhere: Path):
