@@ -31,8 +31,9 @@ class BatchedQueue(Generic[T]):
     what fails is tried again as `retry` says, by itself. Nothing is stored but what `persistence` saves: work that must
     not be lost belongs on a queue of the manager.
 
-    It belongs to the event loop that uses it first. `async with` brings back what was saved and drains at the end;
-    without it, the first `enqueue` does the former and `close` the latter. Raises InvalidOption and UnknownOption.
+    It belongs to the event loop that uses it first; in any other, its methods raise UsageError. `async with` brings
+    back what was saved and drains at the end; without it, the first `enqueue` does the former and `close` the latter.
+    Raises InvalidOption and UnknownOption.
     """
 
     @spelled("BatchedQueue")
@@ -100,7 +101,8 @@ class BatchedQueue(Generic[T]):
             else None
         )
         self._opening = asyncio.Lock()
-        self._is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where it is open."""
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ class BatchedQueue(Generic[T]):
         Raises QueueFull where `when_full` is "reject", or "drop_oldest" and all that wait is more urgent; QueueClosed;
         InvalidOption for a priority that there is not; and what a key function of `batch_by` raises.
         """
-        if not self._is_open:
+        if self._loop is not asyncio.get_running_loop():
             await self._open()
         if priority != 0:
             self._options.check_priority(priority)
@@ -149,7 +151,7 @@ class BatchedQueue(Generic[T]):
 
         Raises like `enqueue`, but for QueueFull; what was taken before stays.
         """
-        if not self._is_open:
+        if self._loop is not asyncio.get_running_loop():
             await self._open()
         self._options.check_priority(priority)
         bounded = self._options.max_size is not None or not isinstance(items, Sized)
@@ -209,8 +211,9 @@ class BatchedQueue(Generic[T]):
 
     def resume(self) -> None:
         """Ends the pause."""
+        self._refuse_other_loops()
         self._line.is_paused = False
-        if self._is_open:
+        if self._loop is not None:
             self._line.pump()
 
     async def drain(self, timeout: Seconds | None = None) -> None:  # noqa: ASYNC109 - loses nothing, unlike a cancel
@@ -235,11 +238,12 @@ class BatchedQueue(Generic[T]):
         cancelled, and what is left is saved where there is `persistence`. Again: does nothing."""
         if self._line.is_stopped:
             return
+        self._refuse_other_loops()
         try:
             await self.drain(timeout)
         finally:
             await self._line.stop()
-            if self._keeping is not None and self._is_open:
+            if self._keeping is not None and self._loop is not None:
                 await self._keeping.stop()
                 await self._keeping.save()
 
@@ -253,15 +257,27 @@ class BatchedQueue(Generic[T]):
     async def _open(self) -> None:
         if self._line.is_stopped:
             raise self._options.closed()
+        self._refuse_other_loops()
         async with self._opening:
-            if self._is_open:
+            if self._loop is not None:
                 return
             if self._keeping is not None:
                 for item, priority, failures in await self._keeping.restore():
                     self._line.add(item, priority, failures)
                     self._line.figures.restored += 1
                 await self._keeping.start()
-            self._is_open = True
+            self._loop = asyncio.get_running_loop()
+
+    def _refuse_other_loops(self) -> None:
+        """Its timers and batches live in one loop: items that came from another would wait for ever, or race."""
+        own = self._loop
+        if own is None or own is asyncio.get_running_loop():
+            return
+        ended = ", which has ended with what still waited in it" if own.is_closed() else ""
+        raise UsageError(
+            f"Queue '{self.name}' belongs to the event loop that used it first{ended}. Make one BatchedQueue for each "
+            "loop; from other threads hand items over with asyncio.run_coroutine_threadsafe."
+        )
 
 
 def _collector(options: BatchOptions, batch_by: By[T] | Split[T] | str | None) -> Collects[T]:

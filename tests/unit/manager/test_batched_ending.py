@@ -244,3 +244,24 @@ async def test_who_waits_for_room_is_told_when_the_queue_is_closed():
         await closing
     with pytest.raises(QueueClosed):
         await waiting
+
+
+async def test_another_event_loop_is_refused_and_harms_nothing():
+    """S0.1: its timers and batches are in the loop that used it first."""
+    notes = Notes()
+    queue = queue_of(notes, batch_size=2)
+    await queue.enqueue(1)
+    for use in (lambda: queue.enqueue(2), queue.flush, queue.drain, queue.close):
+        with pytest.raises(
+            UsageError, match=r"'batched' belongs to the event loop that used it first\. Make one"
+        ):
+            await asyncio.to_thread(lambda use=use: asyncio.run(use()))
+    await queue.close()
+    assert notes.batches == [[1]]
+
+
+def test_a_queue_whose_event_loop_has_ended_says_so():
+    queue = queue_of(Notes(), batch_size=2)
+    asyncio.run(queue.enqueue(1))
+    with pytest.raises(UsageError, match="which has ended with what still waited in it"):
+        asyncio.run(queue.enqueue(2))
