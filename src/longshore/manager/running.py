@@ -50,17 +50,22 @@ class Running(Defining):
 
     @spelled("start_workers")
     async def start_workers(self, queues: Lines = None, concurrency: int | None = None) -> None:
-        """Runs jobs in the background of this event loop until `shutdown`; returns at once.
+        """Runs jobs in the background of this event loop until `shutdown`; returns when they have begun.
 
+        A server that is away is waited for, until `shutdown` or a cancel ends that.
         `queues`: those of the tasks, processors and handlers that are known here, unless given. `concurrency`: jobs
         at a time, else the setting. Raises UsageError when there is nothing to serve, or workers run already, and
         UnsafeStore when the store may lose jobs by the way it is set up (the setting `unsafe_store` allows it).
         """
         if self._crew.is_working:
             raise UsageError("Workers run already in this process; `await manager.shutdown()` ends them.")
-        engine = await self._safe_engine()
-        queues = await self._spelt(queues, engine)
-        self._crew.start(hire(self, engine, self._options(queues, concurrency)))
+
+        async def hired() -> Worker:
+            engine = await self._safe_engine()
+            lines = await self._spelt(queues, engine)
+            return hire(self, engine, self._options(lines, concurrency))
+
+        await self._crew.start_once_there(Vigil(self.runtime.clock, self.runtime.random), hired)
 
     @spelled("run_until_empty")
     async def run_until_empty(
