@@ -132,7 +132,12 @@ def check_states(states: frozenset[State]) -> None:
     """
     if not states:
         raise InvalidOption("while_", [], "at least one state")
-    moves = _moves(from_running=bool(states & {State.RUNNING, State.RETRYING}))
+    _check_ways(states, _moves(from_running=False))
+    if states & {State.RUNNING, State.RETRYING}:
+        _check_ways(states, _moves(from_running=True))
+
+
+def _check_ways(states: frozenset[State], moves: dict[State, set[State]]) -> None:
     ahead = {state: _reached(moves, state) for state in ORDER}
     for first in (state for state in ORDER if state in states):
         for gap in (state for state in ORDER if state in ahead[first] and state not in states):
