@@ -36,6 +36,9 @@ NO_OLDER: Older = MappingProxyType({})
 async def admit(runtime: Runtime, jobs: Sequence[NewJob], connection: object | None, planned: Plan) -> Older:
     """Adds the jobs of a plan; see `admit_all`. One whose id the caller has chosen, and that is there already, is its
     own older job."""
+    if not planned.has_rules and planned.job_id is None:
+        await insert(runtime, jobs, connection, planned.durability)
+        return NO_OLDER
     return await admit_all(
         runtime,
         jobs,
@@ -64,7 +67,7 @@ async def admit_all(
     replies = await insert(runtime, jobs, connection, durability)
     if tells_duplicates and Inserted.DUPLICATE in replies:
         return await read_older(runtime, [job.id for job in jobs])
-    if all(reply is Inserted.CREATED or reply is Inserted.DUPLICATE for reply in replies):
+    if replies.count(Inserted.CREATED) + replies.count(Inserted.DUPLICATE) == len(replies):
         return NO_OLDER
     return await _Admission(runtime, connection, durability, choices, jobs).settle(jobs, replies)
 

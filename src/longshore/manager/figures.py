@@ -66,6 +66,12 @@ class QueueMetrics(Figures, frozen=True, kw_only=True):
     lag: float
     """Seconds that the pending job which is next in line has waited."""
     paused: bool
+    max_size: int | None
+    """As this process was told; None: as many as there are."""
+    rejected: int
+    """Jobs that this process could not add, so far, because the queue was full."""
+    dropped: int
+    """Jobs that this process has cancelled, so far, to make room."""
     minutes: int
     """The length of the window."""
 

@@ -102,6 +102,9 @@ class Reports(Part):
             mean_time=run_ms / ended / 1000 if ended else None,
             lag=_lag(counts, self.runtime.clock.now_ms()),
             paused=counts.queue in paused,
+            max_size=self.runtime.options_of(counts.queue).max_size,
+            rejected=self.runtime.rejected[counts.queue],
+            dropped=self.runtime.dropped[counts.queue],
             minutes=minutes,
         )
 

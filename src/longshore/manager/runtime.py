@@ -24,7 +24,7 @@ from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.portal import Portal
 from longshore.manager.settings import Settings
 from longshore.manager.spelling import Spelling
-from longshore.manager.uniqueness import check_unique
+from longshore.manager.uniqueness import check_room, check_unique
 from longshore.worker.middleware import Middleware
 from longshore.worker.registry import Handler, Registry
 
@@ -78,6 +78,7 @@ class Runtime:
         """Tells a queue its options, and its tasks and processor what follows for them. Raises InvalidOption where a
         limit reads what one of its tasks does not have."""
         queue_limits(options)
+        check_room(options)
         turns = options.turns
         for handler, _ in list(self._known.values()):
             if handler.queue == queue:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from longshore.core.errors import InvalidOption
 from longshore.core.rules import Rules
 from longshore.core.signature import Signature
 from longshore.core.unique import Unique
@@ -64,6 +65,14 @@ def unique_clauses(
     if queue.max_size is not None:
         clauses.append(RoomClause(queue.max_size))
     return clauses
+
+
+def check_room(queue: QueueOptions) -> None:
+    """Raises InvalidOption where it is said what becomes of one job more, and not of what number."""
+    if queue.when_full is not None and queue.max_size is None:
+        raise InvalidOption(
+            "when_full", queue.when_full, "max_size= beside it, which says when the queue is full"
+        )
 
 
 def check_unique(name: str, signature: Signature | None, unique: Unique | None) -> None:

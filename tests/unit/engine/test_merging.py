@@ -68,4 +68,9 @@ def test_a_replaced_job_has_nothing_left_of_its_old_self():
     job = new_job(priority=3, max_attempts=4, details=b"{}", tags=("a",), reference="r", correlation_id="c")
     changes = overwriting(job, older_job(State.PENDING), "replace", 100)
     assert (changes.payload, changes.priority, changes.max_attempts) == (b"2", 3, 4)
-    assert (changes.details, changes.tags, changes.reference, changes.correlation_id) == (b"{}", ("a",), "r", "c")
+    assert (changes.details, changes.tags, changes.reference, changes.correlation_id) == (
+        b"{}",
+        ("a",),
+        "r",
+        "c",
+    )
