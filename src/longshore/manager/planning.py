@@ -27,8 +27,16 @@ def plan(runtime: Runtime, queue: str, name: str, words: Mapping[str, Any]) -> P
 
     Raises UnknownOption, InvalidOption, InvalidId, InvalidName, PayloadNotEncodable (metadata).
     """
+    known = runtime.options_of(queue), runtime.registry.find(queue, name), runtime.overrides.version
+    if words:
+        return _plan(runtime, queue, name, {**known[0].defaults, **words})
+    return runtime.plans.get(
+        queue, name, made_of=known, make=lambda: _plan(runtime, queue, name, known[0].defaults)
+    )
+
+
+def _plan(runtime: Runtime, queue: str, name: str, told: Mapping[str, Any]) -> Plan:
     options = runtime.options_of(queue)
-    told = {**options.defaults, **words}
     handler = runtime.registry.find(queue, name)
     signature = None if handler is None else handler.signature
     task = UNTOLD if handler is None else runtime.told(handler)

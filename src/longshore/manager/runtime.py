@@ -14,6 +14,7 @@ from longshore.core.events import Bus
 from longshore.core.payload import encode
 from longshore.core.retention import Retention
 from longshore.core.signature import ResultType, Signature
+from longshore.engine.plan import Plans
 from longshore.engine.policy import MAX_CRASHES, Policy
 from longshore.flow.overrides import Overrides
 from longshore.flow.parking import Parking
@@ -64,6 +65,8 @@ class Runtime:
         self.dropped: Counter[str] = Counter()
         """And those that were cancelled to make room."""
         self.middleware: list[Middleware] = []
+        self.plans: Plans = Plans()
+        """Of jobs that are added by name without options."""
         self.overrides: Overrides = Overrides()
         self.parking: Parking = Parking(clock)
         self._known: dict[tuple[str | None, str, bool], tuple[Handler, TaskOptions]] = {}

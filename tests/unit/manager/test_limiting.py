@@ -159,3 +159,20 @@ def test_a_processor_of_any_data_may_be_limited_by_a_function(manager):
     manager.queue("raw", limit=Concurrency(1, by=lambda data: data[0]))
     rules = planned(manager, "raw", "x", b'["first", 2]')
     assert rules.flow == (FlowKey("concurrency", "first", LimitKind.CONCURRENCY, 1),)
+
+
+def test_a_plan_is_made_anew_when_what_is_known_changes(manager):
+    first = plan(manager.runtime, "q", "t", {})
+    assert plan(manager.runtime, "q", "t", {}) is first
+    assert not first.has_rules
+    manager.queue("q", limit=Concurrency(3))
+    second = plan(manager.runtime, "q", "t", {})
+    assert second.has_rules
+
+    @manager.queue("q").task(name="t", concurrency_key="to")
+    async def send(to: str): ...
+
+    assert flow_of(planned(manager, "q", "t", b'{"to":"x"}')) == [
+        ("concurrency", "", 3, 1),
+        ("key", "x", 1, 1),
+    ]
