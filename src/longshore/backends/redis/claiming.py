@@ -21,7 +21,7 @@ async def claim(caller: Caller, asks: Sequence[ClaimAsk], now_ms: int | None) ->
     if caller.keys.is_cluster:
         replies = await _with_copies(caller, asks, replies, now_ms)
     return [
-        Claimed(claimed_jobs(reply[2:], ask.queue, ask.session), session_lost=bool(reply[0]))
+        Claimed(claimed_jobs(reply[3:], ask.queue, ask.session, reply[2]), session_lost=bool(reply[0]))
         for ask, reply in zip(asks, replies, strict=True)
     ]
 

@@ -15,22 +15,27 @@ from longshore.backends.redis.rows import (
     packed_record,
     packed_words,
 )
+from longshore.backends.redis.ruling import packed_rules
 from longshore.core.durability import Durability
+from longshore.core.ids import JobId
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
+from longshore.core.states import ORDER
 from longshore.store.adopting import search_keys
-from longshore.store.replies import Inserted
+from longshore.store.replies import Conflict, Inserted, Insertion
 
-OUTCOMES = (Inserted.DUPLICATE, Inserted.CREATED)
+OUTCOMES = (Inserted.DUPLICATE, Inserted.CREATED, Inserted.FULL)
 
 
 async def insert(
     caller: Caller, jobs: Sequence[NewJob], durability: Durability | None, now_ms: int | None
-) -> list[Inserted]:
+) -> list[Insertion]:
     """Takes in new jobs: in one step on one server, in one for each queue on a Cluster."""
     await caller.links.check_durability(durability)
+    if any(job.rules is not None for job in jobs):
+        return await _insert_ruled(caller, jobs, durability, now_ms)
     lines = _lines(jobs)
     await caller.registry.add([line.queue for line in lines])
-    outcomes = [Inserted.DUPLICATE] * len(jobs)
+    outcomes: list[Insertion] = [Inserted.DUPLICATE] * len(jobs)
     groups = grouped([line.queue for line in lines], is_cluster=caller.keys.is_cluster)
     parts = [{line: lines[line] for line in map(list(lines).__getitem__, group)} for group in groups]
     calls = [
@@ -57,6 +62,44 @@ def insert_call(caller: Caller, items: Mapping[Line, Sequence[bytes]], now_ms: i
     return caller.prepared("insert", list(items), words, now_ms)
 
 
+async def _insert_ruled(
+    caller: Caller, jobs: Sequence[NewJob], durability: Durability | None, now_ms: int | None
+) -> list[Insertion]:
+    """The same where some have rules: one job after the other."""
+    queues = [job.queue for job in jobs]
+    await caller.registry.add(queues)
+    groups = grouped(queues, is_cluster=caller.keys.is_cluster)
+    calls = []
+    for group in groups:
+        some = [jobs[position] for position in group]
+        calls.append(
+            ruled_call(caller, [(job.queue, item(job), packed_rules(job.rules)) for job in some], now_ms)
+        )
+    outcomes: list[Insertion] = [Inserted.DUPLICATE] * len(jobs)
+    for group, reply in zip(groups, await caller.each(calls, durability=durability), strict=True):
+        for position, told in zip(group, reply, strict=True):
+            outcomes[position] = (
+                Conflict(JobId(told[:16]), ORDER[told[16]]) if isinstance(told, bytes) else OUTCOMES[told]
+            )
+    return outcomes
+
+
+def ruled_call(
+    caller: Caller,
+    items: Iterable[tuple[str, bytes, bytes]],
+    now_ms: int | None,
+    *,
+    are_followers: bool = False,
+) -> Call:
+    """One call for jobs of queues that lie together: queue, item and rules of each."""
+    numbers = Numbers()
+    words: list[Word] = []
+    for queue, each, rules in items:
+        words += (numbers.of(queue) + bytes([are_followers]) + each, rules)
+    names = numbers.names
+    return caller.prepared("insert_ruled", names, [len(names), *names, *words], now_ms)
+
+
 def _lines(jobs: Sequence[NewJob]) -> dict[Line, list[int]]:
     """The positions of jobs, by the lines in which they are to stand; of an id that stands there twice the first."""
     positions: Iterable[int] = range(len(jobs))
@@ -72,20 +115,20 @@ def _lines(jobs: Sequence[NewJob]) -> dict[Line, list[int]]:
     return {Line(*line): found for line, found in lines.items()}
 
 
-async def adopt(caller: Caller, jobs: Sequence[JobRecord]) -> list[Inserted]:
+async def adopt(caller: Caller, jobs: Sequence[JobRecord], now_ms: int | None) -> list[Inserted]:
     """Takes in jobs of another store as they are."""
     queues = [job.queue for job in jobs]
     await caller.registry.add(queues)
     outcomes = [Inserted.DUPLICATE] * len(jobs)
     groups = grouped(queues, is_cluster=caller.keys.is_cluster)
-    calls = [_adopt_call(caller, [jobs[position] for position in group]) for group in groups]
+    calls = [_adopt_call(caller, [jobs[position] for position in group], now_ms) for group in groups]
     for group, reply in zip(groups, await caller.each(calls), strict=True):
         for position, created in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[created]
     return outcomes
 
 
-def _adopt_call(caller: Caller, jobs: Sequence[JobRecord]) -> Call:
+def _adopt_call(caller: Caller, jobs: Sequence[JobRecord], now_ms: int | None) -> Call:
     numbers = Numbers()
     words: list[Word] = []
     for job in jobs:
@@ -97,6 +140,7 @@ def _adopt_call(caller: Caller, jobs: Sequence[JobRecord]) -> Call:
             packed_extras(job),
             packed_lines(job.errors[-ERRORS_KEPT:]),
             packed_lines(job.logs[-LOGS_KEPT:]),
+            packed_rules(job.rules),
         ]
     names = numbers.names
-    return caller.prepared("adopt", names, [len(names), *names, *words], None)
+    return caller.prepared("adopt", names, [len(names), *names, *words], now_ms)

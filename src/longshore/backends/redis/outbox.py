@@ -5,15 +5,14 @@ them where they belong and strikes them off. A process that dies in between leav
 at a time is at a queue's outbox: a follower that was inserted twice might run twice, if it is forgotten in between.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from longshore.backends.redis.calling import Caller
-from longshore.backends.redis.inserting import insert_call
-from longshore.backends.redis.keys import Line
+from longshore.backends.redis.inserting import ruled_call
+from longshore.backends.redis.links import Call
+from longshore.backends.redis.rows import split_item
 
 BATCH = 100
-PRIORITY = 24
-"""Where an item has its priority."""
 LOCK_MS = 20_000
 """Twice the longest call: by then whoever had the outbox has given up."""
 
@@ -35,15 +34,17 @@ async def _empty_some(caller: Caller, queue: str, now_ms: int | None) -> int:
     """Inserts the first followers of an outbox, and says how many there were."""
     [outbox] = caller.keys.of((), ("outbox",), [queue])
     entries = await caller.links.command("LRANGE", outbox, 0, BATCH - 1, key=outbox)
-    items: dict[Line, dict[bytes, bytes]] = {}
+    followers: dict[str, list[tuple[bytes, bytes]]] = {}
     for entry in entries:
         end = 1 + entry[0]
-        item = entry[end:]
-        line = Line(entry[1:end].decode(), item[PRIORITY])
-        items.setdefault(line, {}).setdefault(item[:16], item)
-    await caller.each(
-        [insert_call(caller, {line: list(found.values())}, now_ms) for line, found in items.items()]
-    )
+        followers.setdefault(entry[1:end].decode(), []).append(split_item(entry[end:]))
+    await caller.each([_insert_call(caller, queue, found, now_ms) for queue, found in followers.items()])
     for entry in entries:
         await caller.links.command("LREM", outbox, 1, entry, key=outbox)
     return len(entries)
+
+
+def _insert_call(
+    caller: Caller, queue: str, followers: Sequence[tuple[bytes, bytes]], now_ms: int | None
+) -> Call:
+    return ruled_call(caller, [(queue, item, rules) for rules, item in followers], now_ms, are_followers=True)

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -24,31 +24,41 @@ class _Due(msgspec.Struct):
     times: list[float] = []
     leaving: bool = False
     """Whether followers wait there for their own queues."""
+    next_meter_ms: int | None = None
+    serves: bool = False
+    """Whether a meter there has to serve now."""
 
 
 async def promote(caller: Caller, limit: int, now_ms: int | None) -> Promoted:
     """Up to `limit` jobs, the earliest first. Works in chunks, between which others have their turn."""
     dues = await _sweep_and_look(caller, min(CHUNK, limit), now_ms)
-    promoted: Counter[str] = Counter()
+    count, queues = 0, set[str]()
     while True:
-        shares = _shares(dues, min(CHUNK, limit - promoted.total()))
-        promoted.update(await _promote_shares(caller, shares, dues, now_ms))
-        more = any(due.is_over for due in dues.values())
-        next_dues = [due.next_due_ms for due in dues.values() if due.next_due_ms is not None]
-        if not more or not shares or promoted.total() >= limit:
+        shares = _shares(dues, min(CHUNK, limit - count))
+        asked = shares.total()
+        shares.update({queue: 0 for queue, due in dues.items() if due.serves})
+        promoted, got = await _promote_shares(caller, shares, dues, now_ms)
+        count, queues = count + promoted, queues | got
+        is_over = any(due.is_over for due in dues.values())
+        if not is_over or not asked or count >= limit:
             return Promoted(
-                count=promoted.total(),
-                queues=tuple(sorted(queue for queue, count in promoted.items() if count)),
-                next_due_ms=min(next_dues, default=None),
-                more=more,
+                count=count,
+                queues=tuple(sorted(queues)),
+                next_due_ms=_first(dues.values()),
+                more=is_over or any(due.serves for due in dues.values()),
             )
-        dues = await _look(caller, list(dues), min(CHUNK, limit - promoted.total()), now_ms)
+        dues = await _look(caller, list(dues), min(CHUNK, limit - count), now_ms)
 
 
-async def sweep_minutes(caller: Caller, now_ms: int | None) -> None:
-    """Drops the history that is older than a day."""
+async def sweep_history(caller: Caller, now_ms: int | None) -> None:
+    """Drops the history that is older than a day, and meters that nobody uses."""
     names = await caller.registry.names()
     await caller.each([caller.prepared("sweep_minutes", [queue], [], now_ms) for queue in names])
+    cursors = dict.fromkeys(names, b"0")
+    while cursors:
+        calls = [caller.prepared("sweep_meters", [queue], [at], now_ms) for queue, at in cursors.items()]
+        replies = zip(cursors, await caller.each(calls), strict=True)
+        cursors = {queue: cursor for queue, cursor in replies if cursor != b"0"}
 
 
 async def _sweep_and_look(caller: Caller, limit: int, now_ms: int | None) -> dict[str, _Due]:
@@ -92,8 +102,15 @@ async def _look(caller: Caller, queues: Sequence[str], limit: int, now_ms: int |
 
 
 def _read(reply: list[bytes]) -> _Due:
-    next_due, is_over, leaving, *times = reply
-    return _Due(_time(next_due), bool(is_over), [float(time) for time in times], bool(leaving))
+    next_due, is_over, leaving, next_meter, serves, *times = reply
+    return _Due(
+        _time(next_due),
+        bool(is_over),
+        [float(time) for time in times],
+        bool(leaving),
+        _time(next_meter),
+        bool(serves),
+    )
 
 
 def _shares(dues: dict[str, _Due], limit: int) -> Counter[str]:
@@ -104,14 +121,25 @@ def _shares(dues: dict[str, _Due], limit: int) -> Counter[str]:
 
 async def _promote_shares(
     caller: Caller, shares: Counter[str], dues: dict[str, _Due], now_ms: int | None
-) -> dict[str, int]:
-    """Makes them pending; `dues` then says what is left."""
+) -> tuple[int, set[str]]:
+    """Makes them pending, and lets meters serve; `dues` then says what is left. How many were due, and which queues
+    got pending jobs."""
     calls = [caller.prepared("promote", [queue], [queue, count], now_ms) for queue, count in shares.items()]
-    counts = {}
-    for queue, (count, next_due, is_over) in zip(shares, await caller.each(calls), strict=True):
-        counts[queue] = count
-        dues[queue] = _Due(_time(next_due), bool(is_over))
-    return counts
+    total, queues = 0, set()
+    for queue, reply in zip(shares, await caller.each(calls), strict=True):
+        count, is_more, next_due, is_over, next_meter, serves = reply
+        total += count
+        if is_more:
+            queues.add(queue)
+        dues[queue] = _Due(
+            _time(next_due), bool(is_over), next_meter_ms=_time(next_meter), serves=bool(serves)
+        )
+    return total, queues
+
+
+def _first(dues: Iterable[_Due]) -> int | None:
+    times = [time for due in dues for time in (due.next_due_ms, due.next_meter_ms) if time is not None]
+    return min(times, default=None)
 
 
 def _time(text: bytes) -> int | None:

@@ -8,6 +8,7 @@ not have: that is what keeps a waiting job under 400 bytes.
 import struct
 from collections.abc import Iterable, Sequence
 
+from longshore.backends.redis.ruling import kept_rules, packed_rules, read_rules
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import ORDER, State
@@ -55,6 +56,18 @@ def item(job: NewJob) -> bytes:
     return b"".join((head, name, details or b"", words, job.payload))
 
 
+def ruled_item(job: NewJob) -> bytes:
+    """The same with the job's rules in front."""
+    rules = packed_rules(job.rules)
+    return _LENGTH.pack(len(rules)) + rules + item(job)
+
+
+def split_item(packed: bytes) -> tuple[bytes, bytes]:
+    """The rules, empty for none, and the item."""
+    (length,) = _LENGTH.unpack_from(packed)
+    return packed[4 : 4 + length], packed[4 + length :]
+
+
 def packed_words(reference: str | None, correlation_id: str | None, tags: Iterable[str]) -> bytes:
     """The search keys; tags each between line feeds, so that none is found inside another."""
     texts = [None if text is None else text.encode() for text in (reference, correlation_id)]
@@ -68,8 +81,11 @@ def joined_tags(tags: Iterable[str]) -> bytes:
     return f"\n{text}\n".encode() if text else b""
 
 
-def claimed_jobs(blobs: Iterable[bytes], queue: str, session: str) -> list[JobRecord]:
-    """What `claim` answered. 2 µs a job, half of them for the record."""
+def claimed_jobs(
+    blobs: Iterable[bytes], queue: str, session: str, ruled: Sequence[int | bytes] = ()
+) -> list[JobRecord]:
+    """What `claim` answered; `ruled` are positions and rules of jobs that have some. 2 µs a job, half of them for the
+    record."""
     jobs = []
     unpack, running = _CLAIMED.unpack_from, State.RUNNING
     names: dict[bytes, str] = {}
@@ -114,12 +130,14 @@ def claimed_jobs(blobs: Iterable[bytes], queue: str, session: str) -> list[JobRe
                 details=details,
             )
         )
+    for number, rules in zip(ruled[::2], ruled[1::2], strict=True):
+        jobs[int(number)].rules = read_rules(bytes(rules))
     return jobs
 
 
 def scanned_job(queue: str, row: Sequence[bytes]) -> JobRecord:
-    """What `scan` answered about a job: id, body, record, due time, extras; errors and logs are not read."""
-    job_id, body, record, due, extras = row[:5]
+    """What `scan` answered about a job: id, body, record, due time, extras, rules; errors and logs are not read."""
+    job_id, body, record, due, extras, kept = row[:6]
     created_ms, place, priority, max_attempts, name_length, details_length, words_length = _BODY.unpack_from(
         body
     )
@@ -146,6 +164,8 @@ def scanned_job(queue: str, row: Sequence[bytes]) -> JobRecord:
         _read_record(job, record)
     if extras:
         _read_extras(job, extras)
+    if kept:
+        job.rules, job.held_by = kept_rules(kept)
     return job
 
 

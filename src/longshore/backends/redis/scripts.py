@@ -3,6 +3,9 @@
 A script's header says which keys it wants (`-- keys: shared | of each queue`) and which parts it begins with
 (`-- include: …`). From the first are made both the list of keys that is sent and the tables `shared` and
 `queue_keys(number)` by which the script calls them, so the two cannot disagree.
+
+Parts that only jobs with rules need come `-- on demand: …`: each function of a script costs 0.1 µs in every call, and
+these are made only in a call that asks for `ruling()`.
 """
 
 import re
@@ -13,12 +16,29 @@ from importlib.resources import files
 from longshore.backends.redis.keys import HOME, READY, Keys, Line
 from longshore.backends.redis.script import Script
 
-_HEADER = re.compile(r"^-- (keys|include):(.*)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (keys|include|on demand):(.*)$", re.MULTILINE)
 NOT_REPEATABLE = frozenset({"claim"})
 """A claim whose reply got lost is undone by its session's lease; all others may be sent again."""
 
-ADDING = frozenset({"insert", "adopt"})
+ADDING = frozenset({"insert", "insert_ruled", "adopt"})
 """Not done while the server's memory is nearly full."""
+
+
+_DECLARED = "local ruling, has_rules"
+_ON_DEMAND = """
+local rules
+local function load_rules()
+PARTS
+end
+has_rules = function() return rules ~= nil end
+ruling = function()
+  if not rules then
+    rules = {}
+    load_rules()
+  end
+  return rules
+end
+"""
 
 
 class Verb:
@@ -30,6 +50,9 @@ class Verb:
         shared, _, own = headers["keys"].partition("|")
         self._shared, self._own = tuple(shared.split()), tuple(own.split())
         parts = [_read(f"parts/{part}.lua") for part in headers.get("include", "").split()]
+        if demanded := headers.get("on demand"):
+            whole_demanded = "".join(_read(f"parts/{part}.lua") for part in demanded.split())
+            parts = [_DECLARED, *parts, _ON_DEMAND.replace("PARTS", whole_demanded)]
         whole = "\n".join([_tables(self._shared, self._own), *parts, text])
         self.script = Script(name, whole, is_repeatable=name not in NOT_REPEATABLE, is_adding=name in ADDING)
 

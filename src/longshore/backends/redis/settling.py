@@ -5,17 +5,17 @@ from collections.abc import Iterable, Sequence
 
 from longshore.backends.redis.calling import Caller
 from longshore.backends.redis.grouping import Numbers, grouped
-from longshore.backends.redis.links import Call
+from longshore.backends.redis.links import Call, Reply
 from longshore.backends.redis.outbox import empty_outboxes
-from longshore.backends.redis.rows import item
+from longshore.backends.redis.rows import ruled_item
 from longshore.backends.redis.sessions import end
 from longshore.core.job import NewJob
 from longshore.core.states import CODES
 from longshore.store.commands import Settlement
 from longshore.store.replies import Settled
 
-OUTCOMES = (Settled.STALE, Settled.APPLIED, Settled.APPLIED)
-ENDED_SESSION = 2
+OUTCOMES = (Settled.STALE, Settled.APPLIED, Settled.APPLIED, Settled.STALE)
+ENDED_SESSION, NEEDS_RULES = 2, 3
 ELSEWHERE = (65535).to_bytes(2, "little")
 IF_LOST, KEEP, RESULT, ERROR, TEXT, AT_TIME = 1, 2, 4, 8, 16, 32
 _HEAD = struct.Struct("<16sIBBBdHBIII")
@@ -26,9 +26,8 @@ async def settle(caller: Caller, settlements: Sequence[Settlement], now_ms: int 
     await _register_followers(caller, settlements)
     outcomes = [Settled.STALE] * len(settlements)
     groups = grouped([each.queue for each in settlements], is_cluster=caller.keys.is_cluster)
-    calls = [settle_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
     over: set[str] = set()
-    for group, reply in zip(groups, await caller.each(calls), strict=True):
+    for group, reply in await _replies(caller, settlements, groups, now_ms):
         for position, applied in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[applied]
             if applied == ENDED_SESSION:
@@ -36,6 +35,26 @@ async def settle(caller: Caller, settlements: Sequence[Settlement], now_ms: int 
     if caller.keys.is_cluster:
         await _tell_other_slots(caller, settlements, over, now_ms)
     return outcomes
+
+
+async def _replies(
+    caller: Caller, settlements: Sequence[Settlement], groups: Sequence[Sequence[int]], now_ms: int | None
+) -> list[tuple[Sequence[int], Reply]]:
+    """What the script answered about each group, and again about those whose rules nobody has told it."""
+    calls = [settle_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
+    replies = list(zip(groups, await caller.each(calls), strict=True))
+    again = [
+        [position for position, applied in zip(group, reply, strict=True) if applied == NEEDS_RULES]
+        for group, reply in replies
+    ]
+    again = [group for group in again if group]
+    if again:
+        calls = [
+            settle_call(caller, [settlements[position] for position in group], now_ms, has_rules=True)
+            for group in again
+        ]
+        replies += zip(again, await caller.each(calls), strict=True)
+    return replies
 
 
 async def _tell_other_slots(
@@ -54,22 +73,30 @@ async def _register_followers(caller: Caller, settlements: Sequence[Settlement])
         await caller.registry.add(queues)
 
 
-def settle_call(caller: Caller, settlements: Sequence[Settlement], now_ms: int | None) -> Call:
-    """One call for settlements that lie together."""
+def settle_call(
+    caller: Caller, settlements: Sequence[Settlement], now_ms: int | None, *, has_rules: bool = False
+) -> Call:
+    """One call for settlements that lie together; of another script where rules play a part, which need more keys."""
     numbers = Numbers()
     words: list[bytes] = []
     for settlement in settlements:
         words.append(numbers.of(settlement.queue) + packed(settlement))
         words += [_packed_follower(caller, numbers, job, settlement.queue) for job in settlement.follow]
     names = numbers.names
-    return caller.prepared("settle", names, [len(names), *names, *words], now_ms)
+    has_rules = has_rules or any(map(_has_rules, settlements))
+    verb = "settle_ruled" if has_rules else "settle"
+    return caller.prepared(verb, names, [len(names), *names, *words], now_ms)
 
 
 def _packed_follower(caller: Caller, numbers: Numbers, job: NewJob, queue: str) -> bytes:
     if caller.keys.is_cluster and job.queue != queue:
         name = job.queue.encode()
-        return ELSEWHERE + bytes([len(name)]) + name + item(job)
-    return numbers.of(job.queue) + item(job)
+        return ELSEWHERE + bytes([len(name)]) + name + ruled_item(job)
+    return numbers.of(job.queue) + ruled_item(job)
+
+
+def _has_rules(settlement: Settlement) -> bool:
+    return settlement.rules is not None or any(job.rules is not None for job in settlement.follow)
 
 
 def packed(settlement: Settlement) -> bytes:

@@ -7,6 +7,7 @@ from longshore.backends.redis import (
     counting,
     editing,
     inserting,
+    metering,
     promoting,
     records,
     searching,
@@ -24,13 +25,25 @@ from longshore.core.durability import Durability
 from longshore.core.errors import StoreUnavailable
 from longshore.core.job import JobRecord, NewJob
 from longshore.store.adopting import check_adoptable
-from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.commands import (
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
 from longshore.store.replies import (
     Changed,
     Claimed,
     Extended,
     Finding,
     Inserted,
+    Insertion,
+    MeterReading,
     Migration,
     Page,
     Promoted,
@@ -99,19 +112,14 @@ class RedisStore:
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
-    ) -> list[Inserted]:
+    ) -> list[Insertion]:
         """See `Store.insert`."""
         return await inserting.insert(self._opened(), jobs, durability, now_ms) if jobs else []
 
-    async def adopt(
-        self,
-        jobs: Sequence[JobRecord],
-        *,
-        now_ms: int | None = None,  # noqa: ARG002 - for limits, which this store does not keep yet
-    ) -> list[Inserted]:
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
-        return await inserting.adopt(self._opened(), jobs) if jobs else []
+        return await inserting.adopt(self._opened(), jobs, now_ms) if jobs else []
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""
@@ -136,7 +144,7 @@ class RedisStore:
         now = self._clock.now_ms() if now_ms is None else now_ms
         if now >= self._next_sweep_ms:
             self._next_sweep_ms = now + HOUR_MS
-            await promoting.sweep_minutes(caller, now_ms)
+            await promoting.sweep_history(caller, now_ms)
         return promoted
 
     async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
@@ -150,6 +158,14 @@ class RedisStore:
         if queues is not None and not queues:
             return []
         return await counting.count(self._opened(), queues, minutes, now_ms)
+
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """See `Store.gauge`."""
+        return await metering.gauge(self._opened(), asks, now_ms) if asks else []
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """See `Store.tune`."""
+        return await metering.tune(self._opened(), tunes, now_ms) if tunes else []
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `Store.put`."""

@@ -1,23 +1,28 @@
 -- verb: adopt
--- keys: | jobs states ids due back finished failed extras errors logs counts minutes ready
--- arguments: now, channel, number of queues, their names, then for each job five: number of its queue 2 · id 16 · body
---   (created, place and all), record, extras, errors, logs
+-- keys: | jobs states ids due back finished failed extras errors logs counts minutes rules meters meter_times waiters marks ready
+-- arguments: now, channel, number of queues, their names, then for each job six: number of its queue 2 · id 16 · body
+--   (created, place and all), record, extras, errors, logs, rules
 -- reply: for each job 1 (created) or 0 (a duplicate)
 -- include: time layout records calls queues lives
+-- on demand: meters ledgers turns flow serving taking
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}
 for n = 1, size do queues[n] = open_queue(n - 1, ARGV[3 + n]) end
 
-local function take_in(q, id, body, record)
+local function take_in(q, id, body, record, packed)
   local row = read_record(record)
-  move(q, nil, row.state)
-  if row.state == PENDING then
+  if packed ~= '' then
+    ruling().adopt(q, id, row, packed)
+  elseif row.state == PENDING or row.state == HELD then
+    row.state = PENDING
     row.place = next_place(q)
     join_tail(q, id, row.priority, row.place)
-  elseif row.state < FIRST_TERMINAL then
+  end
+  move(q, nil, row.state)
+  if row.state == SCHEDULED or row.state == RETRYING then
     wait_until(q, id, row.run_ms)
-  else
+  elseif row.state >= FIRST_TERMINAL then
     append(row.state == FAILED and q.buried or q.ended, row.finished, id)
     q.has_ended = true
   end
@@ -26,7 +31,7 @@ local function take_in(q, id, body, record)
   redis.call('ZADD', q.ids, 0, id)
 end
 
-for i = 4 + size, #ARGV, 5 do
+for i = 4 + size, #ARGV, 6 do
   local q = queues[unpack_bytes('<I2', ARGV[i]) + 1]
   local id, body = sub(ARGV[i], 3, 18), sub(ARGV[i], 19)
   q.known = q.known or {}
@@ -34,12 +39,15 @@ for i = 4 + size, #ARGV, 5 do
     replies[#replies + 1] = 0
   else
     q.known[id] = true
-    take_in(q, id, body, ARGV[i + 1])
+    take_in(q, id, body, ARGV[i + 1], ARGV[i + 5])
     for k, key in ipairs({ q.extras, q.errors, q.logs }) do
       if ARGV[i + 1 + k] ~= '' then redis.call('HSET', key, id, ARGV[i + 1 + k]) end
     end
     replies[#replies + 1] = 1
   end
 end
-for _, q in ipairs(queues) do close_queue(q) end
+for _, q in ipairs(queues) do
+  if has_rules() then ruling().serve(q) end
+  close_queue(q)
+end
 return replies

@@ -1,8 +1,9 @@
 -- verb: change
--- keys: sessions cancels | jobs states running ids due back finished failed extras errors logs counts minutes ready
+-- keys: sessions cancels | jobs states running ids due back finished failed extras errors logs counts minutes rules meters meter_times waiters marks ready
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each
 -- include: time layout records sessions calls queues lives notes matching
+-- on demand: meters ledgers turns flow serving
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
 local LOGS_KEPT = 200
@@ -20,9 +21,22 @@ end
 
 -- Takes a job that waits out of where it waits. Gives its body, to be written if it stood in a line.
 local function leave(id, row, body)
-  if row.state == PENDING then return leave_line(q, id, row, body) end
+  if has(row.flags, RULED) then
+    ruling().leave(q, id, row)
+  elseif row.state == PENDING then
+    return leave_line(q, id, row, body)
+  end
   if row.state == SCHEDULED or row.state == RETRYING then redis.call('ZREM', q.due, id) end
   return body
+end
+
+-- At the tail; or held, for want of room.
+local function become_pending(id, row)
+  if has(row.flags, RULED) then
+    ruling().admit(q, id, row, ruling().job(q, id))
+  else
+    line_up(q, id, row)
+  end
 end
 
 local edits = {}
@@ -44,7 +58,6 @@ end
 edits[RETRY] = function(id, _, row)
   local state = row.state
   if state ~= FAILED and state ~= CANCELLED and state ~= RETRYING and state ~= SCHEDULED then return nil end
-  move(q, state, PENDING)
   if state >= FIRST_TERMINAL then
     append(q.not_ended, id)
     row.failures, row.crashes, row.result, row.flags = 0, 0, '', without(row.flags, RESULT)
@@ -52,7 +65,8 @@ edits[RETRY] = function(id, _, row)
     append(q.due_dropped, id)
   end
   row.updated = now
-  line_up(q, id, row)
+  become_pending(id, row)
+  move(q, state, row.state)
   keep(q, id, row)
   return 'changed'
 end
@@ -62,6 +76,7 @@ edits[DELETE] = function(id, body, row)
   leave(id, row, body)
   if row.state >= FIRST_TERMINAL then append(q.not_ended, id) end
   move(q, row.state, nil)
+  if has(row.flags, RULED) then ruling().forget(q, id) end
   forget(q, id, row.flags)
   return 'changed'
 end
@@ -105,12 +120,14 @@ edits[UPDATE] = function(id, body, row, changes, is_new)
   local new_body = changed_body(body, changes)
   local priority = priority_of(new_body)
   row.updated = now
-  if is_later or (run_ms and not was_pending) then
-    local waiting = row.state == RETRYING and RETRYING or SCHEDULED
+  if is_later or (run_ms and not was_pending and row.state ~= HELD) then
+    local before, waiting = row.state, row.state == RETRYING and RETRYING or SCHEDULED
     new_body = leave(id, row, new_body)
     row.priority = priority
-    move(q, row.state, is_later and waiting or PENDING)
-    if is_later then wait(q, id, row, waiting, run_ms) else line_up(q, id, row) end
+    if is_later then wait(q, id, row, waiting, run_ms) else become_pending(id, row) end
+    move(q, before, row.state)
+  elseif has(row.flags, RULED) then
+    if priority ~= row.priority then ruling().reorder(q, id, row, priority) end
   elseif was_pending and (is_new or priority ~= row.priority) then -- a new job gets a record, and so another entry
     new_body = leave(id, row, new_body)
     row.priority = priority
@@ -180,6 +197,11 @@ for i = 4, #ARGV do
   q = open_queue(0, ARGV[3])
   local edit = cmsgpack.unpack(ARGV[i])
   replies[#replies + 1] = edit.kind == NOTE and note(edit) or edit_named(edit)
+  close_queue(q)
+end
+if has_rules() then
+  q = open_queue(0, ARGV[3])
+  ruling().serve(q)
   close_queue(q)
 end
 return replies

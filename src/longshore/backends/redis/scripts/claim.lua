@@ -1,8 +1,10 @@
 -- verb: claim
--- keys: sessions held records | jobs states running back counts ready
+-- keys: sessions held records | jobs states running back counts rules meters meter_times ready
 -- arguments: now, channel, queue, session, how many, id of the one job that is wanted (or empty)
--- reply: 1 if the session is over; 1 if there is more but the look was long; then for each job: id 16 · counters 16 · body
+-- reply: 1 if the session is over; 1 if there is more but the look was long; number and rules of each job that has some;
+--   then for each job: id 16 · counters 16 · body
 -- include: time layout records sessions calls room
+-- on demand: meters ledgers turns flow serving
 
 local queue, session, wanted, only = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local q = queue_keys(0)
@@ -10,7 +12,8 @@ local LONGEST_LOOK = 20000
 local FIRST_CLAIM = pack('<I4I4I4I4', 1, 0, 0, 0)
 local started = pack('<d', now)
 local times = started .. NEVER .. started .. NEVER .. char(#session) .. session
-local reply, running, moved = { 0, 0 }, {}, {}
+local reply, running, moved, ruled, numbers = { 0, 0, {} }, {}, {}, {}, {}
+q.name = queue
 
 -- Makes a new job running: 2 µs, of which 1.3 are commands.
 local function take_new(id, body, priority_and_counters, place)
@@ -26,6 +29,10 @@ local function take(id, body, record)
     .. sub(record, 21, 26) .. times .. result)
   append(moved, id)
   append(reply, id .. counters .. body)
+  if flags >= RULED then
+    append(ruled, id)
+    append(numbers, #reply - 4)
+  end
 end
 
 -- Takes those that still stand at their places.
@@ -57,6 +64,14 @@ end
 
 local LINE = 2 ^ 44 -- scores of `back`: priority * LINE + place
 
+-- Those with a fair key come behind all others of their priority (see `turns.lua`).
+local function add_turns(entries, priority, count)
+  local turns = redis.call('ZRANGEBYSCORE', q.back, -1 - priority, -1 - priority, 'LIMIT', 0, count)
+  if #turns == 0 then return end
+  for _, turn in ipairs(turns) do append(entries, sub(turn, 14) .. NOWHERE .. HAS_RECORD) end
+  call_with('ZREM', q.back, turns)
+end
+
 -- The next entries of a line, those that came back to an old place among them, which have NOWHERE for a place here;
 -- takes them out.
 local function next_entries(priority, count, has_back)
@@ -77,6 +92,7 @@ local function next_entries(priority, count, has_back)
   end
   if i > 1 then redis.call('LTRIM', q[priority], i - 1, -1) end
   for n = 1, k - 1, 2 do redis.call('ZREM', q.back, back[n]) end
+  if #entries < count then add_turns(entries, priority, count - #entries) end
   return entries
 end
 
@@ -85,12 +101,12 @@ local function take_next()
   local has_back = redis.call('ZCARD', q.back) > 0
   for priority = 0, 9 do
     repeat
-      local want = math.min(wanted - (#reply - 2), 1000)
+      local want = math.min(wanted - (#reply - 3), 1000)
       if want <= 0 then return end
       local entries = next_entries(priority, want, has_back)
       if #entries > 0 then take_entries(entries, priority) end
       looked = looked + #entries
-      if looked > LONGEST_LOOK and #reply == 2 then
+      if looked > LONGEST_LOOK and #reply == 3 then
         reply[2] = 1
         return
       end
@@ -104,7 +120,11 @@ local function take_only(id)
   if not body or redis.call('HEXISTS', q.running, id) == 1 then return end
   if record then
     if byte(record, 1) ~= PENDING then return end
-    if has(byte(record, 2), BACK) then redis.call('ZREM', q.back, id) end
+    if has(byte(record, 2), RULED) then
+      ruling().leave_line(q, id, record)
+    elseif has(byte(record, 2), BACK) then
+      redis.call('ZREM', q.back, id)
+    end
   elseif place_of(body) == NOWHERE then
     return
   end
@@ -116,7 +136,16 @@ local function take_only(id)
   redis.call('HSET', q.jobs, id, with_place(body, NOWHERE))
 end
 
-if not is_live(session) then return { 1, 0 } end
+-- Tells the rules of jobs, and spends what they had reserved of rates.
+local function charge()
+  for i, bytes in ipairs(read_each('HMGET', q.rules, ruled)) do
+    append(reply[3], numbers[i], sub(bytes, 9))
+    if byte(bytes, 9) == 1 then ruling().start(q, bytes) end
+  end
+  if has_rules() then ruling().write(q) end
+end
+
+if not is_live(session) then return { 1, 0, {} } end
 if wanted < 1 or tonumber(redis.call('HGET', q.counts, PENDING) or 0) < 1 then return reply end
 write_even_if_full(q.running)
 if only ~= '' then
@@ -124,12 +153,13 @@ if only ~= '' then
 elseif not is_record_live('pause\0' .. queue) then
   take_next()
 end
-local count = #reply - 2
+local count = #reply - 3
 if count > 0 then
   redis.call('HINCRBY', shared.held, session, count) -- first: whoever looks for lost jobs looks here
   call_with('HSET', q.running, running)
   if #moved > 0 then call_with('HDEL', q.states, moved) end
   redis.call('HINCRBY', q.counts, PENDING, -count)
   redis.call('HINCRBY', q.counts, RUNNING, count)
+  if #ruled > 0 then charge() end
 end
 return reply

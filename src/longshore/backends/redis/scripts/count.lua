@@ -35,12 +35,19 @@ local function head_of_back(priority)
   return (unpack_bytes('<d', redis.call('HGET', q.jobs, found[1]))), tonumber(found[2]) - lowest
 end
 
+-- Those with a fair key come behind (see `turns.lua`).
+local function head_of_turns(priority)
+  local turn = redis.call('ZRANGEBYSCORE', q.back, -1 - priority, -1 - priority, 'LIMIT', 0, 1)[1]
+  return turn and unpack_bytes('<d', redis.call('HGET', q.jobs, sub(turn, 14)))
+end
+
 local function oldest_pending()
   local oldest
   for priority = 0, 9 do
     local made, place = head(priority)
     local made_back, place_back = head_of_back(priority)
     if made_back and (not made or place_back < place) then made = made_back end
+    if not made then made = head_of_turns(priority) end
     if made and (not oldest or made < oldest) then oldest = made end
   end
   return oldest or ''

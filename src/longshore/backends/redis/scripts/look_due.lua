@@ -1,5 +1,5 @@
 -- verb: promote, before it: how much of a queue is due
--- keys: | due outbox
+-- keys: | due outbox meter_times
 -- arguments: now, channel, limit
 -- reply: as `due.lua` says
 -- include: time due

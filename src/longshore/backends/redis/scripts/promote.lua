@@ -1,8 +1,10 @@
 -- verb: promote
--- keys: | jobs states due back finished failed counts minutes ids ready
+-- keys: | jobs states due back finished failed counts minutes ids rules meters meter_times waiters marks ready
 -- arguments: now, channel, queue, limit
--- reply: how many became pending; when the next job is due ('' for none); 1 if that is over already
+-- reply: how many were due; 1 if more are pending than before; when the next job is due ('' for none); 1 if that is over
+--   already; the same of the next meter
 -- include: time layout records calls queues lives
+-- on demand: meters ledgers turns flow serving
 
 local q = open_queue(0, ARGV[3])
 local limit = tonumber(ARGV[4])
@@ -16,16 +18,30 @@ local function promote(first, last)
     local body, record = bodies[i - first + 1], records[i - first + 1]
     if body then
       local row = record and read_record(record) or new_row(body)
-      move(q, row.state, PENDING)
+      local state = row.state
       row.updated = now
-      line_up(q, ids[i], row)
+      if has(row.flags, RULED) then
+        ruling().admit(q, ids[i], row, ruling().job(q, ids[i]))
+      else
+        line_up(q, ids[i], row)
+      end
+      move(q, state, row.state)
       keep(q, ids[i], row)
     end
   end
 end
 
+local function serve()
+  if redis.call('ZCARD', q.meter_times) > 0 then ruling().touch_due(q) end
+  if has_rules() then ruling().serve(q) end
+end
+
 for first = 1, #ids, CHUNK do promote(first, math.min(first + CHUNK - 1, #ids)) end
 q.due_dropped = ids
+serve()
+local is_more = (q.moves[PENDING] or 0) > 0
 close_queue(q)
 local next_due = redis.call('ZRANGE', q.due, 0, 0, 'WITHSCORES')[2]
-return { #ids, next_due or '', (next_due and tonumber(next_due) <= now) and 1 or 0 }
+local next_meter = redis.call('ZRANGE', q.meter_times, 0, 0, 'WITHSCORES')[2]
+local function is_over(time) return time and tonumber(time) <= now and 1 or 0 end
+return { #ids, is_more and 1 or 0, next_due or '', is_over(next_due), next_meter or '', is_over(next_meter) }

@@ -1,9 +1,10 @@
 -- verb: scan
--- keys: sessions held | jobs states running ids due finished failed extras errors logs counts
+-- keys: sessions held | jobs states running ids due finished failed extras errors logs counts rules
 -- arguments: now, channel, query (a map; see `queries.py`)
 -- reply: 1 if this was all; the key of the last job looked at: its id, and for the order FINISHED its end before that;
 --   how many of `spare` are left; then for each job found, as many as the limit: id, body, record ('' of a new job),
---   time when it is due ('' for none), extras, and if `full` errors and logs
+--   time when it is due ('' for none), extras, what is kept of its
+--   rules ('' of one without), and if `full` errors and logs
 -- include: time layout records sessions matching notes
 
 local q = queue_keys(0)
@@ -190,6 +191,7 @@ local function answer(id, body, record)
   reply[#reply + 1] = record or ''
   reply[#reply + 1] = due
   reply[#reply + 1] = has(flags, EXTRAS) and redis.call('HGET', q.extras, id) or ''
+  reply[#reply + 1] = has(flags, RULED) and redis.call('HGET', q.rules, id) or ''
   if query.full then
     reply[#reply + 1] = has(flags, ERRORS) and redis.call('HGET', q.errors, id) or ''
     reply[#reply + 1] = has(flags, LOGS) and redis.call('HGET', q.logs, id) or ''

@@ -1,5 +1,5 @@
 -- verb: promote, its sweep: drops records that are over, and sessions that are over and hold no job
--- keys: sessions held records record_names mortal queues | due outbox
+-- keys: sessions held records record_names mortal queues | due outbox meter_times
 -- arguments: now, channel, limit, number of queues, then sessions that hold jobs elsewhere
 -- reply: the names of all queues; sessions that hold jobs here; sessions of which only ENDED is left; then for each queue
 --   what `due.lua` says

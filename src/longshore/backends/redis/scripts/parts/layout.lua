@@ -4,11 +4,11 @@
 local sub, byte, char = string.sub, string.byte, string.char
 local pack, unpack_bytes = struct.pack, struct.unpack
 
-local SCHEDULED, PENDING, RUNNING, RETRYING, COMPLETED, FAILED, CANCELLED = 1, 3, 4, 5, 6, 7, 8
+local SCHEDULED, HELD, PENDING, RUNNING, RETRYING, COMPLETED, FAILED, CANCELLED = 1, 2, 3, 4, 5, 6, 7, 8
 local FIRST_TERMINAL = 6
 local UNSETTLED = 255
 local FAILURE, CRASH, RELEASE = 1, 2, 3
-local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS = 1, 2, 4, 8, 16, 32 -- flags
+local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS, RULED = 1, 2, 4, 8, 16, 32, 64 -- flags
 local HAS_RECORD = 'r'
 local NOWHERE = '\0\0\0\0\0\0'
 local NEVER = pack('<d', 0)

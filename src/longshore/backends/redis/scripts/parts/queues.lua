@@ -1,11 +1,15 @@
 -- part: a queue whose jobs this call touches: what is to be written, gathered, and written in a few commands at its end.
 
+local function renew_queue(q)
+  q.gone, q.bodies, q.index, q.written, q.unwritten = {}, {}, {}, {}, {}
+  q.due_added, q.due_dropped, q.ended, q.buried, q.not_ended = {}, {}, {}, {}, {}
+  q.lines, q.put_back, q.taken_back = {}, {}, {}
+end
+
 local function open_queue(number, name)
   local q = queue_keys(number)
   q.name, q.moves, q.tally = name, {}, {}
-  q.gone, q.bodies, q.written, q.unwritten = {}, {}, {}, {}
-  q.due_added, q.due_dropped, q.ended, q.buried, q.not_ended = {}, {}, {}, {}, {}
-  q.lines, q.put_back, q.taken_back = {}, {}, {}
+  renew_queue(q)
   return q
 end
 
@@ -24,14 +28,14 @@ local function next_place(q)
   return place_bytes(redis.call('HINCRBY', q.counts, 'place', 1))
 end
 
--- Lets a job that is pending now stand at the tail of its line.
-local function join_tail(q, id, priority, place)
+-- Lets a job that is pending now stand at the tail of its line; a new one has no record.
+local function join_tail(q, id, priority, place, is_new)
   local line = q.lines[priority]
   if not line then
     line = {}
     q.lines[priority] = line
   end
-  line[#line + 1] = id .. place .. HAS_RECORD
+  line[#line + 1] = is_new and id .. place or id .. place .. HAS_RECORD
   q.has_new = true
 end
 
@@ -74,10 +78,11 @@ local function write_lines(q)
   q.lines = {}
 end
 
-local function close_queue(q)
+local function write_queue(q)
   write_gone(q)
   if #q.unwritten > 0 then call_with('HDEL', q.states, q.unwritten) end
   if #q.bodies > 0 then call_with('HSET', q.jobs, q.bodies) end
+  if #q.index > 0 then call_with('ZADD', q.ids, q.index) end
   if #q.written > 0 then call_with('HSET', q.states, q.written) end
   if #q.due_dropped > 0 then call_with('ZREM', q.due, q.due_dropped) end
   if #q.due_added > 0 then call_with('ZADD', q.due, q.due_added) end
@@ -90,6 +95,10 @@ local function close_queue(q)
   if #q.taken_back > 0 then call_with('ZREM', q.back, q.taken_back) end
   if #q.put_back > 0 then call_with('ZADD', q.back, q.put_back) end
   write_lines(q)
+end
+
+local function close_queue(q)
+  write_queue(q)
   local pending_before = write_counts(q)
   if q.has_new and (pending_before <= 0 or q.has_left) then ring('pending', q.name) end
   if q.has_ended then ring('finished', q.name) end

@@ -6,6 +6,8 @@
 --   record: state 1 · flags 1 · settled 1 · priority 1 · fence failures crashes releases 4 each · place 6 ·
 --           started finished updated run_ms 8 each (doubles) · length of session 1 · session · result
 --
+-- A job with rules always has a record, and the flag RULED there; `ledgers.lua` says what else is kept of it.
+--
 -- A place is a number that counts up with every job that becomes pending, six bytes, the highest first. An entry of a
 -- line is id 16 · place 6, and HAS_RECORD unless the job is new. The body of a new job holds its place while it stands
 -- there, and NOWHERE as soon as it has gone from there or got a record. So an entry of a new job is good exactly if

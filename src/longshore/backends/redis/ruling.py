@@ -1,0 +1,91 @@
+"""This module packs the rules of jobs so that the scripts can read them, and reads them back.
+
+MessagePack of lists, like `core/rules.py`, but of texts and numbers only: the library in Redis is of 2013 and knows no
+bytes, so a unique key is written in hexadecimal and states are written by their codes. In front of it a byte says
+whether a claim of the job spends something: for most it does not, and then the claim need not read the rest.
+"""
+
+import struct
+
+import msgspec
+
+from longshore.core.rules import FairKey, FlowKey, LimitKind, Rules, UniqueKey
+from longshore.core.states import CODES, STATES
+from longshore.store.admission import Meter
+
+_HEAD = 8
+"""Bytes in front of the rules in what is kept: the place in the flow of the limit that holds the job, and its tag."""
+_NUMBERS = struct.Struct("<Bdddddd")
+"""Of a meter, up to what was spent of it."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Unique(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    key: str
+    states: tuple[int, ...]
+    within_ms: int | None
+
+
+class _Rules(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    flow: tuple[FlowKey, ...]
+    fair: FairKey | None
+    unique: _Unique | None
+    room: int | None
+
+
+_decode = msgspec.msgpack.Decoder(_Rules).decode
+
+
+def packed_rules(rules: Rules | None) -> bytes:
+    """The rules as the scripts take them; empty for none."""
+    if rules is None:
+        return b""
+    unique = None
+    if rules.unique is not None:
+        codes = tuple(CODES[state] for state in rules.unique.states)
+        unique = _Unique(rules.unique.key.hex(), codes, rules.unique.within_ms)
+    spends = any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)
+    return bytes([spends]) + _encode(_Rules(rules.flow, rules.fair, unique, rules.room))
+
+
+def read_rules(packed: bytes) -> Rules:
+    """The rules that were packed."""
+    told = _decode(packed[1:])
+    unique = None
+    if told.unique is not None:
+        states = tuple(STATES[code] for code in told.unique.states)
+        unique = UniqueKey(bytes.fromhex(told.unique.key), states, told.unique.within_ms)
+    return Rules(told.flow, told.fair, unique, told.room)
+
+
+def kept_rules(kept: bytes) -> tuple[Rules, str | None]:
+    """What is kept of a job: its rules, and the meter that holds it."""
+    rules = read_rules(kept[_HEAD:])
+    return rules, rules.flow[kept[0] - 1].meter if kept[0] else None
+
+
+def packed_key(key: FlowKey) -> bytes:
+    """One limit, for `tune`."""
+    return _encode(key)
+
+
+def read_meter(queue: str, name: str, packed: bytes) -> Meter:
+    """A meter as the scripts keep it (`meters.lua`)."""
+    kind, *numbers = _NUMBERS.unpack_from(packed)
+    limit, per_ms, burst, used, held, wanted = map(int, numbers)
+    rule, _, key = name.partition(":")
+    return Meter(
+        queue=queue,
+        rule=rule,
+        key=key,
+        kind=LimitKind(kind),
+        limit=limit,
+        per_ms=per_ms,
+        burst=burst,
+        used=used,
+        spent=packed[_NUMBERS.size :],
+        held=held,
+        wanted=wanted,
+    )

@@ -1,0 +1,20 @@
+-- verb: insert, of jobs of which some have rules
+-- keys: | jobs states running ids due back finished failed counts minutes rules meters meter_times waiters marks ready
+-- arguments: now, channel, number of queues, their names, then for each job two: number of its queue 2 · 1 if it follows
+--   another 1 · item; rules ('' for none)
+-- reply: for each job 0 (a duplicate), 1 (created), 2 (no room), or of the job that has its unique key: id 16 · state 1
+-- include: time layout records calls queues inserting lives
+-- on demand: meters ledgers turns flow serving taking
+
+local size = tonumber(ARGV[3])
+local queues, replies = {}, {}
+for n = 1, size do queues[n] = open_queue(n - 1, ARGV[3 + n]) end
+for i = 4 + size, #ARGV, 2 do
+  local q = queues[unpack_bytes('<I2', ARGV[i]) + 1]
+  replies[#replies + 1] = ruling().take(q, sub(ARGV[i], 4), ARGV[i + 1], byte(ARGV[i], 3) == 1)
+end
+for _, q in ipairs(queues) do
+  ruling().serve(q)
+  close_queue(q)
+end
+return replies

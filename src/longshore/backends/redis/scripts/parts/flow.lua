@@ -1,0 +1,133 @@
+-- part, on demand: who becomes pending and who is held, as the contract says.
+
+local MOST_SERVED = 500 -- jobs, in one call: 5 ms; the next `promote` goes on
+
+-- The first limit that stands in the way of a job that comes: its place in the flow; nil for none.
+local function blocker(q, flow)
+  for i, key in ipairs(flow) do
+    local meter = meter_for(q, key)
+    if meter.held > 0 or not has_room(meter, key[COST]) then return i end
+  end
+  return nil
+end
+
+-- Where a meter is idle, and perhaps forgotten, a job that asks says what its limit is.
+local function learn(q, key, is_new)
+  local meter = meter_for(q, key)
+  if is_new or is_idle(meter) then follow_key(meter, key) end
+  return meter
+end
+
+-- The same for one that is held: it only needs room, first of all where it is held.
+local function blocker_of_held(q, flow, holder)
+  if not has_room(meter_for(q, flow[holder]), flow[holder][COST]) then return holder end
+  for i, key in ipairs(flow) do
+    learn(q, key)
+    if not has_room(meter_for(q, key), key[COST]) then return i end
+  end
+  return nil
+end
+
+local function enter(q, flow)
+  for _, key in ipairs(flow) do
+    local meter = meter_for(q, key)
+    meter.used = meter.used + key[COST]
+    ledger_of(q).changed[meter.name] = true
+  end
+end
+
+local function hold(q, id, row, job, holder)
+  local key = job.flow[holder]
+  local meter = meter_for(q, key)
+  meter.wanted = meter.held > 0 and math.min(meter.wanted, key[COST]) or key[COST]
+  meter.held = meter.held + 1
+  ledger_of(q).changed[meter.name] = true
+  row.state, row.run_ms, row.finished, row.flags = HELD, 0, 0, without(row.flags, BACK)
+  job.holder = holder
+  keep_job(q, id, job)
+  redis.call('ZADD', q.waiters, 0, held_entry(id, row, job))
+end
+
+-- A job wants to be pending: it is from now on, or held. Gives which; the caller moves and keeps it.
+function rules.admit(q, id, row, job, at_old_place, is_new)
+  for _, key in ipairs(job.flow) do
+    touch(q, learn(q, key, is_new))
+  end
+  local holder = blocker(q, job.flow)
+  if holder then
+    if not at_old_place then row.place = next_place(q) end
+    hold(q, id, row, job, holder)
+  else
+    enter(q, job.flow)
+    stand_in_line(q, id, row, job, at_old_place)
+  end
+  return row.state
+end
+
+local function let_go(q, id, row, job)
+  local meter = meter_for(q, job.flow[job.holder])
+  meter.held = meter.held - 1
+  redis.call('ZREM', q.waiters, held_entry(id, row, job))
+  job.holder = 0
+  return meter
+end
+
+-- A job that is held, pending or running gives back what it has, before it gets another state.
+function rules.leave(q, id, row)
+  local state, job = row.state, rules.job(q, id)
+  if state == HELD then
+    touch(q, let_go(q, id, row, job))
+    keep_job(q, id, job)
+  elseif state == PENDING or state == RUNNING then
+    for _, key in ipairs(job.flow) do
+      if key[KIND] == CONCURRENCY or state == PENDING then
+        local meter = meter_for(q, key)
+        meter.used = meter.used - key[COST]
+        touch(q, meter)
+      end
+    end
+    if state == PENDING then leave_any_line(q, id, row, job) end
+  end
+  return job
+end
+
+-- A job that waits gets another priority, and keeps its place.
+function rules.reorder(q, id, row, priority)
+  local job = rules.job(q, id)
+  if row.state == PENDING then
+    leave_any_line(q, id, row, job)
+    row.priority = priority
+    stand_in_line(q, id, row, job, true)
+  elseif row.state == HELD then
+    redis.call('ZREM', q.waiters, held_entry(id, row, job))
+    row.priority = priority
+    redis.call('ZADD', q.waiters, 0, held_entry(id, row, job))
+    touch(q, meter_for(q, job.flow[job.holder]))
+  end
+end
+
+-- A pending job is claimed: what it had reserved of rates is spent.
+function rules.start(q, bytes)
+  for _, key in ipairs(read_job(bytes).flow) do
+    if key[KIND] ~= CONCURRENCY then
+      local meter = meter_for(q, key)
+      meter.used = meter.used - key[COST]
+      spend(meter, key[COST])
+      ledger_of(q).changed[meter.name] = true
+    end
+  end
+end
+
+-- Forgets what is kept for the rules of a job.
+function rules.forget(q, id)
+  local job = rules.job(q, id)
+  redis.call('HDEL', q.rules, id)
+  if job.unique and redis.call('HGET', q.marks, 'u' .. job.unique[UNIQUE_KEY]) == id then
+    redis.call('HDEL', q.marks, 'u' .. job.unique[UNIQUE_KEY])
+  end
+end
+
+-- A pending job is claimed out of its turn.
+function rules.leave_line(q, id, record)
+  leave_any_line(q, id, { place = sub(record, 21, 26), flags = byte(record, 2), priority = byte(record, 4) }, rules.job(q, id))
+end
