@@ -97,7 +97,7 @@ def settlement(
         follow=follow,
         if_lost=if_lost,
         keep=keep,
-        rules=rules,
+        rules=job.rules if rules is None else rules,
     )
 
 
