@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from longshore.backends.postgres.dialect import Dialect, Runs
-from longshore.backends.postgres.rows import FIRST_TERMINAL, PENDING, RETRYING, RUNNING, SCHEDULED
+from longshore.backends.postgres.rows import FIRST_TERMINAL, HELD, PENDING, RETRYING, RUNNING, SCHEDULED
 from longshore.core.errors import InvalidOption
 from longshore.core.states import CODES, ORDER, State
 from longshore.store.commands import JobQuery, Order
@@ -140,11 +140,14 @@ def states_of(query: JobQuery) -> set[int]:
     return states
 
 
+_SHELVES = {state: state for state in (HELD, PENDING, RUNNING, SCHEDULED)} | {RETRYING: SCHEDULED}
+
+
 def shelf_of(state: int) -> int:
     """The shelf on which jobs of a state stand, as the view `standing` numbers them."""
     if state >= FIRST_TERMINAL:
         return FIRST_TERMINAL
-    return {PENDING: PENDING, RUNNING: RUNNING, SCHEDULED: SCHEDULED, RETRYING: SCHEDULED}.get(state, 0)
+    return _SHELVES.get(state, 0)
 
 
 class _ByEnd:

@@ -57,9 +57,10 @@ class Connection:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Several statements as one: two journeys more."""
+        """Several statements as one: two journeys more. Each sees what others have committed by then, whatever the
+        administrator of a pooler has set."""
         self.count()
-        async with self.driver.transaction():
+        async with self.driver.transaction(isolation="read_committed"):
             yield
         self.count()
 

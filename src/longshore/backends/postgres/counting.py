@@ -15,6 +15,7 @@ COUNTED = (
     State.FAILED,
     State.CANCELLED,
     State.SKIPPED,
+    State.HELD,
 )
 """In the order of the columns of `count.sql`, from the second on."""
 
@@ -31,10 +32,10 @@ async def count(
 
 
 def _counts(row: Row) -> QueueCounts:
-    oldest_pending_ms, next_due_ms, minutes = row[9], row[10], row[11] or ()
+    oldest_pending_ms, next_due_ms, minutes = row[10], row[11], row[12] or ()
     return QueueCounts(
         queue=row[0],
-        states={**dict.fromkeys(ORDER, 0), **dict(zip(COUNTED, row[1:9], strict=True))},
+        states={**dict.fromkeys(ORDER, 0), **dict(zip(COUNTED, row[1:10], strict=True))},
         oldest_pending_ms=oldest_pending_ms,
         next_due_ms=next_due_ms,
         minutes=tuple(

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from longshore.backends.postgres.amending import Amendment, SearchingEdit, amend, needs_locks
+from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row, Runs
 from longshore.backends.postgres.pruning import prune, prunes
 from longshore.backends.postgres.rows import Match
@@ -28,7 +30,6 @@ from longshore.store.commands import (
 )
 from longshore.store.replies import Changed
 
-SearchingEdit = Cancel | Retry | Delete | Update
 _TOUCHES: dict[type, frozenset[State]] = {
     Cancel: LIVE,
     Retry: RETRIABLE,
@@ -49,7 +50,7 @@ class _Found(msgspec.Struct):
 
 
 async def change(
-    connection: Runs, dialect: Dialect, edits: Sequence[Edit], now_ms: int | None
+    connection: Connection, dialect: Dialect, edits: Sequence[Edit], now_ms: int | None
 ) -> list[Changed]:
     """Carries the edits out one after the other; those of a kind that name different jobs together."""
     replies: list[Changed] = []
@@ -59,7 +60,7 @@ async def change(
             replies.append(await prune(connection, dialect, first, now_ms))
         elif isinstance(first, Note):
             notes = [edit for edit in group if isinstance(edit, Note)]
-            replies += await _note(connection, dialect, notes, now_ms)
+            replies += await take_notes(connection, dialect, notes, now_ms)
         else:
             searching = [edit for edit in group if not isinstance(edit, Note)]
             replies += await _change_group(connection, dialect, searching, now_ms)
@@ -86,7 +87,7 @@ def _groups(edits: Sequence[Edit]) -> Iterator[list[Edit]]:
 
 
 async def _change_group(
-    connection: Runs, dialect: Dialect, edits: list[SearchingEdit], now_ms: int | None
+    connection: Connection, dialect: Dialect, edits: list[SearchingEdit], now_ms: int | None
 ) -> list[Changed]:
     found = await _find(connection, dialect, edits, now_ms)
     more = [each.more for each in found]
@@ -178,9 +179,21 @@ def _may(edit: SearchingEdit, row: Row) -> bool:
 
 
 async def _apply(
-    connection: Runs, dialect: Dialect, rows: list[tuple[SearchingEdit, Row]], now_ms: int | None
+    connection: Connection, dialect: Dialect, rows: list[Amendment], now_ms: int | None
 ) -> dict[bytes, bool]:
     """Changes the jobs whose row is still the one that was read: by their ids, whether they were only asked to stop."""
+
+    async def apply(now_ms: int | None) -> dict[bytes, bool]:
+        return await _apply_statement(connection, dialect, rows, now_ms)
+
+    if any(needs_locks(edit, row) for edit, row in rows):
+        return await amend(connection, dialect, rows, apply, now_ms)
+    return await apply(now_ms)
+
+
+async def _apply_statement(
+    connection: Runs, dialect: Dialect, rows: list[Amendment], now_ms: int | None
+) -> dict[bytes, bool]:
     ids = [row[Match.ID].hex() for _, row in rows]
     versions = [row[Match.VERSION] for _, row in rows]
     values: tuple[object, ...] = ()
@@ -215,8 +228,10 @@ def _values(changes: list[Changes]) -> tuple[list[object], ...]:
     return (list(given), *columns)
 
 
-async def _note(connection: Runs, dialect: Dialect, notes: list[Note], now_ms: int | None) -> list[Changed]:
-    """Adds progress and log lines where the claim is the newest."""
+async def take_notes(
+    connection: Runs, dialect: Dialect, notes: Sequence[Note], now_ms: int | None
+) -> list[Changed]:
+    """Adds progress and log lines where the claim is the newest. No two are of the same job."""
     lines = [(number, body) for number, note in enumerate(notes, start=1) for body in note.logs[-LOGS_KEPT:]]
     rows = await dialect.fetch(
         connection,

@@ -6,9 +6,11 @@ from typing import Any
 from longshore.backends.postgres.dialect import Row, sparse
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
+from longshore.core.rules import unpack
 from longshore.core.states import State, as_shown
 
 SCHEDULED = State.SCHEDULED.code
+HELD = State.HELD.code
 PENDING = State.PENDING.code
 RUNNING = State.RUNNING.code
 RETRYING = State.RETRYING.code
@@ -55,6 +57,7 @@ def claimed_job(row: Row, queue: str, session: str) -> JobRecord:
         session=session,
         created_ms=row[10],
         details=row[11],
+        rules=unpack(row[13]),
     )
 
 
@@ -65,11 +68,14 @@ class Match:
     QUEUE = 1
     NAME = 2
     STATE = 4
+    PRIORITY = 5
     FINISHED_MS = 16
     CANCEL_REQUESTED = 22
     ERRORS = 23
     LOGS = 24
     VERSION = 25
+    RULES = 26
+    HELD_BY = 27
 
 
 def scanned_job(row: Row) -> JobRecord:
@@ -101,4 +107,6 @@ def scanned_job(row: Row) -> JobRecord:
         cancel_requested=row[22],
         errors=tuple(row[23] or ()),
         logs=tuple(row[24] or ()),
+        rules=unpack(row[Match.RULES]),
+        held_by=row[Match.HELD_BY],
     )

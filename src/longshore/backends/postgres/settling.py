@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from longshore.backends.postgres.dialect import Dialect, Runs, sparse
 from longshore.backends.postgres.inserting import insert
 from longshore.backends.postgres.rows import RETRYING, SCHEDULED
@@ -15,14 +17,35 @@ from longshore.store.replies import Settled
 Numbered = tuple[int, Settlement]
 
 
+class Ended(msgspec.Struct):
+    """A round of settlements that was applied as far as its claims were the newest."""
+
+    replies: dict[int, Settled]
+    applied: list[Numbered]
+    place: int | None
+    """The tail's first; None where nobody went there."""
+    steps: dict[int, int]
+    """The place of each from there on, by its number."""
+
+
 async def settle(
     connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
 ) -> dict[int, Settled]:
     """Applies a round of settlements, and says of those that were not whether they had been applied before.
 
     Takes one statement, one more where some were not applied, and one more where there are follow-ups: then the
-    caller sees to it that all are one transaction. Each job may stand in a round once.
+    caller sees to it that all are one transaction. Each job may stand in a round once, and none needs the lock of its
+    queue (`releasing.needs_locks`).
     """
+    ended = await end(connection, dialect, settlements, now_ms)
+    jobs, places = _followers(ended.applied, ended.steps)
+    if jobs:  # `place` is None where nobody goes to the tail
+        await insert(connection, dialect, jobs, now_ms, place=ended.place, steps=places)
+    return ended.replies
+
+
+async def end(connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None) -> Ended:
+    """`settle` without follow-ups."""
     settlements = sorted(settlements, key=_job)  # so that rescuers do not wait for each other in a circle
     steps = _steps(settlements)
     asked = [settlement for _, settlement in settlements]
@@ -50,10 +73,7 @@ async def settle(
         replies = dict.fromkeys((number for number, _ in applied), Settled.APPLIED)
         others = [numbered for numbered in settlements if numbered[0] not in replies]
         replies.update(await _check(connection, dialect, others))
-    jobs, places = _followers(applied, steps)
-    if jobs:  # `place` is None where nobody goes to the tail
-        await insert(connection, dialect, jobs, now_ms, place=place, steps=places)
-    return replies
+    return Ended(replies, applied, place, steps)
 
 
 def _job(numbered: Numbered) -> JobId:

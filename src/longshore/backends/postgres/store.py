@@ -13,9 +13,12 @@ from longshore.backends.postgres import (
     claiming,
     counting,
     editing,
+    gauging,
     inserting,
+    newcomers,
     promoting,
     records,
+    releasing,
     searching,
     sessions,
     settling,
@@ -34,13 +37,25 @@ from longshore.core.durability import Durability, check_reachable
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.verdict import RELEASED
 from longshore.store.adopting import check_adoptable
-from longshore.store.commands import ClaimAsk, Edit, JobQuery, Lease, Put, RecordAsk, Settlement
+from longshore.store.commands import (
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
 from longshore.store.replies import (
     Changed,
     Claimed,
     Extended,
     Finding,
     Inserted,
+    Insertion,
+    MeterReading,
     Migration,
     Page,
     Promoted,
@@ -54,6 +69,7 @@ from longshore.store.replies import (
 Reply = TypeVar("Reply")
 FOLD_AFTER = 500
 """Steps of this handle after which the tally is folded. Each leaves a row; reading 1,000 of them takes 0.5 ms."""
+TIDIED_AT_A_TIME = 1000
 UNIQUE_VIOLATION = "23505"
 UNIQUE_TRIES = 3
 
@@ -75,8 +91,10 @@ class PostgresStore:
         self._dialect = dialect_of(self._dsn.names)
         self._safety = Safety()
         self._identity: str | None = None
-        self._watermarks = Watermarks(self._clock)
+        self._remembered = claiming.Remembered(Watermarks(self._clock), set())
         self._steps = 0
+        self._tidied = (b"", "", "")
+        """Up to where unique keys and meters were looked at."""
 
     @property
     def url(self) -> str:
@@ -125,14 +143,17 @@ class PostgresStore:
 
     async def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
-    ) -> list[Inserted]:
+    ) -> Sequence[Insertion]:
         """See `Store.insert`."""
         check_reachable(durability, best=self._safety.best, url=self.url)
         if not jobs:
             return []
 
-        async def insert(connection: Connection) -> list[Inserted]:
-            return await inserting.insert(connection, self._dialect, jobs, now_ms)
+        async def insert(connection: Connection) -> Sequence[Insertion]:
+            if all(job.rules is None for job in jobs):
+                return await inserting.insert(connection, self._dialect, jobs, now_ms)
+            async with connection.transaction():
+                return await newcomers.insert(connection, self._dialect, jobs, now_ms)
 
         if durability is None or self.durability.reaches(durability):
             return await self._write(Lane.OTHER, insert, now_ms)
@@ -140,17 +161,14 @@ class PostgresStore:
             Lane.OTHER, lambda link: commit_safely(link, self._dialect, durability, insert), now_ms
         )
 
-    async def adopt(
-        self,
-        jobs: Sequence[JobRecord],
-        *,
-        now_ms: int | None = None,  # noqa: ARG002 - for limits, which this store does not keep yet
-    ) -> list[Inserted]:
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
         if not jobs:
             return []
-        return await self._write(Lane.OTHER, lambda link: adopting.adopt(link, self._dialect, jobs), None)
+        return await self._write(
+            Lane.OTHER, lambda link: adopting.adopt(link, self._dialect, jobs, now_ms), now_ms
+        )
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""
@@ -158,13 +176,13 @@ class PostgresStore:
             return []
         return await self._write(
             Lane.CLAIM,
-            lambda connection: claiming.claim(connection, self._dialect, asks, now_ms, self._watermarks),
+            lambda connection: claiming.claim(connection, self._dialect, asks, now_ms, self._remembered),
             now_ms,
         )
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`."""
-        self._watermarks.forget(each.queue for each in settlements if each.verdict == RELEASED)
+        self._remembered.watermarks.forget(each.queue for each in settlements if each.verdict == RELEASED)
         replies: dict[int, Settled] = {}
         for round_ in rounds(settlements, lambda settlement: settlement.id):
             replies.update(await self._write(Lane.SETTLE, partial(self._settle, round_, now_ms), now_ms))
@@ -173,7 +191,10 @@ class PostgresStore:
     async def _settle(
         self, settlements: list[settling.Numbered], now_ms: int | None, connection: Connection
     ) -> dict[int, Settled]:
-        """One statement commits by itself; with follow-ups there are several."""
+        """One statement commits by itself; with follow-ups or limits there are several."""
+        if any(releasing.needs_locks(settlement) for _, settlement in settlements):
+            async with connection.transaction():
+                return await releasing.settle(connection, self._dialect, settlements, now_ms)
         if not any(settlement.follow for _, settlement in settlements):
             return await settling.settle(connection, self._dialect, settlements, now_ms)
         async with connection.transaction():
@@ -219,6 +240,22 @@ class PostgresStore:
             Lane.READ, lambda connection: counting.count(connection, self._dialect, queues, minutes, now_ms)
         )
 
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """See `Store.gauge`."""
+        if not asks:
+            return []
+        return await self._links.run(
+            Lane.READ, lambda connection: gauging.gauge(connection, self._dialect, asks, now_ms)
+        )
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """See `Store.tune`."""
+        if not tunes:
+            return []
+        return await self._write(
+            Lane.OTHER, lambda connection: gauging.tune(connection, self._dialect, tunes, now_ms), now_ms
+        )
+
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `Store.put`."""
         if not puts:
@@ -258,7 +295,7 @@ class PostgresStore:
             try:
                 reply = await self._links.run(lane, work)
             except Exception as error:
-                if state_of(error) != UNIQUE_VIOLATION:
+                if state_of(error) != UNIQUE_VIOLATION and not isinstance(error, newcomers.LostRace):
                     raise
             else:
                 break
@@ -267,5 +304,13 @@ class PostgresStore:
         self._steps += 1
         if self._steps >= FOLD_AFTER:
             self._steps = 0
-            await self._links.run(lane, lambda link: self._dialect.fetch(link, "fold", now_ms))
+            await self._links.run(lane, lambda link: self._tidy(link, now_ms))
         return reply
+
+    async def _tidy(self, connection: Connection, now_ms: int | None) -> None:
+        """What only grows is made small again, some of it at a time."""
+        await self._dialect.fetch(connection, "fold", now_ms)
+        [(mark, queue, name)] = await self._dialect.fetch(
+            connection, "tidy", now_ms, self._tidied[0], TIDIED_AT_A_TIME, *self._tidied[1:]
+        )
+        self._tidied = (mark or b"", queue or "", name if queue else "")

@@ -1,20 +1,20 @@
 """This module adds jobs and ends claims inside a transaction of the caller's, with the statements of every other day.
 
-Nothing is locked that others wait for, but for the claim that is ended. The caller's isolation level and its settings
-for the planner hold.
+Nothing is locked that others wait for, but for the claim that is ended, and what `newcomers.join` says of jobs with
+rules. The caller's isolation level and its settings for the planner hold.
 """
 
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from longshore.backends.postgres import editing, inserting, settling
+from longshore.backends.postgres import editing, inserting, newcomers, releasing, settling
 from longshore.backends.postgres.callers import Caller, caller, describe
 from longshore.backends.postgres.dialect import Dialect
 from longshore.backends.postgres.rounds import rounds
 from longshore.core.errors import SchemaMismatch, UnusableConnection
 from longshore.core.job import NewJob
 from longshore.store.commands import Note, Settlement
-from longshore.store.replies import Inserted, Settled
+from longshore.store.replies import Insertion, Settled
 
 Reply = TypeVar("Reply")
 NOT_OURS = frozenset({"3F000", "42P01", "42703", "42883"})
@@ -37,11 +37,11 @@ class PostgresWithin:
         """See `Within`."""
         return self._caller.is_async
 
-    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> list[Inserted]:
+    async def insert(self, jobs: Sequence[NewJob], *, now_ms: int | None = None) -> Sequence[Insertion]:
         """See `Within`."""
         if not jobs:
             return []
-        replies, identity = await self._run(inserting.join(self._caller, self._dialect, jobs, now_ms))
+        replies, identity = await self._run(self._insert(jobs, now_ms))
         if self._identity not in {None, identity}:
             raise UnusableConnection(
                 f"{self._kind} leads to another store of Longshore's ({identity}) than {self._where} "
@@ -52,14 +52,26 @@ class PostgresWithin:
     async def note(self, notes: Sequence[Note], *, now_ms: int | None = None) -> None:
         """See `Note`."""
         if notes:
-            await self._run(editing.change(self._caller, self._dialect, notes, now_ms))
+            await self._run(editing.take_notes(self._caller, self._dialect, notes, now_ms))
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Within`."""
         replies: dict[int, Settled] = {}
         for round_ in rounds(settlements, lambda settlement: settlement.id):
-            replies.update(await self._run(settling.settle(self._caller, self._dialect, round_, now_ms)))
+            replies.update(await self._run(self._settle(round_, now_ms)))
         return [replies[number] for number in range(len(settlements))]
+
+    async def _insert(self, jobs: Sequence[NewJob], now_ms: int | None) -> tuple[Sequence[Insertion], str]:
+        if all(job.rules is None for job in jobs):
+            return await inserting.join(self._caller, self._dialect, jobs, now_ms)
+        replies = await newcomers.join(self._caller, self._dialect, jobs, now_ms)
+        [(identity,)] = await self._dialect.fetch(self._caller, "identity")
+        return replies, identity
+
+    async def _settle(self, round_: list[settling.Numbered], now_ms: int | None) -> dict[int, Settled]:
+        if any(releasing.needs_locks(settlement) for _, settlement in round_):
+            return await releasing.settle_within(self._caller, self._dialect, round_, now_ms)
+        return await settling.settle(self._caller, self._dialect, round_, now_ms)
 
     async def _run(self, work: Awaitable[Reply]) -> Reply:
         try:

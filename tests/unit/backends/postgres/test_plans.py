@@ -15,7 +15,7 @@ VERBS = sorted(
     for name, text in read_queries("longshore.backends.postgres").items()
     if "{prefix}" in text and not name.startswith(("schema_", "announce", "examine", "drift"))
 )
-SMALL = {"tally", "session", "record"}
+SMALL = {"tally", "session", "record", "leaving"}
 """Tables that some statements read as a whole; their headers say so."""
 
 

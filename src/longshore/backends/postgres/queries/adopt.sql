@@ -1,11 +1,11 @@
 -- verb: adopt
--- parameters: channel, offsets from the tail, ids (each once), queues, states, priorities, fences, failures, crashes, releases, sessions, started_ms, run_ms, finished_ms, updated_ms, progress, progress notes, error texts, results, created_ms, max_attempts, names, payloads, details, tags (joined by line feeds), references, correlation ids; errors: the number (from 1) of the job each belongs to, fences, bodies; lines: the number of the job, bodies
--- columns: the numbers of those that were created
+-- parameters: channel, offsets from the tail, ids (each once), queues, states, priorities, fences, failures, crashes, releases, sessions, started_ms, run_ms, finished_ms, updated_ms, progress, progress notes, error texts, results, created_ms, max_attempts, names, payloads, details, tags (joined by line feeds), references, correlation ids; errors: the number (from 1) of the job each belongs to, fences, bodies; lines: the number of the job, bodies; rules, and whether they need room or spend (1, 2); the time (NULL: the server's clock)
+-- columns: the numbers of those that were created, and their places
 -- index: the primary key of job; ready_line and later_due tell whether anybody must be woken
 WITH tail AS MATERIALIZED (
     SELECT
         nextval('{schema}.{prefix}place') << 20 AS place,
-        floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
+        coalesce($35::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 ),
 fresh AS MATERIALIZED (
     SELECT *
@@ -14,29 +14,31 @@ fresh AS MATERIALIZED (
             $2::integer[], $3::uuid[], $4::text[], $5::smallint[], $6::smallint[], $7::integer[], $8::integer[],
             $9::integer[], $10::integer[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
             $16::double precision[], $17::text[], $18::text[], $19::bytea[], $20::bigint[], $21::integer[],
-            $22::text[], $23::bytea[], $24::bytea[], $25::text[], $26::text[], $27::text[]
+            $22::text[], $23::bytea[], $24::bytea[], $25::text[], $26::text[], $27::text[],
+            $33::bytea[], $34::smallint[]
         ) WITH ORDINALITY AS a (
             step, id, queue, state, priority, fence, failures, crashes, releases, session, started_ms, run_ms,
             finished_ms, updated_ms, progress, progress_note, error_text, result, created_ms, max_attempts, name,
-            payload, details, tags, reference, correlation_id, n
+            payload, details, tags, reference, correlation_id, rules, ruled, n
         )
     WHERE NOT EXISTS (SELECT 1 FROM {schema}.{prefix}job AS job WHERE job.id = a.id)
 ),
 bodies AS (
     INSERT INTO {schema}.{prefix}job
-        (id, created_ms, max_attempts, name, payload, details, tags, reference, correlation_id)
+        (id, created_ms, max_attempts, name, payload, details, tags, reference, correlation_id, rules)
     SELECT
-        id, created_ms, max_attempts, name, payload, details, string_to_array(tags, E'\n'), reference, correlation_id
+        id, created_ms, max_attempts, name, payload, details, string_to_array(tags, E'\n'), reference, correlation_id,
+        rules
     FROM fresh
 ),
 pending AS (
     INSERT INTO {schema}.{prefix}ready (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, updated_ms,
-        progress, progress_note, error_text, result
+        progress, progress_note, error_text, result, ruled
     )
     SELECT
         tail.place + step, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     FROM
         fresh,
         tail
@@ -45,22 +47,22 @@ pending AS (
 waiting AS (
     INSERT INTO {schema}.{prefix}later (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, run_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, run_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     FROM fresh
     WHERE state IN (1, 5)
 ),
 over AS (
     INSERT INTO {schema}.{prefix}done (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, finished_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, finished_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     FROM fresh
     WHERE state >= 6
 ),
@@ -122,7 +124,8 @@ told AS MATERIALIZED (
     SELECT count(pg_notify($1, said)) AS n
     FROM wakes
 )
-SELECT fresh.n
+SELECT fresh.n, tail.place + fresh.step
 FROM
     fresh,
+    tail,
     told

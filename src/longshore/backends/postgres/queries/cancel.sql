@@ -15,6 +15,12 @@ from_ready AS (
     WHERE ready.id = asked.id AND ready.xmin = asked.version
     RETURNING ready.*
 ),
+from_held AS (
+    DELETE FROM {schema}.{prefix}held AS held
+    USING asked
+    WHERE held.id = asked.id AND held.xmin = asked.version
+    RETURNING held.*
+),
 from_later AS (
     DELETE FROM {schema}.{prefix}later AS later
     USING asked
@@ -35,16 +41,19 @@ ended AS MATERIALIZED (
     FROM from_ready
     UNION ALL
     SELECT *
+    FROM from_held
+    UNION ALL
+    SELECT *
     FROM from_later
 ),
 over AS (
     INSERT INTO {schema}.{prefix}done (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        finished_ms, updated_ms, progress, progress_note, error_text, result
+        finished_ms, updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, 8, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        now_ms, now_ms, progress, progress_note, error_text, result
+        now_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM
         ended,
         moment
@@ -54,14 +63,15 @@ sums AS MATERIALIZED (
         queue,
         count(*) AS n,
         count(*) FILTER (WHERE state = 1) AS scheduled,
+        count(*) FILTER (WHERE state = 2) AS held,
         count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE state = 5) AS retrying
     FROM ended
     GROUP BY queue
 ),
 tallied AS (
-    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying, cancelled)
-    SELECT queue, now_ms / 60000, -scheduled, -pending, -retrying, n
+    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying, cancelled, held)
+    SELECT queue, now_ms / 60000, -scheduled, -pending, -retrying, n, -held
     FROM
         sums,
         moment

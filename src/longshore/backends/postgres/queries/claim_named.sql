@@ -1,6 +1,6 @@
 -- verb: claim of jobs by their ids
--- parameters: now_ms (NULL: the server's clock), queues, ids (each once), sessions
--- columns: the number of the ask (from 1), id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details; an ask whose session is over has one row without an id
+-- parameters: now_ms (NULL: the server's clock), queues, ids (each once), sessions, the queues whose locks the caller holds
+-- columns: the number of the ask (from 1), id, name, payload, priority, max_attempts, fence, failures, crashes, releases, created_ms, details, place, rules; an ask whose session is over has one row without an id; where some of the jobs spend of a rate in a queue whose lock the caller does not hold, nothing is claimed, and the rows tell only these queues, as names with the number 0
 -- index: the primary keys of ready, job and session
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms

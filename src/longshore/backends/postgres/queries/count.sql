@@ -1,6 +1,6 @@
 -- verb: count
 -- parameters: now_ms (NULL: the server's clock), queues (NULL: all), how many minutes
--- columns: queue, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, when the oldest of those next in line was created, when the next is due, minutes (each: minute, added, completed, failed, retried, crashed, run_ms)
+-- columns: queue, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, held, when the oldest of those next in line was created, when the next is due, minutes (each: minute, added, completed, failed, retried, crashed, run_ms)
 -- index: ready_line, the primary key of job, later_queue; the tally is read as a whole
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -17,6 +17,7 @@ sums AS MATERIALIZED (
         sum(failed) AS failed,
         sum(cancelled) AS cancelled,
         sum(skipped) AS skipped,
+        sum(held) AS held,
         coalesce(sum(added), 0) AS added,
         coalesce(sum(ended), 0) AS ended,
         coalesce(sum(buried), 0) AS buried,
@@ -37,6 +38,7 @@ SELECT
     coalesce(sum(sums.failed), 0)::bigint,
     coalesce(sum(sums.cancelled), 0)::bigint,
     coalesce(sum(sums.skipped), 0)::bigint,
+    coalesce(sum(sums.held), 0)::bigint,
     (
         SELECT min(job.created_ms)
         FROM

@@ -15,6 +15,12 @@ from_ready AS (
     WHERE ready.id = asked.id AND ready.xmin = asked.version
     RETURNING ready.id, ready.queue, ready.state
 ),
+from_held AS (
+    DELETE FROM {schema}.{prefix}held AS held
+    USING asked
+    WHERE held.id = asked.id AND held.xmin = asked.version
+    RETURNING held.id, held.queue, held.state
+),
 from_later AS (
     DELETE FROM {schema}.{prefix}later AS later
     USING asked
@@ -30,6 +36,9 @@ from_done AS (
 gone AS MATERIALIZED (
     SELECT *
     FROM from_ready
+    UNION ALL
+    SELECT *
+    FROM from_held
     UNION ALL
     SELECT *
     FROM from_later
@@ -54,7 +63,7 @@ logs AS (
 ),
 tallied AS (
     INSERT INTO {schema}.{prefix}tally (
-        queue, minute, scheduled, pending, retrying, completed, failed, cancelled, skipped
+        queue, minute, scheduled, pending, retrying, completed, failed, cancelled, skipped, held
     )
     SELECT
         queue,
@@ -65,7 +74,8 @@ tallied AS (
         -count(*) FILTER (WHERE state = 6),
         -count(*) FILTER (WHERE state = 7),
         -count(*) FILTER (WHERE state = 8),
-        -count(*) FILTER (WHERE state = 9)
+        -count(*) FILTER (WHERE state = 9),
+        -count(*) FILTER (WHERE state = 2)
     FROM
         gone,
         moment

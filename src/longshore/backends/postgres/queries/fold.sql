@@ -13,8 +13,8 @@ gone AS (
     RETURNING *
 )
 INSERT INTO {schema}.{prefix}tally (
-    queue, minute, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, added, ended, buried,
-    retried, crashed, run_ms
+    queue, minute, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, held, added, ended,
+    buried, retried, crashed, run_ms
 )
 SELECT
     queue,
@@ -27,6 +27,7 @@ SELECT
     sum(failed),
     sum(cancelled),
     sum(skipped),
+    sum(held),
     sum(added),
     sum(ended),
     sum(buried),

@@ -1,6 +1,6 @@
 -- verb: promote
--- parameters: now_ms (NULL: the server's clock), channel, how many
--- columns: the queues, how many of each became pending
+-- parameters: now_ms (NULL: the server's clock), channel, how many, the queues whose locks the caller holds: jobs with rules of others are left
+-- columns: the queues with how many of each became pending; then a row for each of those with rules, in order: queue, 0, id, priority, place, rules
 -- index: later_due; ready_line tells whether anybody must be woken
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -8,7 +8,9 @@ WITH moment AS MATERIALIZED (
 due AS MATERIALIZED (
     SELECT later.ctid AS spot, later.*
     FROM {schema}.{prefix}later AS later
-    WHERE later.run_ms <= (SELECT moment.now_ms FROM moment)
+    WHERE
+        later.run_ms <= (SELECT moment.now_ms FROM moment)
+        AND (later.ruled IS NULL OR later.queue = ANY($4::text[]))
     ORDER BY later.run_ms
     LIMIT $3
     FOR UPDATE OF later SKIP LOCKED
@@ -24,15 +26,16 @@ gone AS (
 pending AS (
     INSERT INTO {schema}.{prefix}ready (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         tail.place + row_number() OVER (ORDER BY run_ms), id, 3, priority, queue, fence, failures, crashes, releases,
-        session, settled, started_ms, now_ms, progress, progress_note, error_text, result
+        session, settled, started_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM
         due,
         tail,
         moment
+    RETURNING id, place, priority, queue, ruled
 ),
 sums AS MATERIALIZED (
     SELECT
@@ -58,7 +61,18 @@ told AS MATERIALIZED (
     WHERE
         -- part: few_near
 )
-SELECT sums.queue, sums.n
+SELECT sums.queue, sums.n, NULL, NULL, NULL, NULL
 FROM
     sums,
     told
+UNION ALL
+SELECT
+    queue,
+    0,
+    uuid_send(id),
+    priority,
+    place,
+    (SELECT job.rules FROM {schema}.{prefix}job AS job WHERE job.id = pending.id)
+FROM pending
+WHERE ruled IS NOT NULL
+ORDER BY 5 NULLS FIRST

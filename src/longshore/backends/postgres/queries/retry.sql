@@ -34,14 +34,14 @@ moved AS MATERIALIZED (
 pending AS (
     INSERT INTO {schema}.{prefix}ready (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         tail.place + n, id, 3, priority, queue, fence,
         CASE WHEN state < 6 THEN failures END,
         CASE WHEN state < 6 THEN crashes END,
         releases, session, settled, started_ms, now_ms, progress, progress_note, error_text,
-        CASE WHEN state < 6 THEN result END
+        CASE WHEN state < 6 THEN result END, ruled
     FROM
         moved,
         tail,

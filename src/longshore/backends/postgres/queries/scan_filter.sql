@@ -1,6 +1,6 @@
 -- verb: scan, and change by query: which of the candidates match
 -- parameters: now_ms (NULL: the server's clock), ids, whether with errors and logs, then NULL where it is not asked: states, queues, names, tags, reference, correlation_id, session, lost, text (small letters, as bytes), error, finished_before_ms, payload
--- columns: id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, errors, logs, version
+-- columns: id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, errors, logs, version, rules, held_by
 -- index: the primary keys of the shelves and of job
 SELECT
     uuid_send(standing.id),
@@ -42,7 +42,9 @@ SELECT
             ORDER BY log.number
         )
     END,
-    standing.version
+    standing.version,
+    job.rules,
+    standing.held_by
 FROM
     unnest($2::uuid[]) AS candidate (id)
     JOIN {schema}.{prefix}standing AS standing ON standing.id = candidate.id

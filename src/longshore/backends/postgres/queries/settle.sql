@@ -65,38 +65,40 @@ ended AS MATERIALIZED (
         run.progress,
         run.progress_note,
         coalesce(asked.error_text, run.error_text) AS error_text,
-        asked.result
+        asked.result,
+        run.ruled,
+        CASE WHEN asked.state = 3 AND asked.charge = 3 THEN run.aside END AS aside
 ),
 over AS (
     INSERT INTO {schema}.{prefix}done (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        finished_ms, updated_ms, progress, progress_note, error_text, result
+        finished_ms, updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, state, priority, queue, fence, failures, crashes, releases, session, state, started_ms,
-        now_ms, now_ms, progress, progress_note, error_text, result
+        now_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM ended
     WHERE state >= 6 AND keep
 ),
 waiting AS (
     INSERT INTO {schema}.{prefix}later (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        run_ms, updated_ms, progress, progress_note, error_text, result
+        run_ms, updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, state, priority, queue, fence, failures, crashes, releases, session, state, started_ms,
-        run_ms, now_ms, progress, progress_note, error_text, result
+        run_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM ended
     WHERE state IN (1, 5)
 ),
 again AS (
     INSERT INTO {schema}.{prefix}ready (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled, aside
     )
     SELECT
         place, id, state, priority, queue, fence, failures, crashes, releases, session, state, started_ms,
-        now_ms, progress, progress_note, error_text, result
+        now_ms, progress, progress_note, error_text, result, ruled, aside
     FROM ended
     WHERE state = 3
 ),

@@ -34,16 +34,17 @@ ended AS MATERIALIZED (
         run.progress,
         run.progress_note,
         coalesce(asked.error_text, run.error_text) AS error_text,
-        asked.result
+        asked.result,
+        run.ruled
 ),
 over AS (
     INSERT INTO {schema}.{prefix}done (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        finished_ms, updated_ms, progress, progress_note, error_text, result
+        finished_ms, updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, state, priority, queue, fence, failures, crashes, releases, session, state, started_ms,
-        now_ms, now_ms, progress, progress_note, error_text, result
+        now_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM
         ended,
         moment

@@ -1,7 +1,7 @@
 -- verb: change: update
 -- parameters: now_ms (NULL: the server's clock), channel, ids (each once), the versions in which they were found, which values are given (bits: 1 payload, 2 priority, 4 max_attempts, 8 run_ms, 16 details, 32 tags, 64 reference, 128 correlation_id), and the values, a list each (tags joined by line feeds)
 -- columns: id, FALSE; no row for a job that has changed since
--- index: the primary keys of ready, later and job
+-- index: the primary keys of ready, held, later and job
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 ),
@@ -22,6 +22,13 @@ from_ready AS (
     RETURNING ready.*, asked.n, asked.given, asked.due_ms, asked.rank, asked.payload, asked.max_attempts, asked.details,
         asked.tags, asked.reference, asked.correlation_id
 ),
+from_held AS (
+    DELETE FROM {schema}.{prefix}held AS held
+    USING asked
+    WHERE held.id = asked.id AND held.xmin = asked.version
+    RETURNING held.*, asked.n, asked.given, asked.due_ms, asked.rank, asked.payload, asked.max_attempts, asked.details,
+        asked.tags, asked.reference, asked.correlation_id
+),
 from_later AS (
     DELETE FROM {schema}.{prefix}later AS later
     USING asked
@@ -37,6 +44,9 @@ old AS MATERIALIZED (
     FROM from_ready
     UNION ALL
     SELECT *
+    FROM from_held
+    UNION ALL
+    SELECT *
     FROM from_later
 ),
 moved AS MATERIALIZED (
@@ -45,11 +55,12 @@ moved AS MATERIALIZED (
         moment.now_ms,
         CASE
             WHEN given & 8 = 0 THEN state
+            WHEN due_ms <= moment.now_ms AND state = 2 THEN 2
             WHEN due_ms <= moment.now_ms THEN 3
             WHEN state = 5 THEN 5
             ELSE 1
         END AS after,
-        CASE WHEN state = 3 THEN old.place ELSE tail.place + n END AS spot,
+        CASE WHEN state IN (2, 3) THEN old.place ELSE tail.place + n END AS spot,
         CASE WHEN given & 8 = 0 THEN run_ms ELSE due_ms END AS time_ms,
         CASE WHEN given & 2 = 0 THEN priority ELSE rank END AS new_priority
     FROM
@@ -60,24 +71,35 @@ moved AS MATERIALIZED (
 to_ready AS (
     INSERT INTO {schema}.{prefix}ready (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        updated_ms, progress, progress_note, error_text, result
+        updated_ms, progress, progress_note, error_text, result, ruled, aside
     )
     SELECT
         spot, id, 3, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        now_ms, progress, progress_note, error_text, result
+        now_ms, progress, progress_note, error_text, result, ruled, aside
     FROM moved
     WHERE after = 3
+),
+to_held AS (
+    INSERT INTO {schema}.{prefix}held (
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        updated_ms, progress, progress_note, error_text, result, ruled, aside, held_by
+    )
+    SELECT
+        spot, id, 2, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        now_ms, progress, progress_note, error_text, result, ruled, aside, held_by
+    FROM moved
+    WHERE after = 2
 ),
 to_later AS (
     INSERT INTO {schema}.{prefix}later (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        run_ms, updated_ms, progress, progress_note, error_text, result
+        run_ms, updated_ms, progress, progress_note, error_text, result, ruled
     )
     SELECT
         0, id, after, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        time_ms, now_ms, progress, progress_note, error_text, result
+        time_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM moved
-    WHERE after <> 3
+    WHERE after NOT IN (2, 3)
 ),
 bodies AS (
     UPDATE {schema}.{prefix}job AS job
@@ -100,16 +122,17 @@ sums AS MATERIALIZED (
         count(*) FILTER (WHERE after = 1) - count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE after = 3) - count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE after = 5) - count(*) FILTER (WHERE state = 5) AS retrying,
+        count(*) FILTER (WHERE after = 2) - count(*) FILTER (WHERE state = 2) AS held,
         count(*) FILTER (WHERE after = 3 AND state <> 3) AS arrived,
-        min(time_ms) FILTER (WHERE after <> 3) AS next_ms
+        min(time_ms) FILTER (WHERE after NOT IN (2, 3)) AS next_ms
     FROM moved
     GROUP BY queue, now_ms
 ),
 tallied AS (
-    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying)
-    SELECT queue, now_ms / 60000, scheduled, pending, retrying
+    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying, held)
+    SELECT queue, now_ms / 60000, scheduled, pending, retrying, held
     FROM sums
-    WHERE scheduled <> 0 OR pending <> 0 OR retrying <> 0
+    WHERE scheduled <> 0 OR pending <> 0 OR retrying <> 0 OR held <> 0
 ),
 wakes AS (
     SELECT 'pending:' || queue AS said
