@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from longshore.manager.batch_task import BatchTask
     from longshore.manager.batched import BatchedQueue
     from longshore.manager.context import JobContext
-    from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
+    from longshore.manager.figures import Health, LimitState, QueueMetrics, Stats, Thresholds
     from longshore.manager.job import Job
     from longshore.manager.lock import Lock
     from longshore.manager.manager import QueueManager
@@ -87,6 +87,7 @@ __all__ = [
     "JobContext",
     "JobFailed",
     "JobNotFound",
+    "LimitState",
     "Lock",
     "LockLost",
     "LongshoreError",
@@ -173,6 +174,7 @@ _HOMES = {
     "longshore.manager.context": ("JobContext",),
     "longshore.manager.figures": (
         "Health",
+        "LimitState",
         "QueueMetrics",
         "Stats",
         "Thresholds",

@@ -2,8 +2,8 @@
 
 Each queue has a lane with its own limit. A lane asks for what it can run now and for a little more, as much as it gets
 through while a claim is under way: so slots never idle between claims, and slow jobs are not hoarded by one worker.
-Where a claim spends of a rate, nothing is claimed ahead: a start that came long after its claim would fall into another
-stretch of time than the one that it was allowed for.
+Where claims spend of a rate, a start long after its claim would fall into another stretch of time than the one that
+it was allowed for; so no more is claimed ahead there than the rate gives in RATE_AHEAD_MS: mostly nothing.
 """
 
 from collections import deque
@@ -17,6 +17,10 @@ from longshore.store.commands import ClaimAsk
 AHEAD_GROWTH = 16
 """A lane's stock at most doubles with each claim, from this number: one burst of quick jobs says little."""
 
+RATE_AHEAD_MS = 2
+"""The stock of jobs under a rate is no more than comes back in this time; so many too many start in the worst case,
+where quick jobs are followed by slow ones. It is as large as ever for 1,000,000 a second, and nothing for 100."""
+
 PACE_SECONDS = 0.002
 """The shortest time that tells how fast jobs go. Where a claim takes 0.05 ms, two follow each other before a job was
 taken, as if jobs stood still: the stock was given up and built again a thousand times a second, and of 1 ms jobs in
@@ -29,10 +33,10 @@ class Lane:
     __slots__ = (
         "ahead",
         "is_dry",
-        "is_metered",
         "is_ready",
         "limit",
         "low",
+        "most_ahead",
         "queue",
         "room",
         "running",
@@ -41,11 +45,13 @@ class Lane:
         "wakes",
     )
 
-    def __init__(self, queue: str, limit: int) -> None:
+    def __init__(self, queue: str, limit: int, most_ahead: int) -> None:
         self.queue = queue
         self.limit = limit
         self.running = 0
         self.waiting: deque[JobRecord] = deque()
+        self.most_ahead = most_ahead
+        """Becomes less with the first job under a rate, and stays so."""
         self.ahead = 0
         """How many jobs to keep in stock beyond those that can run now."""
         self.low = 0
@@ -58,8 +64,6 @@ class Lane:
         self.is_ready = False
         self.is_dry = False
         """The last claim got less than it asked for, and nothing has been heard of the queue since."""
-        self.is_metered = False
-        """It had jobs under a rate: each is to start as soon as it is claimed."""
         self.wakes = 0
 
     def is_low(self) -> bool:
@@ -78,9 +82,9 @@ class Lanes:
         """Claimed jobs that may not run yet, in the order in which they came."""
         self.on_low: Callable[[], None] = lambda: None
         """Called when a lane's stock gets low."""
-        self._most_ahead = most_ahead
         self._lanes = {
-            queue: Lane(queue, slots if limit is None else limit) for queue, limit in queues.items()
+            queue: Lane(queue, slots if limit is None else limit, most_ahead)
+            for queue, limit in queues.items()
         }
         self._turn = deque(self._lanes.values())
         self.ready: deque[Lane] = deque()
@@ -148,8 +152,10 @@ class Lanes:
         before = len(lane.waiting)
         lane.waiting.extend(records)
         self.waiting += len(lane.waiting) - before
-        if any(record.rules is not None and _is_metered(record.rules) for record in records):
-            lane.is_metered, lane.ahead, lane.low = True, 0, 0
+        for record in records:
+            if record.rules is not None and lane.most_ahead:
+                lane.most_ahead = min(lane.most_ahead, _most_ahead(record.rules, lane.most_ahead))
+                lane.ahead, lane.low = min(lane.ahead, lane.most_ahead), min(lane.low, lane.most_ahead)
         self._make_ready(lane)
 
     def put_aside(self, record: JobRecord) -> None:
@@ -234,8 +240,8 @@ class Lanes:
         if seconds < PACE_SECONDS:
             return False
         for lane in self._lanes.values():
-            wanted = 0 if lane.is_metered else int(lane.taken / seconds * horizon_seconds)
-            lane.ahead = min(wanted, 2 * lane.ahead + AHEAD_GROWTH, self._most_ahead)
+            wanted = int(lane.taken / seconds * horizon_seconds)
+            lane.ahead = min(wanted, 2 * lane.ahead + AHEAD_GROWTH, lane.most_ahead)
             lane.low = lane.ahead * 3 // 4
             lane.taken = 0
         return True
@@ -246,5 +252,6 @@ class Lanes:
             self.ready.append(lane)
 
 
-def _is_metered(rules: Rules) -> bool:
-    return any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)
+def _most_ahead(rules: Rules, otherwise: int) -> int:
+    rates = [key for key in rules.flow if key.kind is not LimitKind.CONCURRENCY]
+    return min((RATE_AHEAD_MS * rate.limit // rate.per_ms for rate in rates), default=otherwise)
