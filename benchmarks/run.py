@@ -27,7 +27,7 @@ DEFAULT = ("memory", "sqlite")
 SHARED = ("sqlite", *ON_SERVERS)
 """Stores that several processes can reach."""
 BARE = "bare"
-"""No store: what the machine allows without Longshore."""
+"""No store: what the machine allows without Longshore, and what Longshore does without a store."""
 
 
 class Measure(NamedTuple):
@@ -45,6 +45,7 @@ class Measure(NamedTuple):
 
 MEASURES = {
     "limits": Measure(speed.limits, (BARE,)),
+    "batched": Measure(speed.batched, (BARE,)),
     "drain": Measure(speed.drain),
     "drain2": Measure(speed.drain2, SHARED),
     "trips": Measure(speed.trips, ON_SERVERS),

@@ -12,6 +12,8 @@ class Sizes(NamedTuple):
     io: int = 20_000
     threads: int = 40_000
     latency: int = 300
+    items: int = 1_000_000
+    """Through a queue of one process."""
     few: int = 20_000
     """Waiting, against `backlog`."""
     backlog: int = 1_000_000

@@ -23,6 +23,13 @@ async def trips(place: Arena, sizes: Sizes) -> Figures:
     return {"trips": await place.ground.trips()}
 
 
+async def batched(place: Arena, sizes: Sizes) -> Figures:
+    """Items through a BatchedQueue, which has no store: batches of 50 that do nothing."""
+    return {
+        f"batched_{how}": (await place.run("batched", how, sizes.items))["per_s"] for how in ("one", "many")
+    }
+
+
 async def one(place: Arena, sizes: Sizes) -> Figures:
     """Enqueue one by one, each after the last one's answer."""
     return {"one": (await place.run("enqueue", "one", sizes.one))["per_s"]}

@@ -9,6 +9,7 @@ It uses the public API as a user would. Each command prints one line of JSON; th
     subject.py latency COUNT                 a job every 20 ms for the worker of another process
     subject.py drain TASK COUNT SLOTS WATCH  fills the store and works it off here, timed until WATCH jobs are done
     subject.py latency-here COUNT            latency with the worker in this process
+    subject.py batched HOW COUNT             items through a BatchedQueue; how: one, many
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from board import Board
 from calls import report_calls
 from watch import rate, reached
 
-from longshore import QueueManager
+from longshore import BatchedQueue, QueueManager
 from longshore.cli.loops import run_on
 from longshore.cli.memory import bound_arenas
 
@@ -145,6 +146,25 @@ async def drain(name: str, count: int, slots: int, watched: int) -> dict[str, fl
             return {"per_s": await rate(manager, board, watched, settled=watched == count)}
 
 
+async def nothing(items: list[int]) -> list[bool]:
+    """A batch that takes no time."""
+    return [True] * len(items)
+
+
+async def batched(how: str, count: int) -> dict[str, float]:
+    """Items through a queue of this process, in batches of 50 that do nothing, until all are settled."""
+    queue = BatchedQueue(nothing, batch_size=50)
+    begin_s = time.perf_counter()
+    if how == "many":
+        await queue.enqueue_many(iter(range(count)))
+    else:
+        for number in range(count):
+            await queue.enqueue(number)
+    await queue.close()
+    assert queue.stats.completed == count
+    return {"per_s": count / (time.perf_counter() - begin_s)}
+
+
 async def latency_here(count: int) -> dict[str, float]:
     """`latency` with a worker on the same event loop."""
     async with manager, working(10):
@@ -168,6 +188,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[dict[str, float]]]] = {
     "latency": latency,
     "drain": drain,
     "latency-here": latency_here,
+    "batched": batched,
 }
 
 

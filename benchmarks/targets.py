@@ -110,6 +110,8 @@ ROWS = (
         limit_title="ideal",
         share=0.7,
     ),
+    Row("batched_one", "BatchedQueue, one by one", "items/s", {"bare": 200_000}),
+    Row("batched_many", "BatchedQueue, from an iterator", "items/s", {"bare": 200_000}),
     Row("idle_cpu", "idle worker, processor", "s/min", dict.fromkeys(STORES, 0.1), at_most=True),
     Row("idle_calls", "idle worker, store calls", "/min", dict.fromkeys(STORES, 60), at_most=True),
     Row(

@@ -59,6 +59,11 @@ def test_every_short_measure_has_a_figure_on_sqlite_and_shares_of_the_bare_limit
     assert lines["drain"]["share"] > 0
 
 
+def test_a_queue_of_one_process_is_measured_without_a_store():
+    """S0.1"""
+    assert measured("batched", "--store", "memory").keys() == {"batched_one", "batched_many"}
+
+
 def test_the_long_measures_have_figures_on_sqlite():
     lines = measured(*LONG, "--store", "sqlite")
     assert lines.keys() == {"idle_cpu", "idle_calls", "memory", "memory_growth", "backlog", "history"}
