@@ -37,8 +37,8 @@ class Mark(NamedTuple):
 class Worker:
     """A worker process, as `longshore worker` starts it."""
 
-    def __init__(self, arena: "Arena", *arguments: str) -> None:
-        command = [sys.executable, "-m", "longshore", "worker", "_app:manager", *arguments]
+    def __init__(self, arena: "Arena", *arguments: str, app: str) -> None:
+        command = [sys.executable, "-m", "longshore", "worker", app, *arguments]
         self.process = subprocess.Popen(command, cwd=HERE, env=arena.environment, stderr=arena.log)
 
     def send(self, number: signal.Signals) -> None:
@@ -77,9 +77,9 @@ class Arena:
         """Workers that start from now on find the store at this URL, such as a proxy's."""
         self.environment["LONGSHORE_URL"] = url
 
-    def start(self, *arguments: str) -> Worker:
-        """A new worker."""
-        worker = Worker(self, *arguments)
+    def start(self, *arguments: str, app: str = "_app:manager") -> Worker:
+        """A new worker of an application here."""
+        worker = Worker(self, *arguments, app=app)
         self.workers.append(worker)
         return worker
 
