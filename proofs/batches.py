@@ -181,8 +181,8 @@ async def _flushing(place: Arena, manager: QueueManager, verdicts: Verdicts) -> 
     await _until_over(manager, await _add(manager, "flush", 50), lambda: None, "warm")
     added: dict[int, int] = {}
     for number in range(1000, 1000 + ROUNDS):
-        added[number] = time.time_ns() // 1_000_000
         [job] = await manager.add_bulk("flush", [{"name": "flush", "data": number}])
+        added[number] = time.time_ns() // 1_000_000
         await _until_over(manager, [job.id], lambda: None, "flush")
     await _stop([worker])
     waits: dict[int, float] = defaultdict(float)

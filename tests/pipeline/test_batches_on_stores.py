@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from longshore import ItemResult, Job, JobFailed, QueueManager, Retry
+from longshore import ItemResult, Job, JobFailed, QueueManager, RateLimited, Retry
 from longshore.batch.halving import Begun, announcement
 from longshore.core.ids import format_id
 from longshore.store.commands import BATCHES, HALVED, ClaimAsk, Lease, RecordAsk
@@ -131,6 +131,32 @@ async def test_a_worker_that_runs_batches_says_so_before_they_begin_and_no_longe
     assert len(said) == 1
     [left] = await (await manager.store()).get([RecordAsk(BATCHES)])
     assert left == []
+
+
+async def test_a_batch_that_is_told_to_come_later_does_and_the_next_waits_unbegun(manager):
+    """S2.5, B.8: for every job of it, and nothing is charged."""
+    seen = []
+
+    @manager.queue("notify").batch_task(size=2, max_wait=0.05, provider="mail")
+    async def notify(items: list[int]) -> list[bool]:
+        seen.append(items)
+        if len(seen) == 1:
+            raise RateLimited("mail", retry_after=0.3)
+        return [True] * len(items)
+
+    jobs = await notify.enqueue_many(range(4))
+    await until_done(manager, jobs)
+    assert sorted(item for items in seen[1:] for item in items) == [0, 1, 2, 3]
+    assert {(job.state, job.failures, job.crashes) for job in jobs} == {("completed", 0, 0)}
+    assert min(job.releases for job in jobs) == 1
+
+
+async def until_done(manager, jobs):
+    """Runs workers until all of these have ended, also those that are scheduled."""
+    await manager.start_workers()
+    for job in jobs:
+        await job.result(timeout=30)
+        await job.refresh()
 
 
 async def test_one_job_of_a_batch_task_can_be_processed_here_and_now(manager):

@@ -99,6 +99,7 @@ def _make(
         kind=kind_of(name, function),
         signature=signature,
         target=target_of(name, function, in_process=False),
+        provider=options.provider,
         batch=BatchRule(**rules, takes_jobs=takes_jobs),
         on_complete=options.on_complete,
         on_failure=options.on_failure,

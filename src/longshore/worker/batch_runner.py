@@ -33,6 +33,7 @@ from longshore.worker.invocation import Invocation
 from longshore.worker.lanes import Lanes
 from longshore.worker.ledger import Ledger
 from longshore.worker.outside import Outside
+from longshore.worker.providers import Providers
 from longshore.worker.registry import Handler, Kind
 from longshore.worker.steps import stepped
 
@@ -53,6 +54,7 @@ class BatchRunner:
         *,
         lanes: Lanes,
         deadlines: Deadlines,
+        providers: Providers,
         invocation: Invocation,
         outside: Outside,
         handback: Handback,
@@ -66,6 +68,7 @@ class BatchRunner:
         self._ledger = ledger
         self._lanes = lanes
         self._deadlines = deadlines
+        self._providers = providers
         self._invocation = invocation
         self._outside = outside
         self._handback = handback
@@ -123,10 +126,14 @@ class BatchRunner:
     # -------------------------------------------------------------------------------------------------- running
 
     def _make(self, record: JobRecord, handler: Handler, task: "asyncio.Task[Any]") -> Batch | None:
-        """The batch, of those jobs that can be read; None when there is none any more."""
+        """The batch, of those jobs that can be read; None when there is none now."""
         assert handler.batch is not None
         formed = self._batches.begin(record, handler, handler.batch)
         if formed is None:
+            return None
+        if (verdict := self._providers.wait_for(handler.provider)) is not None:
+            self._handback.give([job.record for job in formed.jobs], verdict)
+            self._batches.ended(formed)
             return None
         batch = Batch(formed, handler, Control(record, self._scribe), task)
         batch.on_cancel = self._outside.cancel

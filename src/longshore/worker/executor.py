@@ -92,12 +92,12 @@ class Executor:
             self._lanes.done(record.queue)
             self._handback.unknown(record)
             return True
+        if handler.batch is not None:
+            return await self.run_batch(record, handler, task)
         if handler.provider is not None and (verdict := self._providers.wait_for(handler.provider)):
             self._lanes.done(record.queue)
             self._handback.give([record], verdict)
             return True
-        if handler.batch is not None:
-            return await self.run_batch(record, handler, task)
         attempt = self.running[record.id] = Attempt(record, handler, task)
         error: BaseException | None = None
         outcome = None

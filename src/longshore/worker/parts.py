@@ -92,6 +92,7 @@ class Parts:
             scribe=self.completer.notebook,
             base=base,
         )
+        self._providers = Providers(gear.parking, clock=clock, random=random)
         self.executor = Executor(
             deadlines=self.deadlines,
             registry=gear.registry,
@@ -102,7 +103,7 @@ class Parts:
             completer=self.completer,
             handback=self.handback,
             herald=self.herald,
-            providers=Providers(gear.parking, clock=clock, random=random),
+            providers=self._providers,
             stats=stats,
             clock=clock,
             random=random,
@@ -147,6 +148,7 @@ class Parts:
             self.ledger,
             lanes=self.lanes,
             deadlines=self.deadlines,
+            providers=self._providers,
             invocation=invocation,
             outside=self.outside,
             handback=self.handback,

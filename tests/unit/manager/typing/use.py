@@ -1,8 +1,8 @@
 """How users write it, for type checkers: a comment says what they must see, or that they must complain."""
 
-from typing import reveal_type
+from typing import Any, reveal_type
 
-from longshore import JobContext, Priority, QueueManager
+from longshore import Job, JobContext, Priority, QueueManager
 
 manager = QueueManager("memory://")
 emails = manager.queue("emails", concurrency=10, retry=5)
@@ -26,6 +26,18 @@ def render(page: int) -> bytes:
     return bytes(page)
 
 
+@emails.batch_task(size=10)
+async def post(letters: list[str]) -> list[bool]:
+    """Many at a time."""
+    return [bool(letter) for letter in letters]
+
+
+@manager.batch_task
+async def look(jobs: list[Job[Any]]) -> dict[str, bool]:
+    """The same with jobs."""
+    return {job.id: True for job in jobs}
+
+
 async def right() -> None:
     """What they must see."""
     reveal_type(await send("a"))  # str
@@ -40,6 +52,10 @@ async def right() -> None:
     reveal_type(manager.add_job_sync("send", {"to": "a"}))  # Job[Any]
     reveal_type((await manager.get_stats()).failed)  # int
     reveal_type(await manager.get_job("0192f0c1-0000-7000-8000-000000000001"))  # Job[Any] | None
+    reveal_type(await post.enqueue("a"))  # Job[Any]
+    reveal_type(await post.enqueue_many(["a", "b"]))  # list[Job[Any]]
+    reveal_type(post.options(delay=3))  # BatchTask[str]
+    reveal_type(look)  # BatchTask[Any]
     reveal_type(manager.dead_letters.list_sync("emails"))  # LetterPage
 
 
@@ -48,6 +64,8 @@ async def wrong() -> None:
     await send.enqueue(7)  # error
     await send.enqueue("a", tenat="x")  # error
     await report.enqueue("may")  # error
+    await post.enqueue(7)  # error
+    emails.batch_task(sise=3)  # error
     send.options(dellay=3)  # error
     render.enqueue_sync()  # error
     manager.queue("q", concurency=3)  # error
