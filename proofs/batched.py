@@ -45,7 +45,8 @@ def kill_often(folder: Path, options: argparse.Namespace, chance: random.Random)
     kills, first = [], 0
     for _ in range(options.kills):
         process = start("keep", folder, options.every, first)
-        time.sleep(0.3 + chance.uniform(*LIVES_S))
+        wait_until_it_adds(folder / "added", first)
+        time.sleep(chance.uniform(*LIVES_S))
         process.kill()
         process.wait()
         kills.append(time.monotonic())
@@ -54,6 +55,15 @@ def kill_often(folder: Path, options: argparse.Namespace, chance: random.Random)
     if finished.wait(timeout=120) != 0:
         raise SystemExit("the state that was left could not be brought back")
     return kills
+
+
+def wait_until_it_adds(path: Path, first: int) -> None:
+    """Until the process has added its first item: a busy machine starts it slowly."""
+    give_up_s = time.monotonic() + 60
+    while not any(item == first for item, _ in diary(path)[-50:]):
+        if time.monotonic() > give_up_s:
+            raise SystemExit("a process added nothing for a minute")
+        time.sleep(0.01)
 
 
 def judge_kills(verdicts: Verdicts, folder: Path, kills: list[float], every: float) -> None:
