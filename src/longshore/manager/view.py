@@ -25,13 +25,12 @@ _read_line = msgspec.json.Decoder(LogLine).decode
 class JobView:
     """What is known of a job since it was last read."""
 
-    __slots__ = ("_runtime", "_source", "conflict")
+    __slots__ = ("_conflict", "_runtime", "_source")
 
     def __init__(self, runtime: Runtime, source: JobRecord | NewJob, *, conflict: bool = False) -> None:
         self._runtime = runtime
         self._source = source
-        self.conflict: bool = conflict
-        """Whether the same job was there already (`Unique`), and this is that one."""
+        self._conflict = conflict
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.queue}/{self.name} {self.state}>"
@@ -229,6 +228,11 @@ class JobView:
     def logs(self) -> tuple[LogLine, ...]:
         """What the task wrote with `ctx.log`, oldest first. Read like `errors`."""
         return tuple(map(_read_line, self.record.logs))
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the same job was there already (`Unique`) when it was added once more, and this is that one."""
+        return self._conflict
 
     @property
     def value(self) -> Any:
