@@ -117,7 +117,7 @@ class Engines:
         engine = self._make_engine(store)
         bench = Bench(engine, Waiter(engine, self._clock), Turnstiles(), is_origin)
         self._open[loop] = bench
-        del self._opening[loop]
+        self._opening.pop(loop, None)  # absent where it was closed meanwhile
         await self._close_dead()
         return bench
 
