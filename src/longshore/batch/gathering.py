@@ -22,6 +22,9 @@ from longshore.core.priority import LOWEST
 MOST_WAIT_SECONDS = 60.0
 """Jobs that are gathered are claimed: to everybody else they run. Longer than this, a schedule is the better word."""
 
+MOST_SIZE = 10_000
+"""Jobs in one batch: all of their ids stand in one small record while they run."""
+
 LEVELS = LOWEST + 1
 
 
@@ -47,6 +50,8 @@ class BatchRule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The function gets Jobs, and not what they hold."""
 
     def __post_init__(self) -> None:
+        if not 0 < self.size <= MOST_SIZE:
+            raise InvalidOption("size", self.size, f"1 to {MOST_SIZE:,}")
         if self.min_size is not None and self.min_size > self.size:
             raise InvalidOption("min_size", self.min_size, f"1 to {self.size}, which is the size")
         if not 0 < self.max_wait <= MOST_WAIT_SECONDS:

@@ -87,6 +87,7 @@ class Batches:
         self,
         engine: Engine,
         *,
+        session: Callable[[], str],
         registry: Registry,
         lanes: Lanes,
         suspects: Suspects,
@@ -96,12 +97,13 @@ class Batches:
         wake: Callable[[], None],
         clock: Clock,
     ) -> None:
-        """`wake` tells the slots that a lane has something."""
+        """`session` is the one that holds the jobs now; `wake` tells the slots that a lane has something."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when jobs have gone back."""
         self.fail: Callable[[JobRecord, Handler, BaseException], None] = lambda *_: None
         """Judges a job that cannot even be gathered."""
         self._engine = engine
+        self._session = session
         self._registry = registry
         self._lanes = lanes
         self._suspects = suspects
@@ -142,6 +144,8 @@ class Batches:
             try:
                 halves = await self._halves([record for record, _ in own])
             except StoreUnavailable:
+                halves = None
+            if halves is None or records[0].session != self._session():  # lost while the store was asked
                 self._handback.give([record for record, _ in own])
                 return others
             for record, handler in own:

@@ -133,6 +133,7 @@ class Parts:
         self.ledger = Ledger(gear.engine, lambda: tenure.session, clock=gear.clock, random=gear.random)
         self.batches = Batches(
             gear.engine,
+            session=lambda: tenure.session,
             registry=gear.registry,
             lanes=self.lanes,
             suspects=self.suspects,
