@@ -23,7 +23,7 @@ class RuleWatch(Repeating):
 
     def __init__(self, store: Store, runtime: Runtime) -> None:
         super().__init__(
-            "watch on limits", self._look, clock=runtime.clock, random=runtime.random, bus=runtime.bus
+            "watch on limits", self.look, clock=runtime.clock, random=runtime.random, bus=runtime.bus
         )
         self._store = store
         self._overrides = runtime.overrides
@@ -43,7 +43,8 @@ class RuleWatch(Repeating):
         self._parking.unwatch(self._hurry)
         await super().stop()
 
-    async def _look(self) -> float:
+    async def look(self) -> float:
+        """One look. In so many seconds the next is due. Raises StoreUnavailable."""
         await self._parking.tell(self._store)
         limits, providers = await self._store.get([RecordAsk(LIMIT), RecordAsk(PROVIDER)])
         self._overrides.take(limits)
