@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from longshore.manager.job import Job
     from longshore.manager.lock import Lock
     from longshore.manager.manager import QueueManager
+    from longshore.manager.memory_queues import InMemoryBatchQueue, InMemoryQueue
     from longshore.manager.queue import Queue
     from longshore.manager.settings import Settings
     from longshore.manager.task import Task
@@ -75,6 +76,8 @@ __all__ = [
     "Event",
     "FileStorage",
     "Health",
+    "InMemoryBatchQueue",
+    "InMemoryQueue",
     "InvalidAnswer",
     "InvalidOption",
     "InvalidSplit",
@@ -182,6 +185,7 @@ _HOMES = {
     "longshore.manager.job": ("Job",),
     "longshore.manager.lock": ("Lock",),
     "longshore.manager.manager": ("QueueManager",),
+    "longshore.manager.memory_queues": ("InMemoryBatchQueue", "InMemoryQueue"),
     "longshore.manager.queue": ("Queue",),
     "longshore.manager.settings": ("Settings",),
     "longshore.manager.task": ("Task",),

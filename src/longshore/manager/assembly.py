@@ -53,10 +53,15 @@ def build(
     def make_engine(store: Store) -> Engine:
         return Engine(store, bus=bus, clock=clock, random=random)
 
+    def make_memory() -> Store:
+        return open_store("memory://", clock=clock)
+
+    volatile: set[str] = set()
     return Runtime(
         url=without_secrets(where),
         settings=settings,
-        engines=Engines(make_store, make_engine, clock),
+        engines=Engines(make_store, make_memory, make_engine, volatile, clock),
+        volatile=volatile,
         bus=bus,
         clock=clock,
         random=random,

@@ -7,10 +7,12 @@ portal's, a second `asyncio.run`, a test's) gets a twin of it, and with it the s
 import asyncio
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 
 import msgspec
 
+from longshore.backends.tiers import TwoTiers
 from longshore.core.clock import Clock
 from longshore.core.forking import begins_anew_after_fork, leave_alone
 from longshore.engine.engine import Engine
@@ -26,25 +28,40 @@ class Bench(msgspec.Struct, frozen=True, eq=False):
     """What works in one event loop."""
 
     engine: Engine
+    """Of both tiers."""
+    quick: Engine
+    """Of the one in memory alone."""
+    durable: Store
     waiter: Waiter
     turnstiles: Turnstiles
     is_origin: bool
-    """Whether its store is the one that was opened first."""
+    """Whether its durable store is the one that was opened first."""
 
     async def close(self) -> None:
-        """Lets go of the waiter and of the store; the original stays, for the other loops."""
+        """Lets go of the waiter and of the stores; the original stays, for the other loops."""
         await self.waiter.close()
+        await self.quick.store.close()
         if not self.is_origin:
-            await self.engine.store.close()
+            await self.durable.close()
 
 
 class Engines:
-    """The engines of one manager, by loop. They open on first use, and again after `close`."""
+    """The engines of one manager, by loop. They open on first use, and again after `close`.
+
+    `volatile` names the queues that are in memory: what is there is shared by all loops, and gone after `close`.
+    """
 
     def __init__(
-        self, make_store: Callable[[], Store], make_engine: Callable[[Store], Engine], clock: Clock
+        self,
+        make_store: Callable[[], Store],
+        make_memory: Callable[[], Store],
+        make_engine: Callable[[Store], Engine],
+        volatile: AbstractSet[str],
+        clock: Clock,
     ) -> None:
         self._make_store = make_store
+        self._make_memory = make_memory
+        self._volatile = volatile
         self._make_engine = make_engine
         self._clock = clock
         self._clear()
@@ -58,6 +75,7 @@ class Engines:
     def _clear(self) -> None:
         self._lock = threading.Lock()
         self._origin: Future[Store] | None = None
+        self._memory = self._make_memory()
         self._unopened: Store | None = None
         self._is_prepared = False
         self._opening: dict[Loop, asyncio.Task[Bench]] = {}
@@ -95,6 +113,7 @@ class Engines:
         """Closes the store and all its twins; a later use opens it anew."""
         with self._lock:
             origin, self._origin = self._origin, None
+            self._memory = self._make_memory()
         here = asyncio.get_running_loop()
         opened = list(self._open.items())
         self._open.clear()
@@ -114,8 +133,10 @@ class Engines:
 
     async def _open_in(self, loop: Loop) -> Bench:
         store, is_origin = await self._store()
-        engine = self._make_engine(store)
-        bench = Bench(engine, Waiter(engine, self._clock), Turnstiles(), is_origin)
+        memory = await self._memory.twin()
+        engine = self._make_engine(TwoTiers(store, memory, self._volatile, self._clock))
+        waiter = Waiter(engine, self._clock)
+        bench = Bench(engine, self._make_engine(memory), store, waiter, Turnstiles(), is_origin)
         self._open[loop] = bench
         self._opening.pop(loop, None)  # absent where it was closed meanwhile
         await self._close_dead()

@@ -32,7 +32,12 @@ async def insert(
     """Stores new jobs. Raises what `Engine.add` raises, or with a connection UnusableConnection, InvalidOption and what
     its driver raises."""
     if connection is None:
-        return await (await runtime.engines.here()).add(jobs, durability=durability)
+        added = await (await runtime.engines.here()).add(jobs, durability=durability)
+        if runtime.self_run:
+            await _let_run(runtime, {job.queue for job in jobs})
+        return added
+    if runtime.volatile:
+        _refuse_volatile(runtime, jobs)
     if durability is not None:
         raise InvalidOption(
             "durability", durability, "nothing beside connection=, whose commit decides about it"
@@ -42,6 +47,20 @@ async def insert(
     for start in range(0, len(jobs), CHUNK):
         replies += await within.insert(jobs[start : start + CHUNK])
     return replies
+
+
+async def _let_run(runtime: Runtime, queues: set[str]) -> None:
+    for queue in queues & runtime.self_run.keys():
+        await runtime.self_run[queue]()
+
+
+def _refuse_volatile(runtime: Runtime, jobs: Sequence[NewJob]) -> None:
+    for job in jobs:
+        if job.queue in runtime.volatile:
+            raise UnusableConnection(
+                f"Queue '{job.queue}' is in memory (durable=False), where no transaction reaches. Add the job after "
+                "the commit, or leave out durable=False."
+            )
 
 
 async def settle(runtime: Runtime, settlement: Settlement, connection: object, control: Control) -> Settled:

@@ -7,12 +7,12 @@ from longshore.core.clock import Clock
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.assembly import build
 from longshore.manager.figures import Thresholds
-from longshore.manager.running import Running
+from longshore.manager.in_memory import InMemory
 from longshore.manager.settings import Settings
 from longshore.store.contract import Store
 
 
-class QueueManager(Running):
+class QueueManager(InMemory):
     """Queues, tasks, jobs and workers of one store.
 
     Making one connects to nothing: the store is opened on first use, by each event loop for itself. The URL is the
@@ -54,12 +54,12 @@ class QueueManager(Running):
         return self.runtime.url
 
     async def store(self) -> Store:
-        """The store itself, open in the running event loop, for tools that measure, move or inspect jobs.
+        """The durable store itself, open in the running event loop, for tools that measure, move or inspect jobs.
 
         What it does, it does in lists, and no hook or event hears of it. The manager closes it. Raises
         StoreUnavailable and SchemaMismatch.
         """
-        return (await self.runtime.engines.here()).store
+        return (await self.runtime.engines.bench()).durable
 
     async def __aenter__(self) -> Self:
         await self.runtime.engines.here()

@@ -60,6 +60,8 @@ class QueueWords(TypedDict, total=False):
     """Jobs of one priority take turns by this: an argument's name, a path into the data, a function of it."""
     fair_weights: Weights
     """Who gets how many turns: {"acme": 3}, or a function of the key; 1 for all others."""
+    durable: bool
+    """False: the jobs are in the memory of this process and end with it; its own workers run them."""
 
 
 class TaskWords(TypedDict, total=False):
@@ -113,6 +115,7 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     when_full: WhenFull | None = None
     fair_by: By | None = None
     fair_weights: Weights | None = None
+    durable: bool | None = None
 
     @property
     def limits(self) -> tuple[Limit, ...]:
@@ -170,6 +173,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "fair_by": lambda value: Turns(value).pick.by,
     "fair_weights": check_weights,
     "limit": lambda value: limits_from("limit", value),
+    "durable": lambda value: _yes_or_no("durable", value),
     "max_crashes": lambda value: whole("max_crashes", value, least=1),
     "max_size": lambda value: whole("max_size", value, least=1),
     "name": lambda value: check_name("task", value),
@@ -252,6 +256,12 @@ def _removal(words: dict[str, Any], *names: str) -> tuple[float | None, int | No
         elif rule:
             raise InvalidOption(name, rule, 'True, a number, or {"age": seconds, "count": jobs}')
     return age, count
+
+
+def _yes_or_no(option: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidOption(option, value, "True or False")
+    return value
 
 
 def _one_of(option: str, value: Any, allowed: tuple[str, ...]) -> Any:

@@ -244,7 +244,12 @@ class Running(Defining):
         if isinstance(queues, Mapping):
             given = {check_name("queue", queue): limit for queue, limit in queues.items()}
         else:
-            names = self.runtime.served() if queues is None else queues
+            others = self.runtime.self_run
+            names = (
+                [queue for queue in self.runtime.served() if queue not in others]
+                if queues is None
+                else queues
+            )
             given = dict.fromkeys(check_name("queue", queue) for queue in names)
         if not given:
             raise UsageError(

@@ -4,12 +4,14 @@
 """
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
 import msgspec
 
 from longshore.core.clock import Clock
+from longshore.core.errors import InvalidOption
 from longshore.core.events import Bus
 from longshore.core.payload import encode
 from longshore.core.retention import Retention
@@ -29,6 +31,7 @@ from longshore.manager.uniqueness import check_room, check_unique
 from longshore.worker.middleware import Middleware
 from longshore.worker.registry import Handler, Registry
 
+Begin = Callable[[], Awaitable[None]]
 UNTOLD = QueueOptions()
 ANY_RESULT = ResultType()
 
@@ -42,6 +45,7 @@ class Runtime:
         url: str,
         settings: Settings,
         engines: Engines,
+        volatile: set[str],
         bus: Bus,
         clock: Clock,
         random: Random,
@@ -51,6 +55,10 @@ class Runtime:
         """Where jobs are kept, without secrets."""
         self.settings = settings
         self.engines = engines
+        self.volatile = volatile
+        """The queues that are in memory."""
+        self.self_run: dict[str, Begin] = {}
+        """Of those, the ones that run by themselves as soon as they have jobs, and how that begins."""
         self.bus = bus
         self.clock = clock
         self.random = random
@@ -82,6 +90,7 @@ class Runtime:
         limit reads what one of its tasks does not have."""
         queue_limits(options)
         check_room(options)
+        self._place(queue, options)
         turns = options.turns
         for handler, _ in list(self._known.values()):
             if handler.queue == queue:
@@ -90,6 +99,13 @@ class Runtime:
         for handler, told in list(self._known.values()):
             if handler.queue == queue:
                 self.register(handler, told)
+
+    def _place(self, queue: str, options: QueueOptions) -> None:
+        """Puts the queue into its tier. What is in memory stays there: nobody would find its jobs elsewhere."""
+        if options.durable is False:
+            self.volatile.add(queue)
+        elif queue in self.volatile:
+            raise InvalidOption("durable", options.durable, f"False, as queue '{queue}' was told before")
 
     def register(self, handler: Handler, told: TaskOptions) -> Handler:
         """Adds a handler with the policy that its own options and its queue's make. Raises InvalidTask."""

@@ -1,0 +1,381 @@
+"""This module is a store of two tiers: queues that are to be quick in memory, all others where jobs last.
+
+Everything above sees one store. What is about one queue goes where the queue is; what is about all asks both. A job of
+one tier may have followers in the other: where both cannot be one step, the durable one goes first, so that what is
+lost with the process is only what was in memory.
+
+A manager that has no such queue pays a look at an empty set for each call.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import chain
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from longshore.backends.two_ears import TwoEars
+from longshore.core.clock import Clock
+from longshore.core.durability import Durability
+from longshore.core.job import JobRecord, NewJob
+from longshore.core.states import State
+from longshore.store.commands import (
+    PAUSE,
+    ClaimAsk,
+    Edit,
+    JobQuery,
+    Lease,
+    MeterAsk,
+    Note,
+    Put,
+    RecordAsk,
+    Settlement,
+    Tune,
+)
+from longshore.store.contract import Listener, Store
+from longshore.store.replies import (
+    Changed,
+    Claimed,
+    Extended,
+    Finding,
+    Inserted,
+    Insertion,
+    MeterReading,
+    Migration,
+    Page,
+    Promoted,
+    QueueCounts,
+    Record,
+    Settled,
+    Stored,
+    WakeKind,
+)
+
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
+
+IN_MEMORY = "memory:"
+"""Before the cursor of a page whose jobs are in memory."""
+
+
+class OfQueue(Protocol):
+    """Whatever names its queue."""
+
+    @property
+    def queue(self) -> str:
+        """Its name."""
+
+
+Queued = TypeVar("Queued", bound=OfQueue)
+
+
+class TwoTiers:
+    """`volatile`, which may grow, names the queues that are in `memory`; all others are in `durable`."""
+
+    def __init__(self, durable: Store, memory: Store, volatile: AbstractSet[str], clock: Clock) -> None:
+        self.durable = durable
+        self.memory = memory
+        self._volatile = volatile
+        self._clock = clock
+
+    @property
+    def url(self) -> str:
+        """The durable tier's."""
+        return self.durable.url
+
+    @property
+    def durability(self) -> Durability:
+        """The durable tier's."""
+        return self.durable.durability
+
+    async def open(self) -> None:
+        """See `Store.open`."""
+        await self.memory.open()
+        await self.durable.open()
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await self.memory.close()
+        await self.durable.close()
+
+    async def twin(self) -> Store:
+        """See `Store.twin`."""
+        return TwoTiers(await self.durable.twin(), await self.memory.twin(), self._volatile, self._clock)
+
+    async def migrate(self, *, apply: bool = True) -> Migration:
+        """Of the durable tier."""
+        return await self.durable.migrate(apply=apply)
+
+    async def examine(self, *, contents: bool = True) -> list[Finding]:
+        """Of the durable tier."""
+        return await self.durable.examine(contents=contents)
+
+    # ------------------------------------------------------------------------------------------------------ new jobs
+
+    def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
+    ) -> Coroutine[Any, Any, Sequence[Insertion]]:
+        """See `Store.insert`; one atomic step for each tier. Raises InvalidOption where a job in memory is asked to
+        outlive the process."""
+        if not self._volatile:
+            return self.durable.insert(jobs, durability=durability, now_ms=now_ms)
+        return self._split(
+            jobs,
+            lambda store, some: store.insert(some, durability=durability, now_ms=now_ms),
+        )
+
+    async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
+        """See `Store.adopt`."""
+        return await self._split(jobs, lambda store, some: store.adopt(some, now_ms=now_ms))
+
+    # -------------------------------------------------------------------------------------------------------- claims
+
+    def claim(
+        self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None
+    ) -> Coroutine[Any, Any, list[Claimed]]:
+        """See `Store.claim`."""
+        if not self._volatile:
+            return self.durable.claim(asks, now_ms=now_ms)
+        return self._split(asks, lambda store, some: store.claim(some, now_ms=now_ms))
+
+    def settle(
+        self, settlements: Sequence[Settlement], *, now_ms: int | None = None
+    ) -> Coroutine[Any, Any, list[Settled]]:
+        """See `Store.settle`; a follower in the other tier is a step of its own."""
+        if not self._volatile:
+            return self.durable.settle(settlements, now_ms=now_ms)
+        return self._settle(settlements, now_ms)
+
+    async def _settle(self, settlements: Sequence[Settlement], now_ms: int | None) -> list[Settled]:
+        crossing = [self._others(settlement) for settlement in settlements]
+        if any(crossing):
+            await self._insert_lasting(settlements, crossing, now_ms)
+            settlements = [self._without_others(settlement) for settlement in settlements]
+        replies = await self._split(settlements, lambda store, some: store.settle(some, now_ms=now_ms))
+        quick = [
+            job
+            for jobs, reply in zip(crossing, replies, strict=True)
+            for job in jobs
+            if reply is Settled.APPLIED and self._is_volatile(job)
+        ]
+        if quick:
+            await self.memory.insert(quick, now_ms=now_ms)
+        return replies
+
+    def _others(self, settlement: Settlement) -> list[NewJob]:
+        """The followers that are in the other tier."""
+        if not settlement.follow:
+            return []
+        is_volatile = self._is_volatile(settlement)
+        return [job for job in settlement.follow if self._is_volatile(job) != is_volatile]
+
+    async def _insert_lasting(
+        self, settlements: Sequence[Settlement], crossing: Sequence[Sequence[NewJob]], now_ms: int | None
+    ) -> None:
+        """Stores the durable followers of jobs in memory whose claims stand: what is repeated was stored before."""
+        ids = tuple(each.id for each, jobs in zip(settlements, crossing, strict=True) if jobs)
+        [page] = await self.memory.scan([JobQuery(ids=ids, limit=len(ids))], now_ms=now_ms)
+        claims = {(job.id, job.session, job.fence): job for job in page.jobs if job.state is State.RUNNING}
+        lasting = [
+            job
+            for each, jobs in zip(settlements, crossing, strict=True)
+            for job in jobs
+            if (each.id, each.session, each.fence) in claims
+        ]
+        if lasting:
+            await self.durable.insert(lasting, now_ms=now_ms)
+
+    def _without_others(self, settlement: Settlement) -> Settlement:
+        """The settlement with the followers that are in its own tier."""
+        others = self._others(settlement)
+        if not others:
+            return settlement
+        own = tuple(job for job in settlement.follow if job not in others)
+        return msgspec.structs.replace(settlement, follow=own)
+
+    async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
+        """See `Store.extend`. A session is known in both tiers from its first moment: a queue may be added later."""
+        lasting = await self.durable.extend(leases, now_ms=now_ms)
+        quick = await self.memory.extend(leases, now_ms=now_ms)
+        return [
+            Extended(one.held and other.held, (*one.cancel, *other.cancel))
+            for one, other in zip(lasting, quick, strict=True)
+        ]
+
+    async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
+        """See `Store.promote`."""
+        one = await self.durable.promote(limit, now_ms=now_ms)
+        other = await self.memory.promote(limit, now_ms=now_ms)
+        return Promoted(
+            count=one.count + other.count,
+            queues=tuple(sorted({*one.queues, *other.queues})),
+            next_due_ms=min(
+                (due for due in (one.next_due_ms, other.next_due_ms) if due is not None), default=None
+            ),
+            more=one.more or other.more,
+        )
+
+    # ------------------------------------------------------------------------------------------------ edits and looks
+
+    async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
+        """See `Store.change`. An edit that may be about both tiers is a step for each."""
+        if not self._volatile:
+            return await self.durable.change(edits, now_ms=now_ms)
+        replies = [Changed(())] * len(edits)
+        for store in self._tiers:
+            numbers = [number for number, edit in enumerate(edits) if store in self._tiers_of_edit(edit)]
+            wanted = [_narrowed(edits[number], replies[number]) for number in numbers]
+            for number, part in zip(numbers, await store.change(wanted, now_ms=now_ms), strict=True):
+                before = replies[number]
+                replies[number] = Changed(
+                    before.ids + part.ids, before.asked + part.asked, before.more or part.more
+                )
+        return replies
+
+    def _tiers_of_edit(self, edit: Edit) -> list[Store]:
+        return [self._at(edit.queue)] if isinstance(edit, Note) else self._tiers_of(edit.where)
+
+    async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
+        """See `Store.scan`. Where both tiers are asked, the durable jobs come first; the order holds in each."""
+        if not self._volatile:
+            return await self.durable.scan(queries, now_ms=now_ms)
+        lasting = [
+            number
+            for number, query in enumerate(queries)
+            if self.durable in self._tiers_of(query) and not (query.cursor or "").startswith(IN_MEMORY)
+        ]
+        pages: dict[int, Page] = {}
+        if lasting:
+            found = await self.durable.scan([queries[number] for number in lasting], now_ms=now_ms)
+            pages = dict(zip(lasting, found, strict=True))
+        quick = [
+            number
+            for number, query in enumerate(queries)
+            if self.memory in self._tiers_of(query) and (number not in pages or pages[number].cursor is None)
+        ]
+        rest = [_rest(queries[number], pages.get(number)) for number in quick]
+        more = await self.memory.scan(rest, now_ms=now_ms) if rest else []
+        for number, page in zip(quick, more, strict=True):
+            before = pages[number].jobs if number in pages else []
+            pages[number] = Page(before + page.jobs, page.cursor and IN_MEMORY + page.cursor)
+        return [pages[number] for number in range(len(queries))]
+
+    async def count(
+        self, queues: Sequence[str] | None, *, minutes: int = 0, now_ms: int | None = None
+    ) -> list[QueueCounts]:
+        """See `Store.count`."""
+        if queues is None:
+            both = [await store.count(None, minutes=minutes, now_ms=now_ms) for store in self._tiers]
+            told = {counts.queue: counts for counts in chain(both[1], both[0]) if self._is_told(counts, both)}
+            return [told[queue] for queue in sorted(told)]
+        named = [QueueName(queue) for queue in queues]
+        return await self._split(
+            named,
+            lambda store, some: store.count([each.queue for each in some], minutes=minutes, now_ms=now_ms),
+        )
+
+    def _is_told(self, counts: QueueCounts, both: Sequence[Sequence[QueueCounts]]) -> bool:
+        """Whether the queue is where these counts come from: it may have been in the other tier once."""
+        return any(counts is each for each in both[self._is_volatile(counts)])
+
+    # ------------------------------------------------------------------------------------------- records, meters, wakes
+
+    async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
+        """See `Store.put`. A pause lies beside its queue, everything else lasts."""
+        placed = [Placed(put.key if put.kind == PAUSE else "", put) for put in puts]
+        return await self._split(
+            placed, lambda store, some: store.put([each.what for each in some], now_ms=now_ms)
+        )
+
+    async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
+        """See `Store.get`."""
+        lasting = await self.durable.get(asks, now_ms=now_ms)
+        if not self._volatile or all(ask.kind != PAUSE for ask in asks):
+            return lasting
+        quick = await self.memory.get(asks, now_ms=now_ms)
+        return [
+            sorted([*one, *other], key=lambda record: record.key)
+            for one, other in zip(lasting, quick, strict=True)
+        ]
+
+    async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
+        """See `Store.gauge`."""
+        return await self._split(asks, lambda store, some: store.gauge(some, now_ms=now_ms))
+
+    async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
+        """See `Store.tune`."""
+        return await self._split(tunes, lambda store, some: store.tune(some, now_ms=now_ms))
+
+    async def listen(self, kinds: Collection[WakeKind], queues: Collection[str] | None = None) -> Listener:
+        """See `Store.listen`."""
+        lasting = await self.durable.listen(kinds, queues)
+        if not self._volatile:
+            return lasting
+        return TwoEars(lasting, await self.memory.listen(kinds, queues), self._clock)
+
+    # -------------------------------------------------------------------------------------------------------- routing
+
+    @property
+    def _tiers(self) -> tuple[Store, Store]:
+        return self.durable, self.memory
+
+    def _is_volatile(self, what: OfQueue) -> bool:
+        return what.queue in self._volatile
+
+    def _at(self, queue: str) -> Store:
+        return self.memory if queue in self._volatile else self.durable
+
+    def _tiers_of(self, where: JobQuery) -> list[Store]:
+        """Those that may have such jobs."""
+        if where.queues is None:
+            return list(self._tiers)
+        wanted = {queue in self._volatile for queue in where.queues}
+        return [
+            store for store, is_quick in zip(self._tiers, (False, True), strict=True) if is_quick in wanted
+        ]
+
+    async def _split(
+        self, items: Sequence[Queued], ask: Callable[[Store, Sequence[Queued]], Awaitable[Sequence[Reply]]]
+    ) -> list[Reply]:
+        """The replies to items, each from the tier of its queue; the durable tier is asked first."""
+        quick = [number for number, item in enumerate(items) if item.queue in self._volatile]
+        if not quick:
+            return list(await ask(self.durable, items))
+        if len(quick) == len(items):
+            return list(await ask(self.memory, items))
+        among = set(quick)
+        lasting = [number for number in range(len(items)) if number not in among]
+        replies: dict[int, Reply] = {}
+        for store, numbers in ((self.durable, lasting), (self.memory, quick)):
+            answers = await ask(store, [items[number] for number in numbers])
+            replies.update(zip(numbers, answers, strict=True))
+        return [replies[number] for number in range(len(items))]
+
+
+class QueueName(msgspec.Struct, frozen=True):
+    """A queue that is asked for by its name."""
+
+    queue: str
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A record that is to lie beside a queue; beside none: in the durable tier."""
+
+    queue: str
+    what: Put
+
+
+def _narrowed(edit: Edit, before: Changed) -> Edit:
+    """The edit for the second tier, for as many jobs as are left of its limit."""
+    touched = len(before.ids) + len(before.asked)
+    if isinstance(edit, Note) or not touched:
+        return edit
+    where = msgspec.structs.replace(edit.where, limit=max(0, edit.where.limit - touched))
+    return msgspec.structs.replace(edit, where=where)
+
+
+def _rest(query: JobQuery, page: Page | None) -> JobQuery:
+    """What is asked of the second tier behind a page of the first."""
+    cursor = (query.cursor or "").removeprefix(IN_MEMORY) or None
+    limit = query.limit - (len(page.jobs) if page is not None else 0)
+    return msgspec.structs.replace(query, cursor=cursor, limit=max(0, limit))
