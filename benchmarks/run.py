@@ -48,6 +48,7 @@ MEASURES = {
     "batched": Measure(speed.batched, (BARE,)),
     "drain": Measure(speed.drain),
     "drain2": Measure(speed.drain2, SHARED),
+    "limited": Measure(speed.limited),
     "trips": Measure(speed.trips, ON_SERVERS),
     "one": Measure(speed.one),
     "concurrent": Measure(speed.concurrent),

@@ -7,6 +7,7 @@ class Sizes(NamedTuple):
     """Jobs and seconds; `scaled` makes a quick look of them."""
 
     drain: int = 100_000
+    limited: int = 50_000
     one: int = 5_000
     enqueue: int = 50_000
     io: int = 20_000

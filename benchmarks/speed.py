@@ -55,6 +55,12 @@ async def drain2(place: Arena, sizes: Sizes) -> Figures:
     return {"drain2": await drained(place, "noop", sizes.drain, processes=2)}
 
 
+async def limited(place: Arena, sizes: Sizes) -> Figures:
+    """Jobs that do nothing: without limits, under a rate that never binds, and at most five at once for each key."""
+    tasks = {"limited_none": "noop", "limited_rate": "rated", "limited_key": "keyed"}
+    return {figure: await drained(place, task, sizes.limited) for figure, task in tasks.items()}
+
+
 async def io(place: Arena, sizes: Sizes) -> Figures:
     """Jobs that wait 10 ms, at 100 slots: 10,000 per second is the most there can be."""
     return {"io": await drained(place, "wait", sizes.io, 100)}

@@ -26,7 +26,7 @@ from board import Board
 from calls import report_calls
 from watch import rate, reached
 
-from longshore import BatchedQueue, QueueManager
+from longshore import BatchedQueue, Concurrency, QueueManager, Rate
 from longshore.cli.loops import run_on
 from longshore.cli.memory import bound_arenas
 
@@ -34,6 +34,8 @@ FILLER = "x" * 100
 COROUTINES = 100
 CHUNK = 10_000
 GAP_S = 0.02
+NEVER_BINDS = 10_000_000
+KEYS = 1000
 
 board = Board(Path(os.environ["BENCH_BOARD"]), int(os.environ.get("BENCH_SEAT", "0")))
 manager = QueueManager()
@@ -66,7 +68,19 @@ async def stamp(n: int, s: str) -> None:
     board.mark_wait(time.monotonic_ns() - n)
 
 
-TASKS = {task.name: task for task in (noop, wait, block, stamp)}
+@queue.task(name="rated", rate_limit=Rate(NEVER_BINDS, per=1))
+async def rated(n: int, s: str) -> None:
+    """Nothing, under a rate that it never reaches."""
+    board.mark()
+
+
+@queue.task(name="keyed", limit=Concurrency(5, by=lambda data: data["n"] % KEYS))
+async def keyed(n: int, s: str) -> None:
+    """Nothing, at most five at once for each of many keys."""
+    board.mark()
+
+
+TASKS = {task.name: task for task in (noop, wait, block, stamp, rated, keyed)}
 
 
 def payload(number: int) -> dict[str, Any]:

@@ -12,7 +12,19 @@ import pytest
 pytestmark = pytest.mark.timeout(180)  # dozens of processes, one after another
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
-EVERYWHERE = {"drain", "one", "concurrent", "bulk", "latency_p50", "latency_p99", "io", "threads"}
+EVERYWHERE = {
+    "drain",
+    "limited_none",
+    "limited_rate",
+    "limited_key",
+    "one",
+    "concurrent",
+    "bulk",
+    "latency_p50",
+    "latency_p99",
+    "io",
+    "threads",
+}
 ON_DISK = {
     "bare_drain",
     "bare_claim_settle",
@@ -45,14 +57,26 @@ def measured(*arguments: str) -> dict[str, dict[str, Any]]:
 
 
 def test_every_short_measure_has_a_figure_on_memory():
-    names = ("drain", "one", "concurrent", "bulk", "latency", "io", "threads", "backlog")
+    names = ("drain", "limited", "one", "concurrent", "bulk", "latency", "io", "threads", "backlog")
     lines = measured(*names, "--store", "memory")
     assert lines.keys() == EVERYWHERE | {"backlog"}
     assert all(line["figure"] > 0 for line in lines.values())
 
 
 def test_every_short_measure_has_a_figure_on_sqlite_and_shares_of_the_bare_limits():
-    names = ("limits", "drain", "drain2", "one", "concurrent", "bulk", "latency", "io", "threads", "size")
+    names = (
+        "limits",
+        "drain",
+        "drain2",
+        "limited",
+        "one",
+        "concurrent",
+        "bulk",
+        "latency",
+        "io",
+        "threads",
+        "size",
+    )
     lines = measured(*names, "--store", "sqlite")
     assert lines.keys() == EVERYWHERE | ON_DISK
     assert lines["drain"]["limit"] == "bare drain"
