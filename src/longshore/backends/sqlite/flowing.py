@@ -50,6 +50,8 @@ class Flow:
 
     def leave(self, queue: str, rules: Rules, *, was_claimed: bool) -> None:
         """A job stops being pending or running."""
+        if not rules.flow:
+            return
         self._step.meters(queue, rules.flow).leave(rules.flow, was_claimed=was_claimed)
         for key in rules.flow:
             if key.kind is LimitKind.CONCURRENCY or not was_claimed:

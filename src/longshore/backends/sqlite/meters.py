@@ -76,12 +76,13 @@ class MeterTable:
             for name, entry in entries.items():
                 if entry is None:
                     continue
-                if entry.meter.is_idle(self.now_ms):
+                meter = entry.meter
+                if not meter.used and not meter.held and meter.is_idle(self.now_ms):
                     if entry.written is not None:
                         idle.append((queue, name))
                         entry.written = None
                     continue
-                row = _row(entry)
+                row = _row(queue, name, entry)
                 if row != entry.written:
                     changed.append(row)
                     entry.written = row
@@ -121,9 +122,18 @@ def meter_of(row: Row) -> Meter:
     )
 
 
-def _row(entry: Entry) -> Row:
+def _row(queue: str, name: str, entry: Entry) -> Row:
     meter = entry.meter
     return (
-        *(meter.queue, meter.name, int(meter.kind), meter.limit, meter.per_ms, meter.burst),
-        *(meter.used, meter.spent, meter.held, meter.wanted, entry.due_ms),
+        queue,
+        name,
+        int(meter.kind),
+        meter.limit,
+        meter.per_ms,
+        meter.burst,
+        meter.used,
+        meter.spent,
+        meter.held,
+        meter.wanted,
+        entry.due_ms,
     )

@@ -59,6 +59,7 @@ def sweep_old(tx: Transaction, now_ms: int) -> None:
     queues = {queue for queue, _, _ in rows}
     at_work = {queue for queue, state, count in rows if count and state in (HELD, PENDING, RUNNING)}
     tx.each("turn_forget", [(queue,) for queue in queues - at_work])
+    tx.meters.now_ms = now_ms
     for queue in queues:
         tx.meters.load_all(queue)  # what is idle is forgotten when the transaction ends
     tx.each("sweep_minutes", [(queue, now_ms // 60_000 - MINUTES_KEPT + 1) for queue in queues])
