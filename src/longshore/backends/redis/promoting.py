@@ -51,14 +51,15 @@ async def promote(caller: Caller, limit: int, now_ms: int | None) -> Promoted:
 
 
 async def sweep_history(caller: Caller, now_ms: int | None) -> None:
-    """Drops the history that is older than a day, and meters that nobody uses."""
+    """Drops the history that is older than a day, meters that nobody uses, and turns of long ago."""
     names = await caller.registry.names()
     await caller.each([caller.prepared("sweep_minutes", [queue], [], now_ms) for queue in names])
-    cursors = dict.fromkeys(names, b"0")
-    while cursors:
-        calls = [caller.prepared("sweep_meters", [queue], [at], now_ms) for queue, at in cursors.items()]
-        replies = zip(cursors, await caller.each(calls), strict=True)
-        cursors = {queue: cursor for queue, cursor in replies if cursor != b"0"}
+    for verb in ("sweep_meters", "sweep_marks"):
+        cursors = dict.fromkeys(names, b"0")
+        while cursors:
+            calls = [caller.prepared(verb, [queue], [at], now_ms) for queue, at in cursors.items()]
+            replies = zip(cursors, await caller.each(calls), strict=True)
+            cursors = {queue: cursor for queue, cursor in replies if cursor != b"0"}
 
 
 async def _sweep_and_look(caller: Caller, limit: int, now_ms: int | None) -> dict[str, _Due]:

@@ -8,7 +8,7 @@ not have: that is what keeps a waiting job under 400 bytes.
 import struct
 from collections.abc import Iterable, Sequence
 
-from longshore.backends.redis.ruling import kept_rules, packed_rules, read_rules
+from longshore.backends.redis.ruling import kept_rules, packed_rules, read_each
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import ORDER, State
@@ -130,8 +130,8 @@ def claimed_jobs(
                 details=details,
             )
         )
-    for number, rules in zip(ruled[::2], ruled[1::2], strict=True):
-        jobs[int(number)].rules = read_rules(bytes(rules))
+    for number, rules in zip(ruled[::2], read_each(ruled[1::2]), strict=True):
+        jobs[int(number)].rules = rules
     return jobs
 
 

@@ -2,10 +2,12 @@
 
 MessagePack of lists, like `core/rules.py`, but of texts and numbers only: the library in Redis is of 2013 and knows no
 bytes, so a unique key is written in hexadecimal and states are written by their codes. In front of it a byte says
-whether a claim of the job spends something: for most it does not, and then the claim need not read the rest.
+whether a claim of the job spends of a rate, and whether its end gives room back: where not, the script need not read
+the rest.
 """
 
 import struct
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -13,6 +15,7 @@ from longshore.core.rules import FairKey, FlowKey, LimitKind, Rules, UniqueKey
 from longshore.core.states import CODES, STATES
 from longshore.store.admission import Meter
 
+SPENDS, GIVES = 1, 2
 _HEAD = 8
 """Bytes in front of the rules in what is kept: the place in the flow of the limit that holds the job, and its tag."""
 _NUMBERS = struct.Struct("<Bdddddd")
@@ -47,7 +50,10 @@ def packed_rules(rules: Rules | None) -> bytes:
         codes = tuple(CODES[state] for state in rules.unique.states)
         unique = _Unique(rules.unique.key.hex(), codes, rules.unique.within_ms)
     spends = any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)
-    return bytes([spends]) + _encode(_Rules(rules.flow, rules.fair, unique, rules.room))
+    gives = any(key.kind is LimitKind.CONCURRENCY for key in rules.flow)
+    return bytes([SPENDS * spends + GIVES * gives]) + _encode(
+        _Rules(rules.flow, rules.fair, unique, rules.room)
+    )
 
 
 def read_rules(packed: bytes) -> Rules:
@@ -58,6 +64,15 @@ def read_rules(packed: bytes) -> Rules:
         states = tuple(STATES[code] for code in told.unique.states)
         unique = UniqueKey(bytes.fromhex(told.unique.key), states, told.unique.within_ms)
     return Rules(told.flow, told.fair, unique, told.room)
+
+
+def read_each(packed: Iterable[int | bytes]) -> Iterator[Rules]:
+    """The rules of many jobs. Most have the same ones, which are read once."""
+    known: dict[int | bytes, Rules] = {}
+    for one in packed:
+        if one not in known:
+            known[one] = read_rules(bytes(one))
+        yield known[one]
 
 
 def kept_rules(kept: bytes) -> tuple[Rules, str | None]:

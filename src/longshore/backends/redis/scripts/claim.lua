@@ -139,8 +139,9 @@ end
 -- Tells the rules of jobs, and spends what they had reserved of rates.
 local function charge()
   for i, bytes in ipairs(read_each('HMGET', q.rules, ruled)) do
-    append(reply[3], numbers[i], sub(bytes, 9))
-    if byte(bytes, 9) == 1 then ruling().start(q, bytes) end
+    local packed = sub(bytes, 9)
+    append(reply[3], numbers[i], packed)
+    if byte(packed) % GIVES == SPENDS then ruling().start(q, packed) end
   end
   if has_rules() then ruling().write(q) end
 end

@@ -72,23 +72,35 @@ local function let_go(q, id, row, job)
   return meter
 end
 
--- A job that is held, pending or running gives back what it has, before it gets another state.
+-- A job that is held or pending gives back what it has, before it gets another state.
 function rules.leave(q, id, row)
-  local state, job = row.state, rules.job(q, id)
+  local state = row.state
+  if state ~= HELD and state ~= PENDING then return end
+  local job = rules.job(q, id)
   if state == HELD then
     touch(q, let_go(q, id, row, job))
     keep_job(q, id, job)
-  elseif state == PENDING or state == RUNNING then
-    for _, key in ipairs(job.flow) do
-      if key[KIND] == CONCURRENCY or state == PENDING then
-        local meter = meter_for(q, key)
-        meter.used = meter.used - key[COST]
-        touch(q, meter)
-      end
-    end
-    if state == PENDING then leave_any_line(q, id, row, job) end
+    return
   end
-  return job
+  for _, key in ipairs(job.flow) do
+    local meter = meter_for(q, key)
+    meter.used = meter.used - key[COST]
+    touch(q, meter)
+  end
+  leave_any_line(q, id, row, job)
+end
+
+-- A running job ends or goes back: it has spent of rates, but gives back what it had of other limits.
+function rules.give_back(q, id)
+  local bytes = redis.call('HGET', q.rules, id)
+  if byte(bytes, 9) < GIVES then return end
+  for _, key in ipairs(decode(sub(bytes, 9))[FLOW]) do
+    if key[KIND] == CONCURRENCY then
+      local meter = meter_for(q, key)
+      meter.used = meter.used - key[COST]
+      touch(q, meter)
+    end
+  end
 end
 
 -- A job that waits gets another priority, and keeps its place.
@@ -107,8 +119,8 @@ function rules.reorder(q, id, row, priority)
 end
 
 -- A pending job is claimed: what it had reserved of rates is spent.
-function rules.start(q, bytes)
-  for _, key in ipairs(read_job(bytes).flow) do
+function rules.start(q, packed)
+  for _, key in ipairs(decode(packed)[FLOW]) do
     if key[KIND] ~= CONCURRENCY then
       local meter = meter_for(q, key)
       meter.used = meter.used - key[COST]

@@ -9,6 +9,7 @@ local FIRST_TERMINAL = 6
 local UNSETTLED = 255
 local FAILURE, CRASH, RELEASE = 1, 2, 3
 local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS, RULED = 1, 2, 4, 8, 16, 32, 64 -- flags
+local SPENDS, GIVES = 1, 2 -- what claims and ends mean to the limits of a job
 local HAS_RECORD = 'r'
 local NOWHERE = '\0\0\0\0\0\0'
 local NEVER = pack('<d', 0)

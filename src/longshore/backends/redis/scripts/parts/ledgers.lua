@@ -1,7 +1,7 @@
 -- part, on demand: what a call knows of the rules in each of its queues, and what of it is to be written.
 --
 -- rules        id -> place in its flow of the limit that holds the job 1 (0: none) · tag 7 · rules, as `ruling.py` packs
---              them: 1 if a claim spends something 1 · MessagePack
+--              them: SPENDS if a claim spends of a rate, and GIVES if an end gives room back 1 · MessagePack
 -- meter_times  name -> when a meter has to serve next
 -- waiters      length of a meter's name 4 · name · priority 1 · place 6 · id 16: those that meters hold, in their order
 -- marks        'u' unique key -> id of the last job that was stored with it; 't' priority key -> last tag of a fair
@@ -9,7 +9,7 @@
 
 local FLOW, FAIR, UNIQUE, ROOM = 1, 2, 3, 4
 local UNIQUE_KEY, UNIQUE_STATES, UNIQUE_MS = 1, 2, 3
-local ledgers = {}
+local ledgers, decoded = {}, {}
 
 local function ledger_of(q)
   local ledger = ledgers[q.meters]
@@ -20,11 +20,22 @@ local function ledger_of(q)
   return ledger
 end
 
+-- Many jobs have the same rules: they are decoded once.
+local function decode(packed)
+  local told = decoded[packed]
+  if not told then
+    told = cmsgpack.unpack(sub(packed, 2))
+    for _, key in ipairs(told[FLOW]) do key.name = key[RULE] .. ':' .. key[KEY] end
+    decoded[packed] = told
+  end
+  return told
+end
+
 local function read_job(bytes)
   local packed = sub(bytes, 9)
-  local told = cmsgpack.unpack(sub(packed, 2))
+  local told = decode(packed)
   return {
-    spends = byte(packed, 1) == 1, holder = byte(bytes, 1), tag = (unpack_bytes('>I7', bytes, 2)), packed = packed,
+    holder = byte(bytes, 1), tag = (unpack_bytes('>I7', bytes, 2)), packed = packed,
     flow = told[FLOW], fair = told[FAIR], unique = told[UNIQUE], room = told[ROOM],
   }
 end
@@ -56,7 +67,7 @@ local function meter_of(q, name, key)
   return meter
 end
 
-local function meter_for(q, key) return meter_of(q, meter_name(key), key) end
+local function meter_for(q, key) return meter_of(q, key.name, key) end
 
 local function touch(q, meter)
   local ledger = ledger_of(q)
@@ -73,5 +84,5 @@ end
 local function held_prefix(name) return pack('>I4', #name) .. name end
 
 local function held_entry(id, row, job)
-  return held_prefix(meter_name(job.flow[job.holder])) .. char(row.priority) .. row.place .. id
+  return held_prefix(job.flow[job.holder].name) .. char(row.priority) .. row.place .. id
 end

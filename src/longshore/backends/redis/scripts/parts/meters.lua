@@ -1,13 +1,11 @@
 -- part, on demand: the arithmetic of one limit of one key, as `store/admission.py` has it: the same doubles.
 --
 -- meters  name -> kind 1 · limit per_ms burst used held wanted 8 each (doubles) · spent (doubles)
--- A key of a job, as `core/rules.py` packs it, is a list.
+-- A key of a job, as `core/rules.py` packs it, is a list; `name` is that of its meter.
 
 local RULE, KEY, KIND, LIMIT, PER, BURST, COST = 1, 2, 3, 4, 5, 6, 7
 local CONCURRENCY, BUCKET, FIXED = 0, 1, 3
 local SLICES, EPSILON = 20, 1e-6
-
-local function meter_name(key) return key[RULE] .. ':' .. key[KEY] end
 
 local function new_meter(key)
   return {

@@ -68,7 +68,7 @@ end
 local function go(q, id, row, settlement)
   local state, charge = settlement.state, settlement.charge
   local is_ruled = has(row.flags, RULED)
-  if is_ruled then ruling().leave(q, id, row) end
+  if is_ruled then ruling().give_back(q, id) end
   if state >= FIRST_TERMINAL then
     if has(settlement.flags, KEEP) then
       finish(q, id, row, state)
@@ -171,7 +171,7 @@ local function is_plain(arg, record)
   local state, charge, flags = byte(arg, 23, 25)
   if not record or state ~= COMPLETED or charge ~= 0 or (flags ~= KEEP and flags ~= KEEP + HAS_RESULT) then return false end
   local length = byte(arg, 36)
-  return sub(arg, 34, 35) == '\0\0' and byte(record, 1) == RUNNING and byte(record, 2) % 2 == 0 and byte(record, 2) < RULED
+  return sub(arg, 34, 35) == '\0\0' and byte(record, 1) == RUNNING and byte(record, 2) % 2 == 0 and (takes_rules or byte(record, 2) < RULED)
     and sub(arg, 19, 22) == sub(record, 5, 8) and byte(record, 59) == length
     and sub(arg, 49, 48 + length) == sub(record, 60, 59 + length)
 end
@@ -184,6 +184,7 @@ local function complete(q, id, arg, record)
     plain_session = session
   end
   plain_count = plain_count + 1
+  if flags >= RULED then ruling().give_back(q, id) end
   flags = flags - flags % EXTRAS + (byte(arg, 25) == KEEP and 0 or RESULT)
   local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. ended_times .. sub(record, 59, 59 + length)
     .. sub(arg, 49 + length)
