@@ -19,6 +19,8 @@ SLICES = 20
 """Into how many a sliding stretch is cut: at most one in twenty of its limit stays unused."""
 _EPSILON = 1e-6
 """Tokens; a time that was rounded up to a whole millisecond must find the token that it was computed for."""
+_TICK_MS = 1e-3
+"""Milliseconds, forgiven for the same reason: a double counts milliseconds since 1970 in steps of a quarter of it."""
 
 
 class Meter(msgspec.Struct, kw_only=True):
@@ -125,7 +127,7 @@ class Meter(msgspec.Struct, kw_only=True):
     def _free(self, now_ms: int) -> int:
         if self.kind is LimitKind.BUCKET:
             [full_ms] = self._numbers() or (0.0,)
-            missing = max(full_ms - now_ms, 0.0) * self.limit / self.per_ms
+            missing = max(full_ms - now_ms - _TICK_MS, 0.0) * self.limit / self.per_ms
             return math.floor(self.burst - missing + _EPSILON)
         return self.limit - round(
             sum(spent for window, spent in self._pairs() if self._counts(window, now_ms))

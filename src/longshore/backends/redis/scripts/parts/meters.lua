@@ -5,7 +5,7 @@
 
 local RULE, KEY, KIND, LIMIT, PER, BURST, COST = 1, 2, 3, 4, 5, 6, 7
 local CONCURRENCY, BUCKET, FIXED = 0, 1, 3
-local SLICES, EPSILON = 20, 1e-6
+local SLICES, EPSILON, TICK = 20, 1e-6, 1e-3
 
 local function new_meter(key)
   return {
@@ -58,7 +58,7 @@ end
 
 local function free_of(meter)
   if meter.kind == BUCKET then
-    local missing = math.max((meter.spent[1] or 0) - now, 0) * meter.limit / meter.per
+    local missing = math.max((meter.spent[1] or 0) - now - TICK, 0) * meter.limit / meter.per
     return math.floor(meter.burst - missing + EPSILON)
   end
   local _, sum = counting(meter)
