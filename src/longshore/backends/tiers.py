@@ -21,6 +21,7 @@ from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.store.commands import (
     PAUSE,
+    RETENTION,
     ClaimAsk,
     Edit,
     JobQuery,
@@ -56,6 +57,8 @@ Reply = TypeVar("Reply")
 
 IN_MEMORY = "memory:"
 """Before the cursor of a page whose jobs are in memory."""
+OF_QUEUES = (PAUSE, RETENTION)
+"""Kinds of records whose keys are queues."""
 
 
 class OfQueue(Protocol):
@@ -225,11 +228,11 @@ class TwoTiers:
         for store in self._tiers:
             numbers = [number for number, edit in enumerate(edits) if store in self._tiers_of_edit(edit)]
             wanted = [_narrowed(edits[number], replies[number]) for number in numbers]
-            for number, part in zip(numbers, await store.change(wanted, now_ms=now_ms), strict=True):
+            parts = await store.change(wanted, now_ms=now_ms)
+            for number, edit, part in zip(numbers, wanted, parts, strict=True):
                 before = replies[number]
-                replies[number] = Changed(
-                    before.ids + part.ids, before.asked + part.asked, before.more or part.more
-                )
+                more = before.more or part.more or _is_used_up(edit)
+                replies[number] = Changed(before.ids + part.ids, before.asked + part.asked, more)
         return replies
 
     def _tiers_of_edit(self, edit: Edit) -> list[Store]:
@@ -256,8 +259,7 @@ class TwoTiers:
         rest = [_rest(queries[number], pages.get(number)) for number in quick]
         more = await self.memory.scan(rest, now_ms=now_ms) if rest else []
         for number, page in zip(quick, more, strict=True):
-            before = pages[number].jobs if number in pages else []
-            pages[number] = Page(before + page.jobs, page.cursor and IN_MEMORY + page.cursor)
+            pages[number] = _joined(pages.get(number), page, queries[number].limit)
         return [pages[number] for number in range(len(queries))]
 
     async def count(
@@ -281,8 +283,8 @@ class TwoTiers:
     # ------------------------------------------------------------------------------------------- records, meters, wakes
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
-        """See `Store.put`. A pause lies beside its queue, everything else lasts."""
-        placed = [Placed(put.key if put.kind == PAUSE else "", put) for put in puts]
+        """See `Store.put`. What is said of a queue lies beside it, everything else lasts."""
+        placed = [Placed(put.key if put.kind in OF_QUEUES else "", put) for put in puts]
         return await self._split(
             placed, lambda store, some: store.put([each.what for each in some], now_ms=now_ms)
         )
@@ -290,7 +292,7 @@ class TwoTiers:
     async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
         """See `Store.get`."""
         lasting = await self.durable.get(asks, now_ms=now_ms)
-        if not self._volatile or all(ask.kind != PAUSE for ask in asks):
+        if not self._volatile or all(ask.kind not in OF_QUEUES for ask in asks):
             return lasting
         quick = await self.memory.get(asks, now_ms=now_ms)
         return [
@@ -374,8 +376,22 @@ def _narrowed(edit: Edit, before: Changed) -> Edit:
     return msgspec.structs.replace(edit, where=where)
 
 
+def _is_used_up(edit: Edit) -> bool:
+    """Whether nothing of its limit was left for this tier, so that it has to be asked once more."""
+    return not isinstance(edit, Note) and edit.where.limit == 0 and edit.where.ids is None
+
+
 def _rest(query: JobQuery, page: Page | None) -> JobQuery:
-    """What is asked of the second tier behind a page of the first."""
-    cursor = (query.cursor or "").removeprefix(IN_MEMORY) or None
+    """What is asked of the second tier behind a page of the first; where that is full, whether there is anything."""
+    cursor = query.cursor or ""
+    behind = cursor.removeprefix(IN_MEMORY) if cursor.startswith(IN_MEMORY) else ""
     limit = query.limit - (len(page.jobs) if page is not None else 0)
-    return msgspec.structs.replace(query, cursor=cursor, limit=max(0, limit))
+    return msgspec.structs.replace(query, cursor=behind or None, limit=max(1, limit))
+
+
+def _joined(page: Page | None, rest: Page, limit: int) -> Page:
+    """One page of both; jobs in memory that it has no place for begin the next one."""
+    before = page.jobs if page is not None else []
+    if len(before) >= limit:
+        return Page(before, IN_MEMORY if rest.jobs or rest.cursor else None)
+    return Page(before + rest.jobs, rest.cursor and IN_MEMORY + rest.cursor)

@@ -1,8 +1,14 @@
 """The store contract, on two tiers of which the jobs of most tests are in the quick one."""
 
+import pytest
+
 from longshore.backends.memory import MemoryStore
 from longshore.backends.tiers import TwoTiers
 from longshore.core.clock import SystemClock
+from longshore.core.ids import new_id
+from longshore.core.job import NewJob
+from longshore.core.states import State
+from longshore.store.commands import Cancel, JobQuery
 from longshore.testing.conformance import conform
 from longshore.testing.conformance.jobs import QUEUE
 
@@ -17,3 +23,40 @@ TestTwoTiers = conform(two_tiers, round_trips=lambda store: store.memory.round_t
 # A session that has been silent for longer than its lease is forgotten by the tier where it runs nothing, and with one
 # of both gone it is over: its worker begins a new one, and what it ran is rescued.
 del TestTwoTiers.TestLeases.test_a_session_with_running_jobs_outlives_promote
+
+
+async def filled(durable, quick):
+    """Two tiers with so many jobs each."""
+    store = TwoTiers(MemoryStore(), MemoryStore(), {"quick"}, SystemClock())
+    await store.open()
+    await store.insert(
+        [NewJob(id=new_id(), queue="lasting", name="t", payload=b"{}") for _ in range(durable)]
+    )
+    await store.insert([NewJob(id=new_id(), queue="quick", name="t", payload=b"{}") for _ in range(quick)])
+    return store
+
+
+@pytest.mark.parametrize(("durable", "quick"), [(0, 5), (1, 5), (2, 5), (3, 5), (4, 1), (4, 0), (5, 5)])
+async def test_pages_over_both_tiers_tell_each_job_once_and_end(durable, quick):
+    """S4.1"""
+    store = await filled(durable, quick)
+    found, cursor, pages = [], None, 0
+    while pages == 0 or cursor is not None:
+        [page] = await store.scan([JobQuery(limit=2, cursor=cursor)])
+        found += [job.queue for job in page.jobs]
+        cursor, pages = page.cursor, pages + 1
+        assert len(page.jobs) <= 2
+    assert found == ["lasting"] * durable + ["quick"] * quick
+    assert pages <= (durable + quick) // 2 + 2
+
+
+@pytest.mark.parametrize(("durable", "quick"), [(2, 3), (3, 3), (4, 0), (0, 4)])
+async def test_an_edit_of_many_that_is_repeated_while_there_is_more_reaches_both_tiers(durable, quick):
+    """S4.1"""
+    store = await filled(durable, quick)
+    changed, more = 0, True
+    while more:
+        [reply] = await store.change([Cancel(where=JobQuery(states=(State.PENDING,), limit=2))])
+        assert len(reply.ids) <= 2
+        changed, more = changed + len(reply.ids), reply.more
+    assert changed == durable + quick
