@@ -5,8 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from longshore import DrainTimeout, InvalidOption, LongshoreError, QueueManager, Retry, State
+from longshore import DrainTimeout, InvalidOption, LongshoreError, QueueManager, Retention, Retry, State
 from longshore.core.errors import UnusableConnection, UsageError
+from longshore.manager.runtime import IN_MEMORY
+from longshore.store.commands import PAUSE, RETENTION, RecordAsk
 
 
 @pytest.fixture
@@ -208,3 +210,28 @@ def test_code_without_a_loop_has_the_fast_lane_too(tmp_path):
 
         manager.start_workers_sync()
         assert double.enqueue_sync(21).result_sync(timeout=10) == 42
+
+
+async def test_queues_in_memory_forget_what_is_over_by_themselves(manager):
+    """S4.1: a process that runs for months must not grow by them."""
+    manager.queue("fast", durable=False)
+    manager.queue("told", durable=False, retention=Retention(completed=60))
+    manager.queue("left", durable=False, retention="default")
+    manager.queue("lasting")
+    stated = manager.runtime.stated_retentions()
+    assert stated == {"fast": IN_MEMORY, "told": Retention(completed=60), "left": None}
+    assert IN_MEMORY.max_count is not None
+    assert manager.runtime.prune_seconds == 5
+
+
+async def test_what_is_stated_of_a_queue_in_memory_stays_in_memory(tmp_path):
+    """S4.1"""
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    async with QueueManager(url) as manager:
+        fast = manager.queue("fast", durable=False)
+        fast.set_processor(lambda job: None)
+        await manager.add_job("fast", "any", {})
+        await manager.run_until_empty()
+        await manager.pause_queue("fast")
+        store = await manager.store()
+        assert await store.get([RecordAsk(RETENTION), RecordAsk(PAUSE)]) == [[], []]

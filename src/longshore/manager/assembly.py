@@ -108,7 +108,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
             engine,
             stated=runtime.stated_retentions,
             default=runtime.default_retention,
-            pause_seconds=runtime.settings.prune_every,
+            pause_seconds=runtime.prune_seconds,
             clock=clock,
             random=random,
             bus=bus,

@@ -34,6 +34,9 @@ from longshore.worker.registry import Handler, Registry
 Begin = Callable[[], Awaitable[None]]
 UNTOLD = QueueOptions()
 ANY_RESULT = ResultType()
+IN_MEMORY = Retention(completed=3600, failed=24 * 3600, max_count=10_000)
+"""What queues in memory keep that were told nothing: some megabytes each."""
+SWEEP_MEMORY_SECONDS = 5.0
 
 
 class Runtime:
@@ -176,11 +179,19 @@ class Runtime:
     def stated_retentions(self) -> dict[str, Retention | None]:
         """How long the queues keep jobs that are over, of which it was said here; None: as the settings say, whatever
         was stated before."""
-        return {
-            queue: told.retention
-            for queue, told in list(self.queues.items())
-            if told.retention or told.withdraws_retention
-        }
+        stated: dict[str, Retention | None] = {}
+        for queue, told in list(self.queues.items()):
+            if told.retention or told.withdraws_retention:
+                stated[queue] = told.retention
+            elif queue in self.volatile:
+                stated[queue] = IN_MEMORY
+        return stated
+
+    @property
+    def prune_seconds(self) -> float:
+        """Between two sweeps of jobs past their retention; memory fills faster than a disk."""
+        every = self.settings.prune_every
+        return min(every, SWEEP_MEMORY_SECONDS) if self.volatile else every
 
     @property
     def default_retention(self) -> Retention:
