@@ -29,6 +29,7 @@ from longshore.backends.postgres.links import Connection, Lane, Links
 from longshore.backends.postgres.listening import PostgresListener
 from longshore.backends.postgres.rounds import rounds
 from longshore.backends.postgres.safety import Safety, commit_safely, read_safety
+from longshore.backends.postgres.tidying import Tidier
 from longshore.backends.postgres.url import Dsn, parse
 from longshore.backends.postgres.watermarks import Watermarks
 from longshore.backends.postgres.within import PostgresWithin
@@ -67,9 +68,6 @@ from longshore.store.replies import (
 )
 
 Reply = TypeVar("Reply")
-FOLD_AFTER = 500
-"""Steps of this handle after which the tally is folded. Each leaves a row; reading 1,000 of them takes 0.5 ms."""
-TIDIED_AT_A_TIME = 1000
 UNIQUE_VIOLATION = "23505"
 UNIQUE_TRIES = 3
 
@@ -92,9 +90,7 @@ class PostgresStore:
         self._safety = Safety()
         self._identity: str | None = None
         self._remembered = claiming.Remembered(Watermarks(self._clock), set())
-        self._steps = 0
-        self._tidied = (b"", "", "")
-        """Up to where unique keys and meters were looked at."""
+        self._tidier = Tidier(self._dialect)
 
     @property
     def url(self) -> str:
@@ -301,16 +297,6 @@ class PostgresStore:
                 break
         else:
             reply = await self._links.run(lane, work)
-        self._steps += 1
-        if self._steps >= FOLD_AFTER:
-            self._steps = 0
-            await self._links.run(lane, lambda link: self._tidy(link, now_ms))
+        if self._tidier.is_due():
+            await self._links.run(lane, lambda link: self._tidier.tidy(link, now_ms))
         return reply
-
-    async def _tidy(self, connection: Connection, now_ms: int | None) -> None:
-        """What only grows is made small again, some of it at a time."""
-        await self._dialect.fetch(connection, "fold", now_ms)
-        [(mark, queue, name)] = await self._dialect.fetch(
-            connection, "tidy", now_ms, self._tidied[0], TIDIED_AT_A_TIME, *self._tidied[1:]
-        )
-        self._tidied = (mark or b"", queue or "", name if queue else "")
