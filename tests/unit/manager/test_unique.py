@@ -186,6 +186,8 @@ async def test_a_follow_up_is_added_once_while_the_older_job_runs_and_runs_after
     third = await slow.enqueue("ann", 3)
     assert (second.conflict, third.conflict) == (False, True)
     assert second.id == third.id != first.id
+    await second.refresh()
+    assert second.state is State.HELD
     enough.set()
     await second.result(timeout=10)
     assert (most, done) == (1, [1, 2])
