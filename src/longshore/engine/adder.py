@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     jobs: Sequence[NewJob]
     durability: Durability | None
-    answer: "asyncio.Future[list[Insertion]]"
+    answer: "asyncio.Future[Sequence[Insertion]]"
 
 
 class Adder:
@@ -38,18 +38,18 @@ class Adder:
         self._waiting: deque[Entry] = deque()
         self._rounds: asyncio.Task[None] | None = None
 
-    async def add(self, jobs: Sequence[NewJob], durability: Durability | None = None) -> list[Insertion]:
+    async def add(self, jobs: Sequence[NewJob], durability: Durability | None = None) -> Sequence[Insertion]:
         """Inserts them; in chunks, each of them all or nothing. Who asks for a durability shares an insert only with
         others who ask for the same, so nobody else waits for it. Raises StoreUnavailable, NotDurable, InvalidOption."""
         if not jobs:
             return []
         if not self._is_busy:
             return await self._go_first(jobs, durability)
-        answer: asyncio.Future[list[Insertion]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Sequence[Insertion]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Entry(jobs, durability, answer))
         return await answer
 
-    async def _go_first(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Insertion]:
+    async def _go_first(self, jobs: Sequence[NewJob], durability: Durability | None) -> Sequence[Insertion]:
         self._is_busy = True
         try:
             return await self._insert(jobs, durability)
@@ -96,7 +96,7 @@ class Adder:
             if not entry.answer.done():
                 entry.answer.set_result(own)
 
-    async def _insert(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Insertion]:
+    async def _insert(self, jobs: Sequence[NewJob], durability: Durability | None) -> Sequence[Insertion]:
         if len(jobs) <= CHUNK:
             return await self._insert_chunk(jobs, durability)
         replies: list[Insertion] = []
@@ -104,11 +104,14 @@ class Adder:
             replies += await self._insert_chunk(jobs[start : start + CHUNK], durability)
         return replies
 
-    async def _insert_chunk(self, jobs: Sequence[NewJob], durability: Durability | None) -> list[Insertion]:
+    async def _insert_chunk(
+        self, jobs: Sequence[NewJob], durability: Durability | None
+    ) -> Sequence[Insertion]:
         try:
-            return list(await self._store.insert(jobs, durability=durability))
+            return await self._store.insert(jobs, durability=durability)
         except StoreUnavailable as error:
             if error.reason != "unreachable":  # then it is known that nothing was done
                 raise
-        replies = await self._store.insert(jobs, durability=durability)
-        return list(replies)  # the same ids, so nothing is added twice
+        return await self._store.insert(
+            jobs, durability=durability
+        )  # the same ids, so nothing is added twice

@@ -29,7 +29,9 @@ class Engine:
         self._adder = Adder(store, clock)
         self._due_watchers: list[Callable[[float], None]] = []
 
-    async def add(self, jobs: Sequence[NewJob], *, durability: Durability | None = None) -> list[Insertion]:
+    async def add(
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None
+    ) -> Sequence[Insertion]:
         """Inserts new jobs. Raises StoreUnavailable and NotDurable; then the same call may be repeated."""
         replies = await self._adder.add(jobs, durability)
         if self._due_watchers:

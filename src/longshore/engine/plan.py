@@ -35,6 +35,7 @@ class Plan:
             "details",
             "durability",
             "encoded",
+            "is_plain",
             "job_id",
             "max_attempts",
             "name",
@@ -70,6 +71,8 @@ class Plan:
         self.encoded = self._encode(details)
         self._common = (priority, max_attempts, delay_ms, run_ms)
         self._rules = rules
+        self.is_plain: bool = rules is None and job_id is None
+        """Whether nothing can stand in the way of its jobs."""
         self.on_conflict: OnConflict = "return"
         """What becomes of a job when the same one is there already."""
 

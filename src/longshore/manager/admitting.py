@@ -36,7 +36,7 @@ NO_OLDER: Older = MappingProxyType({})
 async def admit(runtime: Runtime, jobs: Sequence[NewJob], connection: object | None, planned: Plan) -> Older:
     """Adds the jobs of a plan; see `admit_all`. One whose id the caller has chosen, and that is there already, is its
     own older job."""
-    if not planned.has_rules and planned.job_id is None:
+    if planned.is_plain:
         await insert(runtime, jobs, connection, planned.durability)
         return NO_OLDER
     return await admit_all(
@@ -114,7 +114,7 @@ class _Admission:
             if reply is Inserted.CREATED:
                 self._added[job.id] = True
 
-    async def _insert(self, jobs: Sequence[NewJob]) -> list[Insertion]:
+    async def _insert(self, jobs: Sequence[NewJob]) -> Sequence[Insertion]:
         return await insert(self._runtime, jobs, self._connection, self._durability)
 
     def _added_ids(self) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ class _Admission:
 
     # ------------------------------------------------------------------------------------------ the queue is full
 
-    async def _find_room(self, jobs: Sequence[NewJob]) -> tuple[Sequence[NewJob], list[Insertion]]:
+    async def _find_room(self, jobs: Sequence[NewJob]) -> tuple[Sequence[NewJob], Sequence[Insertion]]:
         """Makes room or waits for it, queue by queue, and inserts them again."""
         by_queue: dict[str, list[NewJob]] = {}
         for job in jobs:

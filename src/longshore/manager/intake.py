@@ -28,7 +28,7 @@ CHUNK = 1000
 
 async def insert(
     runtime: Runtime, jobs: Sequence[NewJob], connection: object | None, durability: Durability | None
-) -> list[Insertion]:
+) -> Sequence[Insertion]:
     """Stores new jobs. Raises what `Engine.add` raises, or with a connection UnusableConnection, InvalidOption and what
     its driver raises."""
     if connection is None:

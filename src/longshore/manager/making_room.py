@@ -16,7 +16,7 @@ from longshore.store.replies import Inserted, Insertion, WakeKind
 REST_SECONDS = 0.005
 """Between two looks at least, however often jobs end."""
 
-Insert = Callable[[Sequence[NewJob]], Awaitable[list[Insertion]]]
+Insert = Callable[[Sequence[NewJob]], Awaitable[Sequence[Insertion]]]
 
 
 async def is_crowded(runtime: Runtime, queue: str) -> bool:

@@ -20,7 +20,7 @@ from longshore.engine.plan import Plan
 from longshore.manager.admitting import admit
 from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
-from longshore.manager.intake import blocking_intake, without_connection
+from longshore.manager.intake import blocking_intake, insert, without_connection
 from longshore.manager.job import Job
 from longshore.manager.planning import is_news, plan
 from longshore.manager.portal import Portal
@@ -78,9 +78,14 @@ class Task(Generic[P, R]):
         """
         runtime = self._desk.runtime
         planned = self._planned()
+        payload = self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit)
+        if planned.is_plain:
+            new = planned.one(payload)
+            await insert(runtime, (new,), self._connection, planned.durability)
+            return Job(runtime, new)
         if planned.has_rules and await is_news(runtime, self._connection):
             planned = self._planned()
-        new = planned.one(self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit))
+        new = planned.one(payload)
         return Job.added(runtime, new, await admit(runtime, (new,), self._connection, planned))
 
     async def enqueue_many(self, calls: Iterable[Call]) -> list[Job[R]]:
@@ -106,7 +111,7 @@ class Task(Generic[P, R]):
             except (NotUnique, QueueFull) as error:
                 error.added = (*(job.id for job in jobs if not job.conflict), *error.added)
                 raise
-            jobs += [Job.added(runtime, new, older) for new in added]
+            jobs += [Job.added(runtime, new, older) if older else Job(runtime, new) for new in added]
             await runtime.clock.sleep(0)
         return jobs
 
