@@ -24,7 +24,7 @@ async def test_of_64_jobs_a_poison_is_alone_after_seven_crashes_and_only_it_is_c
 
     ids = await add(plant, 64)
     _, rescuer = plant.services()
-    while (await plant.job(ids[37])).state is not State.FAILED:
+    for _ in range(9):
         worker = plant.worker()
         running = asyncio.create_task(worker.run())
         while not died.is_set():

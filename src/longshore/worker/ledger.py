@@ -16,6 +16,10 @@ from longshore.core.ids import JobId
 from longshore.core.service import Patience
 from longshore.engine.engine import Engine
 
+LAZY_SECONDS = 0.1
+"""What has ended is taken back with the next batch that begins, or after so long: under load that halves the writes."""
+STOP_SECONDS = 1.0
+
 log = logging.getLogger("longshore.worker")
 
 
@@ -46,14 +50,21 @@ class Ledger:
         if heals:
             self._healed += ids
         if self._ending is None or self._ending.done():
-            self._ending = asyncio.get_running_loop().create_task(self._write(None), name="longshore ledger")
+            self._ending = asyncio.get_running_loop().create_task(self._write_soon(), name="longshore ledger")
 
     async def stop(self) -> None:
-        """Writes no more; what it wrote last may stand for as long as records do, and names no job that is claimed."""
+        """Takes back what has ended, and writes no more. What a store that is away keeps of it names no job that anybody
+        holds, and is gone in time."""
         if self._ending is not None:
-            await asyncio.wait([self._ending], timeout=1)
             self._ending.cancel()
-            await asyncio.gather(self._ending, return_exceptions=True)
+            last = asyncio.ensure_future(self._write(None))
+            await asyncio.wait([last], timeout=STOP_SECONDS)
+            last.cancel()
+            await asyncio.gather(self._ending, last, return_exceptions=True)
+
+    async def _write_soon(self) -> None:
+        await self._clock.sleep(LAZY_SECONDS)
+        await self._write(None)
 
     async def _write(self, wanted: int | None) -> None:
         """Until this version is written, or all that is new."""
