@@ -5,10 +5,20 @@ from itertools import pairwise
 
 import pytest
 
-from longshore import DrainTimeout, InvalidOption, LongshoreError, QueueManager, Retention, Retry, State
+from longshore import (
+    DrainTimeout,
+    InvalidOption,
+    JobFailed,
+    LongshoreError,
+    QueueManager,
+    Retention,
+    Retry,
+    State,
+)
 from longshore.core.errors import UnusableConnection, UsageError
 from longshore.manager.runtime import IN_MEMORY
 from longshore.store.commands import PAUSE, RETENTION, RecordAsk
+from tests.pipeline import process_tasks
 
 
 @pytest.fixture
@@ -235,3 +245,24 @@ async def test_what_is_stated_of_a_queue_in_memory_stays_in_memory(tmp_path):
         await manager.pause_queue("fast")
         store = await manager.store()
         assert await store.get([RecordAsk(RETENTION), RecordAsk(PAUSE)]) == [[], []]
+
+
+async def test_a_child_process_is_told_that_it_does_not_share_the_memory():
+    """S4.1"""
+    async with process_tasks.manager as manager:
+        job = await process_tasks.add_in_memory.enqueue()
+        await manager.run_until_empty(timeout=30)
+        with pytest.raises(JobFailed, match="'quick' is in the memory of the worker"):
+            await job.result(timeout=10)
+
+
+async def test_a_shutdown_says_what_it_loses_in_memory(tmp_path, caplog):
+    """S4.1"""
+    async with QueueManager(f"sqlite:///{tmp_path}/jobs.db") as manager:
+        manager.queue("fast", durable=False)
+        manager.queue("done", durable=False)
+        await manager.add_job("fast", "any", {})
+        await manager.add_job("lasting", "any", {})
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "Queue 'fast' was in memory and ended with 1 job left to run"
+    ]

@@ -27,8 +27,7 @@ async def serve(
 ) -> int:
     """Runs one worker until it is drained, and gives the exit code. Raises Misuse, Failure, StoreUnavailable."""
     manager = load_manager(target)
-    if not (queues or manager.runtime.served()):
-        raise Misuse(nothing_to_serve(target))
+    check_served(target, manager, queues)
     try:
         log.info("%s", introduction(manager, queues, concurrency))
         code = await manager.run_worker(queues=queues, concurrency=concurrency, burst=burst)
@@ -50,8 +49,7 @@ def supervise(
     """Runs several worker processes until they are drained, and gives the exit code. What is wrong with the
     application or the store is said once, here, before any of them starts."""
     manager = load_manager(target)
-    if not (queues or manager.runtime.served()):
-        raise Misuse(nothing_to_serve(target))
+    check_served(target, manager, queues)
     if not asyncio.run(_is_sound(manager)):
         return 0
     log.info("supervisor %d of %d: %s", os.getpid(), processes, introduction(manager, queues, None))
@@ -80,6 +78,18 @@ def introduction(
         f"serving {_listed(names, 'queue')} with {_listed(registry.names(), 'task')} on {manager.url}; "
         f"{slots} slots, lease {settings.lease:g} s, grace {settings.grace:g} s"
     )
+
+
+def check_served(target: str, manager: QueueManager, queues: Mapping[str, int | None] | None) -> None:
+    """Raises Misuse where there is nothing that a process of its own could do."""
+    served = queues or manager.runtime.served()
+    if not served:
+        raise Misuse(nothing_to_serve(target))
+    if all(queue in manager.runtime.volatile for queue in served):
+        raise Misuse(
+            f"{target} has nothing to serve here but {_listed(served, 'queue')} in memory (durable=False): only the "
+            "process that adds such jobs can run them. Call `await manager.start_workers()` there."
+        )
 
 
 def nothing_to_serve(target: str) -> str:

@@ -5,6 +5,7 @@ portal's, a second `asyncio.run`, a test's) gets a twin of it, and with it the s
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -15,11 +16,14 @@ import msgspec
 from longshore.backends.tiers import TwoTiers
 from longshore.core.clock import Clock
 from longshore.core.forking import begins_anew_after_fork, leave_alone
+from longshore.core.states import LIVE
 from longshore.engine.engine import Engine
 from longshore.manager.turnstiles import Turnstiles
 from longshore.manager.waiting import Waiter
 from longshore.store.contract import Store
 from longshore.store.within import WorksWithin
+
+log = logging.getLogger("longshore.manager")
 
 Loop = asyncio.AbstractEventLoop
 
@@ -113,7 +117,9 @@ class Engines:
         """Closes the store and all its twins; a later use opens it anew."""
         with self._lock:
             origin, self._origin = self._origin, None
-            self._memory = self._make_memory()
+            memory, self._memory = self._memory, self._make_memory()
+        if self._volatile:
+            await _warn_of_loss(memory, sorted(self._volatile))
         here = asyncio.get_running_loop()
         opened = list(self._open.items())
         self._open.clear()
@@ -170,6 +176,22 @@ class Engines:
             raise
         origin.set_result(store)
         return store
+
+
+async def _warn_of_loss(memory: Store, queues: list[str]) -> None:
+    """Says which queues in memory end with jobs that nobody has run."""
+    twin = await memory.twin()
+    for counts in await twin.count(queues):
+        lost = sum(counts.states.get(state, 0) for state in LIVE)
+        if lost:
+            log.warning(
+                "Queue '%s' was in memory and ended with %d job%s left to run; `await manager.drain()` before "
+                "the shutdown waits for them.",
+                counts.queue,
+                lost,
+                "" if lost == 1 else "s",
+            )
+    await twin.close()
 
 
 async def _close_from(here: Loop, loop: Loop, bench: Bench) -> None:

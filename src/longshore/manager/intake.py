@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from longshore.core.durability import Durability
-from longshore.core.errors import InvalidOption, UnusableConnection
+from longshore.core.errors import InvalidOption, UnusableConnection, UsageError
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.manager import editing
@@ -21,6 +21,7 @@ from longshore.store.commands import Settlement
 from longshore.store.replies import Insertion, Settled
 from longshore.store.within import Within, WorksWithin
 from longshore.worker.control import Control
+from longshore.worker.runners.importing import is_child
 
 CHUNK = 1000
 """Jobs in one insert on a caller's connection, at most."""
@@ -31,6 +32,8 @@ async def insert(
 ) -> Sequence[Insertion]:
     """Stores new jobs. Raises what `Engine.add` raises, or with a connection UnusableConnection, InvalidOption and what
     its driver raises."""
+    if runtime.volatile and is_child():
+        _refuse_in_child(runtime, jobs)
     if connection is None:
         added = await (await runtime.engines.here()).add(jobs, durability=durability)
         if runtime.self_run:
@@ -52,6 +55,15 @@ async def insert(
 async def _let_run(runtime: Runtime, queues: set[str]) -> None:
     for queue in queues & runtime.self_run.keys():
         await runtime.self_run[queue]()
+
+
+def _refuse_in_child(runtime: Runtime, jobs: Sequence[NewJob]) -> None:
+    for job in jobs:
+        if job.queue in runtime.volatile:
+            raise UsageError(
+                f"Queue '{job.queue}' is in the memory of the worker (durable=False), which a task with process=True "
+                "does not share: its job would be lost. Add it to a durable queue, or run the task in a thread."
+            )
 
 
 def _refuse_volatile(runtime: Runtime, jobs: Sequence[NewJob]) -> None:

@@ -191,6 +191,21 @@ def test_a_wrong_target_is_one_line_and_exit_code_2(shop: Shop, nowhere: Path, m
     assert done.stderr == "error: Module 'app' has no 'manger'. Did you mean 'manager'?\n"
 
 
+@pytest.mark.parametrize("more", [[], ["--processes", "2"], ["--queues", "quick"]])
+def test_queues_in_the_memory_of_another_process_are_refused(shop: Shop, nowhere: Path, more: list[str]):
+    """S4.1"""
+    (nowhere / "volatile.py").write_text(
+        "from longshore import QueueManager\nmanager = QueueManager()\n"
+        "manager.queue('quick', durable=False).set_processor(print)\n"
+    )
+    command = [sys.executable, "-m", "longshore", "worker", "volatile", *more]
+    done = subprocess.run(command, cwd=nowhere, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: volatile has nothing to serve here but queue quick in memory (durable=False)"
+    )
+
+
 @pytest.mark.parametrize("more", [[], ["--processes", "2"]])
 def test_an_application_without_tasks_is_told_so_once(shop: Shop, nowhere: Path, more: list[str]):
     (nowhere / "empty.py").write_text("from longshore import QueueManager\nmanager = QueueManager()\n")

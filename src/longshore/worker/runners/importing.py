@@ -14,8 +14,20 @@ ADVICE = (
     "Put what it does under `if __name__ == '__main__':`.\n"
 )
 
+_children: list[bool] = []
+"""Not empty in a child process of a worker."""
 _importing: list[bool] = []
 """Not empty while this process imports the application for a worker."""
+
+
+def become_child() -> None:
+    """Said once, by a child process: what it keeps in memory, its worker never sees."""
+    _children.append(True)
+
+
+def is_child() -> bool:
+    """Whether this process runs tasks for a worker that is another one."""
+    return bool(_children)
 
 
 @contextmanager

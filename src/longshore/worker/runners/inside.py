@@ -22,7 +22,7 @@ from longshore.core.job import JobRecord
 from longshore.store.commands import Note
 from longshore.worker.runners.calling import call
 from longshore.worker.runners.channel import BlockingEnd
-from longshore.worker.runners.importing import importing
+from longshore.worker.runners.importing import become_child, importing
 from longshore.worker.runners.messages import (
     Begin,
     Begun,
@@ -51,6 +51,7 @@ def main(descriptor: int) -> None:
     begin = line.hear()
     assert isinstance(begin, Begin), "the worker's first words"
     die_with_the_worker(begin.parent_pid)
+    become_child()
     with importing():
         spawn.prepare(begin.surroundings)
     own_pid = os.getpid()
