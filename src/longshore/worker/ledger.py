@@ -53,8 +53,8 @@ class Ledger:
             self._ending = asyncio.get_running_loop().create_task(self._write_soon(), name="longshore ledger")
 
     async def stop(self) -> None:
-        """Takes back what has ended, and writes no more. What a store that is away keeps of it names no job that anybody
-        holds, and is gone in time."""
+        """Takes back what has ended, and writes no more. What a store that is away keeps of it names no job that
+        anybody holds, and is gone in time."""
         if self._ending is not None:
             self._ending.cancel()
             last = asyncio.ensure_future(self._write(None))
