@@ -177,20 +177,25 @@ async def test_a_rate_limit_can_be_handled_by_the_id_of_a_job_that_waits(manager
         await manager.handle_rate_limit(job.id, "model", -1)
 
 
-async def test_a_running_job_goes_on_when_its_rate_limit_is_handled_from_outside(manager):
-    going, enough = asyncio.Event(), asyncio.Event()
+@pytest.mark.parametrize("ending", ["returns", "raises"])
+async def test_a_task_may_handle_its_own_rate_limit_in_the_words_of_the_seed(manager, ending):
+    """S2.5: the job waits, however the attempt ends, and no attempt is lost."""
+    calls = []
 
-    @manager.task(queue="q")
-    async def ask():
-        going.set()
-        await enough.wait()
+    @manager.task(queue="q", retry=ONCE)
+    async def ask(ctx: JobContext):
+        calls.append(1)
+        if len(calls) == 1:
+            assert await ctx.manager.handle_rate_limit(ctx.job.id, "model", 0.1)
+            if ending == "raises":
+                raise ValueError("not now")
+        return "done"
 
     job = await ask.enqueue()
     await manager.start_workers()
-    await going.wait()
-    assert not await manager.handle_rate_limit(job.id, "model", 300)
-    enough.set()
-    await job.result(10)
+    assert await job.result(10) == "done"
+    assert ((await refreshed(job)).failures, job.releases, job.failed_providers) == (0, 1, ("model",))
+    assert not await manager.handle_rate_limit(job.id, "model", 1)
 
 
 def test_a_nonsensical_retry_after_is_refused():

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from longshore.core.clock import Clock
+from longshore.core.ids import JobId
+from longshore.core.limit_errors import RateLimited
 from longshore.store.commands import Put, RecordAsk
 from longshore.store.contract import Store
 from longshore.store.replies import Record
@@ -28,10 +30,14 @@ class Parked(msgspec.Struct, frozen=True):
 class Parking:
     """What one process knows of parked providers, and what it has yet to tell the others."""
 
+    put_off: dict[tuple[JobId, int], RateLimited]
+    """Claims, by id and fence, that run in this process and are to end as if their task had raised this."""
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until_ms: Mapping[str, int] = {}
         self._untold: dict[str, int] = {}
+        self.put_off = {}
         self._watchers: list[Callable[[], None]] = []
 
     def park(self, provider: str, seconds: float) -> None:

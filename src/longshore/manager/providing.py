@@ -1,5 +1,7 @@
 """This module deals with providers from the manager's side: picks one that is not parked, and parks them by hand."""
 
+import os
+import socket
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,6 +10,7 @@ from longshore.core.ids import format_id, parse_id
 from longshore.core.limit_errors import RateLimited
 from longshore.core.names import check_name
 from longshore.core.retry import Seconds
+from longshore.core.states import State
 from longshore.flow import parking
 from longshore.manager import editing
 from longshore.manager.blocking import blocking
@@ -37,12 +40,18 @@ async def pick_provider(runtime: Runtime, control: Control, candidates: Sequence
     return picked
 
 
+def _sessions_here() -> str:
+    """How the names of this process's sessions begin (`worker/tenure.py`)."""
+    return f"{socket.gethostname()}:{os.getpid()}:"
+
+
 class Providing(Part):
     """Parking providers."""
 
     async def handle_rate_limit(self, job_id: JobIdLike, provider: str, retry_after: Seconds = 60.0) -> bool:
         """Parks the provider for so long, for all processes, and lets this job wait until then, at the cost of no
-        attempt; False for a job that runs or is over, which goes on: a task that runs raises `RateLimited` itself.
+        attempt: at once, or when the attempt ends that runs in this process, however it ends. False for a job that is
+        over, or runs elsewhere. (In a child process a task raises `RateLimited` instead.)
         Raises InvalidId, InvalidName, InvalidOption and JobNotFound."""
         signal = RateLimited(check_name("provider", provider), retry_after)
         key = parse_id(job_id)
@@ -51,6 +60,9 @@ class Providing(Part):
         if record is None:
             raise JobNotFound(format_id(key))
         await self._park(provider, signal.seconds)
+        if record.state is State.RUNNING and (record.session or "").startswith(_sessions_here()):
+            self.runtime.parking.put_off[key, record.fence] = signal
+            return True
         run_ms = self.runtime.clock.now_ms() + round(signal.seconds * 1000)
         [changed] = await engine.change([Update(where=JobQuery(ids=(key,)), changes=Changes(run_ms=run_ms))])
         return bool(changed.ids)

@@ -2,13 +2,17 @@
 and tells the other processes which providers were parked here."""
 
 import asyncio
+import logging
 
+from longshore.core.errors import StoreUnavailable
 from longshore.core.service import Repeating
 from longshore.flow.overrides import LIMIT
 from longshore.flow.parking import PROVIDER
 from longshore.manager.runtime import Runtime
 from longshore.store.commands import RecordAsk
 from longshore.store.contract import Store
+
+log = logging.getLogger("longshore.worker")
 
 LOOK_SECONDS = 1.0
 """Everybody knows within two seconds: one for a look that has just been, one for the store."""
@@ -33,9 +37,13 @@ class RuleWatch(Repeating):
         self._looks = 0
 
     async def start(self) -> None:
-        """The first look is due at once."""
+        """Returns after the first look: no job may start before it is known which providers are parked."""
         self._loop = asyncio.get_running_loop()
         self._parking.watch(self._hurry)
+        try:
+            await self.look()
+        except StoreUnavailable as error:
+            log.warning("Limits and parked providers are looked up later: %s", error)
         await super().start()
 
     async def stop(self) -> None:

@@ -226,6 +226,8 @@ class Executor:
     def judge(self, attempt: Attempt, outcome: Any, error: BaseException | None) -> None:
         """Judging looks at what came from the task, and that may run its code: an encoder, a `retry_if`, an
         exception's own attributes. Whatever those raise is the attempt's failure, and not the slot's."""
+        if self._providers.put_off:
+            error = self._providers.said_of(attempt) or error
         try:
             if error is None:
                 self._returned(attempt, outcome)

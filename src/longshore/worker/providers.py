@@ -29,6 +29,8 @@ class Providers:
 
     def __init__(self, parking: Parking, *, clock: Clock, random: Random) -> None:
         self._parking = parking
+        self.put_off = parking.put_off
+        """Mostly empty: claims of which somebody said, while they ran, that a provider wants to be asked later."""
         self._clock = clock
         self._random = random
 
@@ -38,6 +40,10 @@ class Providers:
             return None
         spread = self._random.uniform(0.0, min(SPREAD * seconds, SPREAD_SECONDS))
         return released(max(1, round((seconds + spread) * 1000)))
+
+    def said_of(self, attempt: Attempt) -> RateLimited | None:
+        """What was said of this one; once."""
+        return self.put_off.pop((attempt.record.id, attempt.record.fence), None)
 
     def notice(self, attempt: Attempt, error: BaseException) -> tuple[str, Verdict] | None:
         """Whether a provider wants to be asked later: it is parked then; which one, and what becomes of the job."""

@@ -154,14 +154,12 @@ class Worker:
 
     async def _start(self, parts: Parts) -> None:
         self._deadlines = asyncio.ensure_future(parts.deadlines.run())
-        services: list[Service] = [
-            parts.completer,
-            parts.heartbeat,
-            parts.suspects,
-            parts.batches,
+        services: list[Service] = [parts.completer, parts.heartbeat, parts.suspects, parts.batches]
+        for service in (
+            *services,
+            *self._upkeep,
             parts.fetcher,
-        ]
-        for service in (*services, *self._upkeep):
+        ):  # what a claim depends on is known before it
             await service.start()
         await self._tell("worker_started")
 
