@@ -123,8 +123,8 @@ async def test_a_settlement_that_does_not_tell_the_rules_gives_room_back_all_the
 
 async def test_thousands_that_get_room_at_once_are_served_in_steps(store):
     """The server does nothing else while a script runs."""
-    await store.insert([job_with(Rules((TWO,))) for _ in range(1300)], now_ms=NOW)
-    more_room = FlowKey("slots", "", LimitKind.CONCURRENCY, 1290)
+    await store.insert([job_with(Rules((TWO,))) for _ in range(600)], now_ms=NOW)
+    more_room = FlowKey("slots", "", LimitKind.CONCURRENCY, 590)
     assert await store.tune([Tune("mail", more_room)], now_ms=NOW) == [1]
     steps, more = [], True
     while more:
@@ -132,9 +132,17 @@ async def test_thousands_that_get_room_at_once_are_served_in_steps(store):
         steps.append(counts.states[State.PENDING])
         more = (await store.promote(0, now_ms=NOW)).more
     [counts] = await store.count(["mail"], now_ms=NOW)
-    assert steps == [502, 1002]
-    assert counts.states[State.PENDING] == 1290
+    assert steps == [202, 402]
+    assert counts.states[State.PENDING] == 590
     assert counts.states[State.HELD] == 10
+
+
+async def test_hundreds_that_are_due_at_once_all_ask_for_room(store):
+    await store.insert([job_with(Rules((TWO,)), delay_ms=1000) for _ in range(600)], now_ms=NOW)
+    promoted = await store.promote(550, now_ms=NOW + 1000)
+    assert (promoted.count, promoted.more) == (550, True)
+    [counts] = await store.count(["mail"], now_ms=NOW + 1000)
+    assert (counts.states[State.PENDING], counts.states[State.HELD]) == (2, 548)
 
 
 async def test_followers_in_another_queue_keep_their_rules(store):
