@@ -39,7 +39,7 @@ async def take_turns(url: str, path: str) -> None:
     wait_for_go()
     note = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while True:
-        async with manager.lock(KEY, ttl=2) as lock:
+        async with manager.lock(KEY, ttl=4) as lock:
             os.write(note, f"in {lock.fence}\n".encode())
             await manager.runtime.clock.sleep(0.001)
             os.write(note, f"out {lock.fence}\n".encode())

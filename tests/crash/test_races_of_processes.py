@@ -110,4 +110,4 @@ async def test_the_lock_of_a_killed_process_is_free_within_its_time(url: str) ->
             async with manager.lock(KEY, timeout=10) as lock:
                 waited = clock.monotonic() - began
                 assert lock.fence > int(fence)
-        assert waited < 2 + 1
+        assert waited < 2 + 2  # half a second between two looks, and a machine that is busy
