@@ -61,7 +61,7 @@ def end(job):
 
 @every_kind
 async def test_jobs_with_limits_are_decided_about_after_the_commit(store, postgres, kind):
-    """S2.5 S2.8"""
+    """B.6 B.4"""
 
     async def add(tx):
         return await store.within(tx.connection).insert([job(ALONE), job(None), job(ALONE)])
@@ -74,7 +74,7 @@ async def test_jobs_with_limits_are_decided_about_after_the_commit(store, postgr
 
 @every_kind
 async def test_a_unique_job_is_one_in_transactions_too(store, postgres, kind):
-    """S3.6 S2.8"""
+    """B.5 B.4"""
 
     async def add(tx):
         return await store.within(tx.connection).insert([job(ONCE), job(ONCE)])
@@ -88,7 +88,7 @@ async def test_a_unique_job_is_one_in_transactions_too(store, postgres, kind):
 
 @every_kind
 async def test_what_is_rolled_back_leaves_no_key_behind(store, postgres, kind):
-    """S3.6 S2.8"""
+    """B.5 B.4"""
 
     async def add(tx):
         await store.within(tx.connection).insert([job(ONCE), job(ALONE)])
@@ -104,7 +104,7 @@ async def test_what_is_rolled_back_leaves_no_key_behind(store, postgres, kind):
 async def test_the_room_of_a_job_that_ends_in_a_transaction_is_given_back_after_the_commit(
     store, postgres, kind
 ):
-    """S2.5 S2.8"""
+    """B.6 B.4"""
     await store.insert([job(ALONE), job(ALONE)])
     [running] = await claimed(store)
 
@@ -121,7 +121,7 @@ async def test_the_room_of_a_job_that_ends_in_a_transaction_is_given_back_after_
 
 
 async def test_an_open_transaction_keeps_nobody_from_the_limits_of_its_queue(store, connection):
-    """S2.5"""
+    """B.6"""
     await store.insert([job(ALONE), job(ALONE)])
     [running] = await claimed(store)
     async with connection.transaction():
@@ -138,7 +138,7 @@ async def test_an_open_transaction_keeps_nobody_from_the_limits_of_its_queue(sto
 
 @pytest.mark.parametrize("commits", [True, False])
 async def test_who_comes_with_the_same_key_waits_for_the_end_of_the_transaction(store, connection, commits):
-    """S3.6"""
+    """B.5"""
     transaction = connection.transaction()
     await transaction.start()
     await store.within(connection).insert([job(ONCE)])
@@ -151,7 +151,7 @@ async def test_who_comes_with_the_same_key_waits_for_the_end_of_the_transaction(
 
 
 async def test_the_room_of_a_queue_is_exact_beside_a_transaction(store, connection):
-    """S4.3"""
+    """S0.8"""
     async with connection.transaction():
         assert await store.within(connection).insert([job(Rules(room=3)) for _ in range(2)]) == [
             Inserted.CREATED,
@@ -164,7 +164,7 @@ async def test_the_room_of_a_queue_is_exact_beside_a_transaction(store, connecti
 
 
 async def test_a_transaction_that_cannot_see_whether_there_is_room_is_refused(store, connection):
-    """S4.3"""
+    """S0.8"""
     async with connection.transaction(isolation="repeatable_read"):
         with pytest.raises(UnusableConnection, match="Use READ COMMITTED"):
             await store.within(connection).insert([job(Rules(room=3))])
@@ -173,7 +173,7 @@ async def test_a_transaction_that_cannot_see_whether_there_is_room_is_refused(st
 async def test_of_two_transactions_that_saw_no_holder_of_a_key_one_is_told_to_begin_again(
     store, connection, postgres
 ):
-    """S3.6"""
+    """B.5"""
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     await connection.fetchval("SELECT 1 FROM pg_class LIMIT 1")
     await store.insert([job(ONCE)])

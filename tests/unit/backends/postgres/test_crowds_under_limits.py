@@ -114,7 +114,7 @@ async def until_done(worker: Coroutine[Any, Any, Any], look: Callable[[], Corout
 
 
 async def test_no_sample_is_over_a_limit_and_no_key_stays_stuck(stores: list[PostgresStore]) -> None:
-    """S2.5"""
+    """B.6"""
     dice = random.Random(7)
 
     async def fill(task: int) -> None:
@@ -145,7 +145,7 @@ async def test_no_sample_is_over_a_limit_and_no_key_stays_stuck(stores: list[Pos
 
 
 async def test_edits_of_held_and_pending_jobs_among_claims_leak_no_room(stores: list[PostgresStore]) -> None:
-    """S2.5"""
+    """B.6"""
     dice = random.Random(11)
 
     async def meddle(task: int) -> None:
@@ -192,7 +192,7 @@ async def _both(*kinds: Callable[[int], Coroutine[Any, Any, None]]) -> None:
 async def test_claims_of_a_rate_spend_no_more_than_it_gives(
     stores: list[PostgresStore], query: Query
 ) -> None:
-    """S2.5"""
+    """S3.6 B.6"""
     bucket = FlowKey("rate", "", LimitKind.BUCKET, 200, 1000, 20)
     [(begin,)] = await query("SELECT extract(epoch FROM clock_timestamp()) * 1000")
     jobs = [
@@ -212,7 +212,7 @@ async def test_claims_of_a_rate_spend_no_more_than_it_gives(
 
 
 async def test_racing_inserts_with_one_unique_key_store_one_job(stores: list[PostgresStore]) -> None:
-    """S3.6"""
+    """B.5"""
     unique = UniqueKey(b"invoice 7", tuple(LIVE))
 
     def job() -> NewJob:
@@ -230,7 +230,7 @@ async def test_racing_inserts_with_one_unique_key_store_one_job(stores: list[Pos
 async def test_racing_inserts_with_many_unique_keys_in_any_order_wait_in_no_circle(
     stores: list[PostgresStore],
 ) -> None:
-    """S3.6"""
+    """B.5"""
     dice = random.Random(3)
 
     def jobs() -> list[NewJob]:
@@ -253,7 +253,7 @@ async def test_racing_inserts_with_many_unique_keys_in_any_order_wait_in_no_circ
 
 
 async def test_racing_inserts_into_a_queue_with_room_fill_it_and_no_more(stores: list[PostgresStore]) -> None:
-    """S4.3"""
+    """S0.8"""
 
     def jobs() -> list[NewJob]:
         return [
