@@ -84,7 +84,7 @@ class _Round:
         """The rows of the statement: at first of that without locks, unless it would be in vain."""
         locked = sorted(spending.intersection(self._queues))
         while True:
-            rows = await self._claim_and_spend(locked) if locked else await self._fetch([])
+            rows = await self._claim_and_spend(locked) if locked else await self._fetch([], self._now_ms)
             refused = {row[2] for row in rows if row[0] == 0}
             if not refused:
                 if locked:
@@ -96,7 +96,7 @@ class _Round:
     async def _claim_and_spend(self, locked: list[str]) -> Sequence[Row]:
         async with self._connection.transaction():
             held = await lock(self._connection, self._dialect, self._now_ms, flows=locked)
-            rows = await self._fetch(locked)
+            rows = await self._fetch(locked, held.now_ms)  # what is spent is spent when it starts
             if rows and rows[0][0] == 0:
                 return rows
             ledger = Ledger(self._connection, self._dialect, held)
@@ -117,17 +117,17 @@ class _Round:
         spent = {row[0] for row in rows if row[1] is not None and ruled(unpack(row[13])) == SPENDS}
         return {self._queues[number - 1] for number in gave - spent}
 
-    async def _fetch(self, locked: list[str]) -> Sequence[Row]:
+    async def _fetch(self, locked: list[str], now_ms: int | None) -> Sequence[Row]:
         if self._watermarks is None:
             ids = [(together[0][1].id or b"").hex() for together in self._asks]
             values: tuple[object, ...] = (self._queues, ids, self._sessions, locked)
-            return await self._dialect.fetch(self._connection, "claim_named", self._now_ms, *values)
+            return await self._dialect.fetch(self._connection, "claim_named", now_ms, *values)
         counts = [sum(max(0, ask.count) for _, ask in together) for together in self._asks]
         values = (self._queues, counts, self._sessions, locked)
         if not self._watermarks.are_needed:
-            return await self._dialect.fetch(self._connection, "claim", self._now_ms, *values)
+            return await self._dialect.fetch(self._connection, "claim", now_ms, *values)
         lows = self._watermarks.lows(self._queues)
-        rows = await self._dialect.fetch(self._connection, "claim_above", self._now_ms, *values, lows)
+        rows = await self._dialect.fetch(self._connection, "claim_above", now_ms, *values, lows)
         for row in reversed(rows):  # the first of each line last
             if row[1] is not None and row[12] < FIRST_TURN:
                 self._watermarks.claimed(self._queues[row[0] - 1], row[4], row[12])

@@ -2,7 +2,7 @@
 
 from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row
-from longshore.backends.postgres.ledger import Ledger, Locked, lock
+from longshore.backends.postgres.ledger import Ledger, lock
 from longshore.backends.postgres.lines import Contender
 from longshore.core.rules import Rules, unpack
 from longshore.store.commands import SCAN_LIMIT
@@ -44,25 +44,28 @@ async def _promote(
     if not is_ruled:
         rows = await dialect.fetch(connection, "promote", now_ms, dialect.channel, chunk, [])
         return sum(row[1] for row in rows), {row[0] for row in rows}
-    locks = sorted(row[0] for row in await dialect.fetch(connection, "queues_due", now_ms, chunk))
+    due = await dialect.fetch(connection, "queues_due", now_ms, chunk)
+    locks = sorted({row[0] for row in due})
+    has_left = any(row[1] == "left" for row in due)
     async with connection.transaction():
         locked = await lock(connection, dialect, now_ms, flows=locks)
-        return await _promote_ruled(connection, dialect, chunk, locked, locks)
+        ledger = Ledger(connection, dialect, locked)
+        if has_left:
+            await _take_what_was_left(connection, dialect, ledger, locks)
+        return await _promote_ruled(connection, dialect, chunk, ledger, locks)
 
 
 async def _promote_ruled(
-    connection: Connection, dialect: Dialect, chunk: int, locked: Locked, locks: list[str]
+    connection: Connection, dialect: Dialect, chunk: int, ledger: Ledger, locks: list[str]
 ) -> tuple[int, set[str]]:
-    ledger = Ledger(connection, dialect, locked)
-    await _take_what_was_left(connection, dialect, ledger, locks)
-    rows = await dialect.fetch(connection, "promote", locked.now_ms, dialect.channel, chunk, locks)
+    rows = await dialect.fetch(connection, "promote", ledger.now_ms, dialect.channel, chunk, locks)
     jobs = [_contender(row) for row in rows if row[2] is not None]
     if jobs:
         ledger.set_tail(jobs[-1].order + chunk)
     await ledger.load((job.queue, job.priority, job.rules) for job in jobs)
     for job in jobs:
         ledger.ask(job)
-    for meter in ledger.take(await dialect.fetch(connection, "meters_due", locked.now_ms, locks)):
+    for meter in ledger.take(await dialect.fetch(connection, "meters_due", ledger.now_ms, locks)):
         ledger.touch(meter.queue, meter.name)
     await ledger.serve()
     await ledger.keep()

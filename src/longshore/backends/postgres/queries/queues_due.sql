@@ -1,11 +1,11 @@
 -- verb: promote: which locks it needs
 -- parameters: now_ms (NULL: the server's clock), how many jobs it will look at
--- columns: a queue with due jobs with rules, with meters whose time has come, or with room that is to be given back
+-- columns: a queue, and why: 'job' (one with rules is due), 'meter' (its time has come), 'left' (room is to be given back)
 -- index: later_ruled, meter_due; what is to be given back is read as a whole, and is little
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 )
-SELECT queue
+SELECT queue, 'job'
 FROM
     (
         SELECT later.queue
@@ -15,9 +15,9 @@ FROM
         LIMIT $2
     ) AS due
 UNION
-SELECT queue
+SELECT queue, 'meter'
 FROM {schema}.{prefix}meter
 WHERE due_ms <= (SELECT moment.now_ms FROM moment)
 UNION
-SELECT queue
+SELECT queue, 'left'
 FROM {schema}.{prefix}leaving
