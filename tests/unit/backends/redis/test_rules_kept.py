@@ -123,8 +123,8 @@ async def test_a_settlement_that_does_not_tell_the_rules_gives_room_back_all_the
 
 async def test_thousands_that_get_room_at_once_are_served_in_steps(store):
     """The server does nothing else while a script runs."""
-    await store.insert([job_with(Rules((TWO,))) for _ in range(600)], now_ms=NOW)
-    more_room = FlowKey("slots", "", LimitKind.CONCURRENCY, 590)
+    await store.insert([job_with(Rules((TWO,))) for _ in range(1000)], now_ms=NOW)
+    more_room = FlowKey("slots", "", LimitKind.CONCURRENCY, 990)
     assert await store.tune([Tune("mail", more_room)], now_ms=NOW) == [1]
     steps, more = [], True
     while more:
@@ -132,8 +132,8 @@ async def test_thousands_that_get_room_at_once_are_served_in_steps(store):
         steps.append(counts.states[State.PENDING])
         more = (await store.promote(0, now_ms=NOW)).more
     [counts] = await store.count(["mail"], now_ms=NOW)
-    assert steps == [202, 402]
-    assert counts.states[State.PENDING] == 590
+    assert steps == [402, 802]
+    assert counts.states[State.PENDING] == 990
     assert counts.states[State.HELD] == 10
 
 

@@ -4,7 +4,7 @@
 --   (created, place and all), record, extras, errors, logs, rules
 -- reply: for each job 1 (created) or 0 (a duplicate)
 -- include: time layout records calls queues lives
--- on demand: meters ledgers turns flow serving taking
+-- on demand: meters ledgers turns flow spending serving taking
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}

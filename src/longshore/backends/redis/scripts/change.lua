@@ -3,7 +3,7 @@
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each
 -- include: time layout records sessions calls queues lives notes matching
--- on demand: meters ledgers turns flow serving
+-- on demand: meters ledgers turns flow spending serving
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
 local LOGS_KEPT = 200

@@ -4,7 +4,7 @@
 -- reply: 1 if the session is over; 1 if there is more but the look was long; number and rules of each job that has some;
 --   then for each job: id 16 · counters 16 · body
 -- include: time layout records sessions calls room
--- on demand: meters ledgers turns flow serving
+-- on demand: meters ledgers turns spending
 
 local queue, session, wanted, only = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local q = queue_keys(0)
@@ -136,16 +136,6 @@ local function take_only(id)
   redis.call('HSET', q.jobs, id, with_place(body, NOWHERE))
 end
 
--- Tells the rules of jobs, and spends what they had reserved of rates.
-local function charge()
-  for i, bytes in ipairs(read_each('HMGET', q.rules, ruled)) do
-    local packed = sub(bytes, 9)
-    append(reply[3], numbers[i], packed)
-    if byte(packed) % GIVES == SPENDS then ruling().start(q, packed) end
-  end
-  if has_rules() then ruling().write(q) end
-end
-
 if not is_live(session) then return { 1, 0, {} } end
 if wanted < 1 or tonumber(redis.call('HGET', q.counts, PENDING) or 0) < 1 then return reply end
 write_even_if_full(q.running)
@@ -161,6 +151,13 @@ if count > 0 then
   if #moved > 0 then call_with('HDEL', q.states, moved) end
   redis.call('HINCRBY', q.counts, PENDING, -count)
   redis.call('HINCRBY', q.counts, RUNNING, count)
-  if #ruled > 0 then charge() end
+end
+if #ruled > 0 then -- tells the rules of jobs, and spends what they had reserved of rates
+  for i, bytes in ipairs(read_each('HMGET', q.rules, ruled)) do
+    local packed = sub(bytes, 9)
+    append(reply[3], numbers[i], packed)
+    if byte(packed) % GIVES == SPENDS then ruling().start(q, packed) end
+  end
+  if has_rules() then ruling().write(q) end
 end
 return reply

@@ -4,7 +4,7 @@
 --   another 1 · item; rules ('' for none)
 -- reply: for each job 0 (a duplicate), 1 (created), 2 (no room), or of the job that has its unique key: id 16 · state 1
 -- include: time layout records calls queues inserting lives
--- on demand: meters ledgers turns flow serving taking
+-- on demand: meters ledgers turns flow spending serving taking
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}

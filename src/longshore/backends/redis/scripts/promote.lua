@@ -4,7 +4,7 @@
 -- reply: how many were due; 1 if more are pending than before; when the next job is due ('' for none); 1 if that is over
 --   already; the same of the next meter
 -- include: time layout records calls queues lives
--- on demand: meters ledgers turns flow serving
+-- on demand: meters ledgers turns flow spending serving
 
 local q = open_queue(0, ARGV[3])
 local limit = tonumber(ARGV[4])

@@ -3,7 +3,7 @@
 -- arguments: as `settle.lua` says
 -- reply: as there, but for 3
 -- include: time layout records sessions calls queues inserting lives notes room settling
--- on demand: meters ledgers turns flow serving taking
+-- on demand: meters ledgers turns flow spending serving taking
 
 takes_rules = true
 return settle_all()

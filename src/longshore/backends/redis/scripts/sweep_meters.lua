@@ -3,7 +3,7 @@
 -- arguments: now, channel, cursor
 -- reply: the next cursor (0: that was all)
 -- include: time layout calls
--- on demand: meters ledgers turns flow serving
+-- on demand: meters ledgers turns flow spending serving
 
 local q = queue_keys(0)
 local found = redis.call('HSCAN', q.meters, ARGV[3], 'COUNT', 1000)

@@ -3,7 +3,7 @@
 -- arguments: now, channel, queue, cursor, the limit as a key of a job (MessagePack)
 -- reply: the next cursor (0: that was all), then the names of the meters that were changed
 -- include: time layout records calls queues lives
--- on demand: meters ledgers turns flow serving
+-- on demand: meters ledgers turns flow spending serving
 
 local q = open_queue(0, ARGV[3])
 local found = redis.call('HSCAN', q.meters, ARGV[4], 'COUNT', 1000)

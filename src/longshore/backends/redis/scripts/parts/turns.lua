@@ -51,3 +51,8 @@ local function leave_any_line(q, id, row, job)
   end
   q.has_left = true
 end
+
+-- A pending job is claimed out of its turn.
+function rules.leave_line(q, id, record)
+  leave_any_line(q, id, { place = sub(record, 21, 26), flags = byte(record, 2), priority = byte(record, 4) }, rules.job(q, id))
+end

@@ -1,0 +1,43 @@
+-- part, on demand: what claims spend, and the writing of meters and their times.
+
+-- A pending job is claimed: what it had reserved of rates is spent.
+function rules.start(q, packed)
+  for _, key in ipairs(decode(packed)[FLOW]) do
+    if key[KIND] ~= CONCURRENCY then
+      local meter = meter_for(q, key)
+      meter.used = meter.used - key[COST]
+      spend(meter, key[COST])
+      ledger_of(q).changed[meter.name] = true
+    end
+  end
+end
+
+local function note_time(q, meter)
+  local due = due_ms(meter)
+  if meter.is_left then due = now end
+  local noted = tonumber(redis.call('ZSCORE', q.meter_times, meter.name) or nil)
+  if due == noted then return end
+  if not due then
+    redis.call('ZREM', q.meter_times, meter.name)
+    return
+  end
+  local first = tonumber(redis.call('ZRANGE', q.meter_times, 0, 0, 'WITHSCORES')[2])
+  if not first or due < first then q.has_nearer_meter = true end
+  redis.call('ZADD', q.meter_times, string.format('%.17g', due), meter.name)
+end
+
+-- Writes all meters that have changed, and when they are to serve next.
+function rules.write(q)
+  local ledger = ledger_of(q)
+  for name in pairs(ledger.changed) do
+    local meter = ledger.meters[name]
+    note_time(q, meter)
+    if not meter.is_left and is_idle(meter) then
+      redis.call('HDEL', q.meters, name)
+    else
+      redis.call('HSET', q.meters, name, write_meter(meter))
+    end
+  end
+  ledger.changed = {}
+  if q.has_nearer_meter then ring('scheduled', q.name) end
+end
