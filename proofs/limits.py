@@ -92,10 +92,10 @@ def has_too_many(times_ms: Iterable[int]) -> bool:
 
 def needed_ms(times_ms: Iterable[int]) -> float:
     """By how much the worst stretch is too short for what started in it."""
-    worst, earliest = 0.0, float("inf")
+    worst, latest = 0.0, float("-inf")
     for number, time_ms in enumerate(sorted(times_ms)):
-        earliest = min(earliest, time_ms - number * 1000 / RATE)
-        worst = max(worst, (number + 1 - BURST) * 1000 / RATE - time_ms + earliest)
+        latest = max(latest, time_ms - number * 1000 / RATE)
+        worst = max(worst, (number + 1 - BURST) * 1000 / RATE - time_ms + latest)
     return round(worst, 1)
 
 

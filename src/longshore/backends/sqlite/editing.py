@@ -59,7 +59,7 @@ def searches(edit: Edit) -> bool:
     return not isinstance(edit, Note) and edit.where.ids is None
 
 
-def change_all(tx: Transaction, edits: Sequence[Edit], now_ms: int) -> list[Changed]:
+def change_all(tx: Transaction, now_ms: int, edits: Sequence[Edit]) -> list[Changed]:
     """Carries out edits that name their jobs."""
     flow = Flow(tx, now_ms)
     replies = [

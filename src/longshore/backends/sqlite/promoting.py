@@ -25,7 +25,7 @@ class Chunk(NamedTuple):
     """Those that got pending jobs."""
 
 
-def promote(tx: Transaction, limit: int, now_ms: int, *, is_last: bool) -> Chunk:
+def promote(tx: Transaction, now_ms: int, *, limit: int, is_last: bool) -> Chunk:
     """Makes up to `limit` due jobs pending, in the order of their times. Where it is the last chunk, because somebody
     wants no more or because there are no more, the meters whose time has come serve as well."""
     flow = Flow(tx, now_ms)

@@ -157,27 +157,24 @@ class SqliteStore:
     ) -> Sequence[Insertion]:
         """See `Store.insert`."""
         check_reachable(durability, best=self.durability, url=self.url)
-        now = self._now_ms(now_ms)
-        return (
-            await self._write(OTHER, lambda tx: inserting.insert(tx, jobs, now), is_small=len(jobs) <= FEW)
-            if jobs
-            else []
+        if not jobs:
+            return []
+        return await self._act(
+            OTHER, lambda tx, now: inserting.insert(tx, jobs, now), now_ms, is_small=len(jobs) <= FEW
         )
 
     async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""
         check_adoptable(jobs)
-        now = self._now_ms(now_ms)
-        return await self._write(OTHER, lambda tx: adopting.adopt(tx, jobs, now)) if jobs else []
+        return await self._act(OTHER, lambda tx, now: adopting.adopt(tx, jobs, now), now_ms) if jobs else []
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""
         if not asks:
             return []
-        now = self._now_ms(now_ms)
         rests = self._opened().writer.is_rested  # a busy worker goes on while its jobs are claimed elsewhere
-        given = await self._write(
-            CLAIM, lambda tx: claiming.claim(tx, asks, now), is_small=rests, must_last=False
+        given = await self._act(
+            CLAIM, lambda tx, now: claiming.claim(tx, asks, now), now_ms, is_small=rests, must_last=False
         )
         return [
             Claimed([], session_lost=True) if rows is None else Claimed(claimed_jobs(rows, ask))
@@ -186,51 +183,46 @@ class SqliteStore:
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`."""
-        now = self._now_ms(now_ms)
-        return (
-            await self._write(SETTLE, lambda tx: settling.settle(tx, settlements, now)) if settlements else []
-        )
+        if not settlements:
+            return []
+        return await self._act(SETTLE, lambda tx, now: settling.settle(tx, settlements, now), now_ms)
 
     async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
         """See `Store.change`."""
-        now = self._now_ms(now_ms)
         replies: list[Changed] = []
         for searches, together in groupby(edits, editing.searches):
             if searches:
-                replies += [await self._search_and_change(edit, now) for edit in together]
+                replies += [await self._search_and_change(edit, now_ms) for edit in together]
             else:
-                replies += await self._write(
-                    OTHER, partial(editing.change_all, edits=list(together), now_ms=now)
-                )
+                named = list(together)
+                replies += await self._act(OTHER, partial(editing.change_all, edits=named), now_ms)
         return replies
 
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
         """See `Store.extend`."""
-        now = self._now_ms(now_ms)
-        return (
-            await self._write(EXTEND, lambda tx: sessions.extend(tx, leases, now), must_last=False)
-            if leases
-            else []
+        if not leases:
+            return []
+        return await self._act(
+            EXTEND, lambda tx, now: sessions.extend(tx, leases, now), now_ms, must_last=False
         )
 
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """See `Store.promote`. Works in chunks, between which others have their turn."""
-        now = self._now_ms(now_ms)
         count, queues = 0, set[str]()
         while count < limit:
             size = min(promoting.CHUNK, limit - count)
-            work = partial(promoting.promote, limit=size, now_ms=now, is_last=count + size == limit)
-            chunk = await self._write(OTHER, work)
+            work = partial(promoting.promote, limit=size, is_last=count + size == limit)
+            chunk = await self._act(OTHER, work, now_ms)
             count += chunk.number
             queues |= chunk.queues
             if chunk.number < size:
                 break
-        next_due_ms = await self._write(OTHER, lambda tx: self._sweep(tx, now))
+        next_due_ms = await self._act(OTHER, self._sweep, now_ms)
         return Promoted(
             count=count,
             queues=tuple(sorted(queues)),
             next_due_ms=next_due_ms,
-            more=next_due_ms is not None and next_due_ms <= now,
+            more=next_due_ms is not None and next_due_ms <= self._now_ms(now_ms),
         )
 
     async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
@@ -254,13 +246,11 @@ class SqliteStore:
 
     async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
         """See `Store.tune`."""
-        now = self._now_ms(now_ms)
-        return await self._write(OTHER, lambda tx: gauging.tune(tx, tunes, now)) if tunes else []
+        return await self._act(OTHER, lambda tx, now: gauging.tune(tx, tunes, now), now_ms) if tunes else []
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `Store.put`."""
-        now = self._now_ms(now_ms)
-        return await self._write(OTHER, lambda tx: records.put(tx, puts, now)) if puts else []
+        return await self._act(OTHER, lambda tx, now: records.put(tx, puts, now), now_ms) if puts else []
 
     async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
         """See `Store.get`."""
@@ -290,6 +280,21 @@ class SqliteStore:
         """See `Transacts`."""
         async with visit(self._opened().writer, str(self._path), seconds) as lent:
             yield lent
+
+    async def _act(
+        self,
+        rank: int,
+        work: Callable[[Transaction, int], Reply],
+        now_ms: int | None,
+        *,
+        is_small: bool = False,
+        must_last: bool = True,
+    ) -> Reply:
+        """What `work` returns. Its time is that at which it runs, behind everybody who wrote before: so rates are
+        exact, however long it has waited for others."""
+        return await self._write(
+            rank, lambda tx: work(tx, self._now_ms(now_ms)), is_small=is_small, must_last=must_last
+        )
 
     async def _write(
         self,
@@ -323,13 +328,14 @@ class SqliteStore:
         """What `work` returns, as of one moment."""
         return await self._opened().read(work)
 
-    async def _search_and_change(self, edit: Edit, now_ms: int) -> Changed:
+    async def _search_and_change(self, edit: Edit, now_ms: int | None) -> Changed:
         """An edit by query: found in a reader, done in a transaction."""
         assert not isinstance(edit, Note)
-        found = await self._read(lambda reader: editing.find(reader, edit, now_ms))
+        now = self._now_ms(now_ms)
+        found = await self._read(lambda reader: editing.find(reader, edit, now))
         if not found.seqs:
             return Changed((), (), found.more)
-        return await self._write(OTHER, lambda tx: editing.change(tx, edit, found, now_ms))
+        return await self._act(OTHER, lambda tx, now: editing.change(tx, edit, found, now), now_ms)
 
     def _sweep(self, tx: Transaction, now_ms: int) -> int | None:
         """Drops what is over; gives when the next job is due."""

@@ -101,7 +101,7 @@ class SqliteWithin:
         """See `Note`."""
         now = self._clock.now_ms() if now_ms is None else now_ms
         if notes:
-            await self._run(lambda tx: editing.change_all(tx, notes, now))
+            await self._run(lambda tx: editing.change_all(tx, now, notes))
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`."""

@@ -1,9 +1,13 @@
 """What is particular to limits on SQLite: bytes that nobody can read, transactions of callers, memory of the idle."""
 
+import asyncio
+
 import apsw
 import pytest
 
+from longshore.backends.sqlite import SqliteStore
 from longshore.backends.sqlite.rows import rules_of
+from longshore.core.clock import ManualClock
 from longshore.core.ids import new_id
 from longshore.core.job import NewJob
 from longshore.core.rules import FairKey, FlowKey, LimitKind, Rules, UniqueKey
@@ -182,3 +186,19 @@ async def test_a_cancelled_job_is_held_by_nothing_any_more(store):
     assert [job.held_by for job in page.jobs] == [None]
     [[reading]] = await store.gauge([MeterAsk("mail")], now_ms=NOW)
     assert (reading.used, reading.held) == (1, 0)
+
+
+async def test_a_claim_spends_when_it_runs_and_not_when_it_was_asked_for(path):
+    clock = ManualClock()
+    store = SqliteStore(path, clock=clock)
+    await store.open()
+    await store.extend([Lease(session="w", lease_ms=HOUR, opens=True)])
+    await store.insert([a_job(RATE)])
+    async with store.transaction(60) as tx:
+        waiting = asyncio.ensure_future(store.claim([ClaimAsk("mail", 1, "w")]))
+        await tx.execute("SELECT 1")
+        clock.advance(0.5)
+    [reply] = await waiting
+    [page] = await store.scan([JobQuery(ids=(reply.jobs[0].id,))])
+    assert page.jobs[0].started_ms == clock.now_ms()
+    await store.close()
