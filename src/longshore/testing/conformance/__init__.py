@@ -48,6 +48,7 @@ THEMES = (
     "fairness",
     "unique",
     "room",
+    "rushes",
     "wakeups",
     "durable",
     "lifecycle",
