@@ -48,10 +48,16 @@ class Meter(msgspec.Struct, kw_only=True):
         """As `FlowKey.meter`."""
         return f"{self.rule}:{self.key}"
 
-    def follow(self, key: FlowKey) -> None:
-        """Takes the limit over from a job's key: the newest job of a meter says what its limit is."""
-        if key.kind is not self.kind or (key.per_ms != self.per_ms and key.kind is not LimitKind.BUCKET):
+    def follow(self, key: FlowKey, now_ms: int) -> None:
+        """Takes the limit over from a key. What was spent of a rate stays spent as far as the kind and the stretch are
+        the same; of a bucket as many tokens, but never more than it holds now, come back as fast as they do now."""
+        is_bucket = key.kind is self.kind is LimitKind.BUCKET
+        if key.kind is not self.kind or (key.per_ms != self.per_ms and not is_bucket):
             self.spent = b""
+        elif is_bucket and (key.limit, key.per_ms, key.burst) != (self.limit, self.per_ms, self.burst):
+            [full_ms] = self._numbers() or (0.0,)
+            missing = min(max(full_ms - now_ms, 0.0) * self.limit / self.per_ms, key.burst)
+            self.spent = _pack(now_ms + missing * key.per_ms / key.limit)
         self.kind, self.limit, self.per_ms, self.burst = key.kind, key.limit, key.per_ms, key.burst
 
     def due_ms(self, now_ms: int) -> int | None:
@@ -198,7 +204,7 @@ class Meters:
         for key in flow:
             meter = self._meters[key.meter]
             if is_new or meter.is_idle(self._now_ms):
-                meter.follow(key)
+                meter.follow(key, self._now_ms)
 
     def blocker(self, flow: Iterable[FlowKey]) -> FlowKey | None:
         """The first limit that stands in the way of a job that comes; None when none does. Where others are held it

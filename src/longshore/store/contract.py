@@ -34,7 +34,8 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   A job that is pending and gets another priority keeps its room, its place and its tag; one that is held and gets a
   time that has passed stays held.
   A job that asks when it is new says what the limits of its meters are from then on; any other job only where the
-  meter is idle (`Meter.is_idle`). So an idle meter may be forgotten.
+  meter is idle (`Meter.is_idle`). So an idle meter may be forgotten. A store may end a step after it has served
+  some hundreds of jobs; then the meter's time has come already, and `promote` goes on.
 - **Fairness.** Jobs with a fair key stand in line, within their queue and priority, by tag instead of by the order of
   becoming pending. The tag is FAIR_STEP / weight (rounded, at least 1) after the last tag of its key, or after the
   queue's virtual time if that is later: the tag of the first pending job with a fair key of that priority; where there

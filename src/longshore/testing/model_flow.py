@@ -108,7 +108,7 @@ class Flow:
             if (meter.queue, meter.rule) == (tune.queue, tune.key.rule) and not meter.is_idle(now_ms)
         ]
         for meter in tuned:
-            meter.follow(tune.key)
+            meter.follow(tune.key, now_ms)
             self.touch(tune.queue, meter.name)
         return len(tuned)
 

@@ -167,10 +167,24 @@ def test_a_limit_that_changes_its_kind_forgets_what_was_spent():
     meter, at = one(rate(SLIDING, 5))
     at(NOW).enter([rate(SLIDING, 5)])
     at(NOW).start([rate(SLIDING, 5)])
-    meter.follow(rate(SLIDING, 9))
+    meter.follow(rate(SLIDING, 9), NOW)
     assert meter.room(NOW) == 8
-    meter.follow(rate(FIXED, 9))
+    meter.follow(rate(FIXED, 9), NOW)
     assert meter.room(NOW) == 9
+
+
+def test_a_bucket_that_is_raised_does_not_wait_for_its_old_pace():
+    slow, fast = rate(BUCKET, 1, 60_000, 10), rate(BUCKET, 100, 1000, 10)
+    meter, at = one(slow)
+    for _ in range(10):
+        at(NOW).enter([slow])
+        at(NOW).start([slow])
+    assert meter.next_ms(1, NOW) == NOW + 60_000
+    meter.follow(fast, NOW)
+    assert meter.room(NOW) == 0
+    assert meter.next_ms(1, NOW) == NOW + 10
+    meter.follow(rate(BUCKET, 1, 1000, 1), NOW)
+    assert meter.next_ms(1, NOW) == NOW + 1000
 
 
 def test_a_job_leaves_under_the_kind_it_came_with():
@@ -178,9 +192,9 @@ def test_a_job_leaves_under_the_kind_it_came_with():
     meter, at = one(slot)
     at(NOW).enter([slot])
     at(NOW).start([slot])
-    meter.follow(rate())
+    meter.follow(rate(), NOW)
     at(NOW).enter([rate()])
-    meter.follow(slot)
+    meter.follow(slot, NOW)
     at(NOW).start([rate()])
     at(NOW).leave([slot], was_claimed=True)
     assert meter.used == 0

@@ -121,7 +121,7 @@ class Flow:
         """Gives meters another limit, and says how many."""
         tuned = [meter for meter in self._of_queue(tune.queue, now_ms) if meter.rule == tune.key.rule]
         for meter in tuned:
-            meter.follow(tune.key)
+            meter.follow(tune.key, now_ms)
             self.touched.add((tune.queue, meter.name))
         return len(tuned)
 

@@ -48,7 +48,7 @@ async def tune(
         for meter, row in zip(ledger.take(rows), rows, strict=True):
             if not meter.is_idle(locked.now_ms):
                 counts[row[11] - 1] += 1
-                meter.follow(tunes[row[11] - 1].key)
+                meter.follow(tunes[row[11] - 1].key, locked.now_ms)
                 ledger.touch(meter.queue, meter.name)
         await ledger.serve()
         await ledger.keep()

@@ -39,7 +39,7 @@ def tune(tx: Transaction, tunes: Sequence[Tune], now_ms: int) -> list[int]:
             if not entry.meter.is_idle(now_ms)
         ]
         for entry in entries:
-            entry.meter.follow(each.key)
+            entry.meter.follow(each.key, now_ms)
             flow.touch(entry)
         counts.append(len(entries))
     flow.serve()

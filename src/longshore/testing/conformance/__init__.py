@@ -49,6 +49,7 @@ THEMES = (
     "unique",
     "room",
     "rushes",
+    "rings",
     "wakeups",
     "durable",
     "lifecycle",

@@ -160,6 +160,24 @@ async def test_a_rate_that_is_raised_gives_earlier(store: Store) -> None:
     assert await states(store, jobs) == [RUNNING, PENDING, HELD]
 
 
+async def test_a_rate_that_is_raised_gives_back_faster_what_was_spent(store: Store) -> None:
+    jobs = await add(store, 5, rules=under(a_second(1, burst=3)))
+    await claim(store, 3)
+    assert (await store.promote(9, now_ms=NOW)).next_due_ms == NOW + SECOND
+    await tune(store, a_second(10, burst=3))
+    assert (await store.promote(9, now_ms=NOW)).next_due_ms == NOW + 100
+    await store.promote(9, now_ms=NOW + 100)
+    assert await states(store, jobs) == [RUNNING] * 3 + [PENDING, HELD]
+
+
+async def test_a_rate_that_is_lowered_gives_nothing_for_it(store: Store) -> None:
+    jobs = await add(store, 5, rules=under(a_second(10, burst=3)))
+    await claim(store, 3)
+    await tune(store, a_second(1, burst=2))
+    assert await states(store, jobs) == [RUNNING] * 3 + [HELD, HELD]
+    assert (await store.promote(9, now_ms=NOW)).next_due_ms == NOW + SECOND
+
+
 async def test_what_was_spent_is_forgotten_when_it_is_given_back(store: Store) -> None:
     await add(store, 3, rules=THREE)
     await finish(store, await claim(store, 3))

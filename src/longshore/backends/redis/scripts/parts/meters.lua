@@ -31,7 +31,13 @@ end
 
 -- Takes the limit over from a key.
 local function follow_key(meter, key)
-  if key[KIND] ~= meter.kind or (key[PER] ~= meter.per and key[KIND] ~= BUCKET) then meter.spent = {} end
+  local is_bucket = key[KIND] == BUCKET and meter.kind == BUCKET
+  if key[KIND] ~= meter.kind or (key[PER] ~= meter.per and not is_bucket) then
+    meter.spent = {}
+  elseif is_bucket and (key[LIMIT] ~= meter.limit or key[PER] ~= meter.per or key[BURST] ~= meter.burst) then
+    local missing = math.min(math.max((meter.spent[1] or 0) - now, 0) * meter.limit / meter.per, key[BURST])
+    meter.spent = {now + missing * key[PER] / key[LIMIT]}
+  end
   meter.kind, meter.limit, meter.per, meter.burst = key[KIND], key[LIMIT], key[PER], key[BURST]
 end
 
