@@ -33,7 +33,7 @@ async def test_an_edit_wakes_for_the_job_that_it_lets_in(
         await heard_until(listener, PENDING)
 
 
-async def test_more_room_wakes(store: Store) -> None:
+async def test_a_limit_that_is_raised_wakes_for_the_job_that_it_lets_in(store: Store) -> None:
     await add(store, 2, rules=ONE)
     await claim(store)
     async with listening(store, WakeKind.PENDING) as listener:
