@@ -16,7 +16,9 @@ class NotUnique(JobError):
 
     def __init__(self, name: str, queue: str, job_id: str, state: str, added: Sequence[str] = ()) -> None:
         super().__init__(f"Job {job_id} is the same '{name}' in queue '{queue}', and is {state}.")
-        self.job_id, self.state, self.added = job_id, state, tuple(added)
+        self.job_id: str = job_id
+        self.state: str = state
+        self.added: tuple[str, ...] = tuple(added)
 
     def __str__(self) -> str:
         return super().__str__() + added_too(self.added)

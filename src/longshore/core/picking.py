@@ -26,8 +26,8 @@ class Pick:
     __slots__ = ("by", "option", "path")
 
     def __init__(self, option: str, by: By) -> None:
-        self.option = option
-        self.by = by
+        self.option: str = option
+        self.by: By = by
         self.path: tuple[str, ...] = ()
         if isinstance(by, str):
             self.path = tuple(by.split("."))
