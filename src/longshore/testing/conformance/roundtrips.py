@@ -14,9 +14,11 @@ from longshore.store.commands import (
     Delete,
     JobQuery,
     Lease,
+    MeterAsk,
     Put,
     RecordAsk,
     Retry,
+    Tune,
     Update,
 )
 from longshore.store.contract import Store
@@ -32,7 +34,8 @@ from longshore.testing.conformance.jobs import (
     only,
     settlement,
 )
-from longshore.testing.conformance.steps import LEASE_MS, add, claim
+from longshore.testing.conformance.limits import a_second, at_once, under
+from longshore.testing.conformance.steps import LEASE_MS, add, claim, sign_on
 
 Call = Callable[[Store, list[JobRecord]], Awaitable[Any]]
 
@@ -71,6 +74,16 @@ LISTS: dict[str, Call] = {
     "scan": lambda store, jobs: store.scan([only(job.id) for job in jobs], now_ms=NOW),
     "scan many ids": lambda store, jobs: store.scan([only(*(job.id for job in jobs))], now_ms=NOW),
     "count": lambda store, jobs: store.count([f"queue-{number}" for number in range(len(jobs))], now_ms=NOW),
+    "insert under limits": lambda store, jobs: store.insert(
+        [new_job(rules=under(at_once(1, f"k{number % 7}"), a_second(5))) for number in range(len(jobs))],
+        now_ms=NOW,
+    ),
+    "gauge": lambda store, jobs: store.gauge(
+        [MeterAsk(f"queue-{number}") for number in range(len(jobs))], now_ms=NOW
+    ),
+    "tune": lambda store, jobs: store.tune(
+        [Tune(f"queue-{number}", at_once(2)) for number in range(len(jobs))], now_ms=NOW
+    ),
     "put": lambda store, jobs: store.put(
         [Put(kind="note", key=str(number), value=b"") for number in range(len(jobs))], now_ms=NOW
     ),
@@ -131,3 +144,21 @@ async def test_the_round_trips_are_counted(kit: StoreUnderTest) -> None:
     before = kit.round_trips()
     await add(kit.store)
     assert kit.round_trips() > before
+
+
+async def test_under_limits_a_claim_and_its_end_cost_no_more_for_a_hundred(kit: StoreUnderTest) -> None:
+    costs = [await cost_under_limits(kit, size) for size in (2, 100)]
+    assert costs[1] <= costs[0]
+
+
+async def cost_under_limits(kit: StoreUnderTest, size: int) -> int:
+    """The round trips of a claim of so many jobs of as many keys, and of their end, which lets as many in."""
+    queue = f"queue-{size}"
+    rules = [under(at_once(1, f"k{number}"), a_second(1000, burst=1000)) for number in range(size)]
+    await kit.store.insert([new_job(queue, rules=each) for each in rules * 2], now_ms=NOW)
+    await sign_on(kit.store, SESSION, queues=(queue,))
+    before = kit.round_trips()
+    [claimed] = await kit.store.claim([ClaimAsk(queue, size, SESSION)], now_ms=NOW)
+    assert len(claimed.jobs) == size
+    await kit.store.settle([settlement(job, rules=job.rules) for job in claimed.jobs], now_ms=NOW)
+    return kit.round_trips() - before
