@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from longshore.backends.redis.calling import Caller
-from longshore.backends.redis.links import Lane, Word
+from longshore.backends.redis.links import Call, Lane, Word
 from longshore.backends.redis.ruling import packed_key, read_meter
 from longshore.store.commands import MeterAsk, Tune
 from longshore.store.replies import MeterReading
@@ -29,16 +29,18 @@ async def gauge(caller: Caller, asks: Sequence[MeterAsk], now_ms: int | None) ->
 
 
 async def tune(caller: Caller, tunes: Sequence[Tune], now_ms: int | None) -> list[int]:
-    """Changes limits, one tune after the other, each in steps where a queue has thousands of meters."""
-    return [await _tune(caller, each, now_ms) for each in tunes]
+    """Changes limits, each in steps where a queue has thousands of meters."""
+    names: list[set[bytes]] = [set() for _ in tunes]
+    cursors = dict.fromkeys(range(len(tunes)), b"0")
+    while cursors:
+        calls = [_step(caller, tunes[number], cursor, now_ms) for number, cursor in cursors.items()]
+        replies = list(zip(cursors, await caller.each(calls), strict=True))
+        for number, (_, *some) in replies:
+            names[number].update(some)
+        cursors = {number: cursor for number, (cursor, *_) in replies if cursor != b"0"}
+    return [len(some) for some in names]
 
 
-async def _tune(caller: Caller, tune: Tune, now_ms: int | None) -> int:
-    names: set[bytes] = set()
-    cursor = b"0"
-    while True:
-        words: list[Word] = [tune.queue, cursor, packed_key(tune.key)]
-        [(cursor, *some)] = await caller.each([caller.prepared("tune", [tune.queue], words, now_ms)])
-        names.update(some)
-        if cursor == b"0":
-            return len(names)
+def _step(caller: Caller, tune: Tune, cursor: bytes, now_ms: int | None) -> Call:
+    words: list[Word] = [tune.queue, cursor, packed_key(tune.key)]
+    return caller.prepared("tune", [tune.queue], words, now_ms)
