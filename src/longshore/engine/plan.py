@@ -68,7 +68,7 @@ class Plan:
         self.details = details
         self.durability = durability
         """What the jobs must outlive once they were added; None: what the store gives unasked."""
-        self.encoded = self._encode(details)
+        self.encoded: bytes | None = self._encode(details)
         self._common = (priority, max_attempts, delay_ms, run_ms)
         self._rules = rules
         self.is_plain: bool = rules is None and job_id is None

@@ -48,7 +48,7 @@ class Overrides:
     """What is known in this process of the limits that were set at run time."""
 
     def __init__(self) -> None:
-        self.version = 0
+        self.version: int = 0
         """Changes with what is known."""
         self.looked_at: float | None = None
         """When the store was asked last, on the monotonic clock."""

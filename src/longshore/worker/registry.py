@@ -55,7 +55,7 @@ class Registry:
         self._tasks: dict[tuple[str, str], Handler] = {}
         self._names: dict[str, Handler] = {}
         self._processors: dict[str, Handler] = {}
-        self.has_batches = False
+        self.has_batches: bool = False
         """Whether any handler runs many jobs at once."""
 
     def add_task(self, handler: Handler) -> None:
