@@ -50,12 +50,10 @@ class Flow:
 
     def leave(self, queue: str, rules: Rules, *, was_claimed: bool) -> None:
         """A job stops being pending or running."""
-        if not rules.flow:
-            return
-        self._step.meters(queue, rules.flow).leave(rules.flow, was_claimed=was_claimed)
-        for key in rules.flow:
-            if key.kind is LimitKind.CONCURRENCY or not was_claimed:
-                self._touched.add((queue, key.meter))
+        used = [key for key in rules.flow if key.kind is LimitKind.CONCURRENCY or not was_claimed]
+        if used:  # of a rate nothing comes back
+            self._step.meters(queue, used).leave(used, was_claimed=was_claimed)
+            self._touched.update([(queue, key.meter) for key in used])
 
     def let_go(self, queue: str, rules: Rules, held_by: str) -> None:
         """A job is not held any more."""
@@ -85,3 +83,8 @@ class Flow:
 def has_rates(rules: Rules) -> bool:
     """Whether a claim takes something of the job's limits."""
     return any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)
+
+
+def has_slots(rules: Rules) -> bool:
+    """Whether the end of a claim gives something back."""
+    return any(key.kind is LimitKind.CONCURRENCY for key in rules.flow)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from longshore.backends.sqlite.batches import Batch
 from longshore.backends.sqlite.claiming import is_live
+from longshore.backends.sqlite.flowing import has_slots
 from longshore.backends.sqlite.rows import RUNNING, Row, blobs, rules_of
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
@@ -21,7 +22,11 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
     claims = _read_claims(tx, settlements)
     live = _living_sessions(tx, settlements, now_ms)
     batch = Batch(tx, now_ms)
-    ruled = [(claim[7], rules) for claim in claims.values() if claim[8] and (rules := rules_of(claim[8]))]
+    ruled = [
+        (claim[7], rules)
+        for claim in claims.values()
+        if claim[8] and (rules := rules_of(claim[8])) and has_slots(rules)
+    ]
     if ruled:
         batch.flow.expect(ruled)
     replies = []
