@@ -78,6 +78,7 @@ class Flow:
     def serves(self, job: JobRecord, now_ms: int) -> bool:
         """Whether the held job has room everywhere; if not, it is held elsewhere."""
         flow, meters, holder = flow_of(job), self._of(job, now_ms), self._holder(job)
+        meters.learn(flow, is_new=False)
         meters.let_go(holder)
         job.held_by = None
         for key in flow:

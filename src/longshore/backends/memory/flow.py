@@ -89,6 +89,7 @@ class Flow:
             while (row := self._first(place)) is not None:
                 flow, holder = _flow(row), _holder(row)
                 meters = self._of(place[0], flow, now_ms)
+                meters.learn(flow, is_new=False)
                 blocker = meters.blocker_of_held(flow, holder.meter)
                 if blocker is holder:
                     meters.is_first(holder)
