@@ -1,6 +1,6 @@
 -- part, on demand: who becomes pending and who is held, as the contract says.
 
-local MOST_SERVED = 400 -- jobs, in one call: 4 ms; the next `promote` goes on
+local MOST_SERVED = 400 -- jobs, in one call; the next `promote` goes on
 
 -- The first limit that stands in the way of a job that comes: its place in the flow; nil for none.
 local function blocker(q, flow)
