@@ -19,7 +19,10 @@ async def promote(connection: Connection, dialect: Dialect, limit: int, now_ms: 
     queues: set[str] = set()
     while count < limit or is_ruled:
         chunk = min(SCAN_LIMIT, limit - count)
-        moved, arrived = await _promote(connection, dialect, chunk, now_ms, is_ruled=is_ruled)
+        done = await _promote(connection, dialect, chunk, now_ms, is_ruled=is_ruled)
+        if done is None:  # another process is at it; whoever looks again a moment later finds what it left
+            return Promoted(count, tuple(sorted(queues)), next_due_ms, more=False)
+        moved, arrived = done
         queues |= arrived
         count += moved
         if moved < chunk or count >= limit:
@@ -39,8 +42,9 @@ async def _sweep(
 
 async def _promote(
     connection: Connection, dialect: Dialect, chunk: int, now_ms: int | None, *, is_ruled: bool
-) -> tuple[int, set[str]]:
-    """How many were due, and the queues that got pending jobs."""
+) -> tuple[int, set[str]] | None:
+    """How many were due, and the queues that got pending jobs; None where it needs the locks of queues, and another
+    promoter has them: eight of them, one behind the other, would leave claims no time."""
     if not is_ruled:
         rows = await dialect.fetch(connection, "promote", now_ms, dialect.channel, chunk, [])
         return sum(row[1] for row in rows), {row[0] for row in rows}
@@ -48,6 +52,9 @@ async def _promote(
     locks = sorted({row[0] for row in due})
     has_left = any(row[1] == "left" for row in due)
     async with connection.transaction():
+        [(is_alone,)] = await dialect.fetch(connection, "promote_alone")
+        if not is_alone:
+            return None
         locked = await lock(connection, dialect, now_ms, flows=locks)
         ledger = Ledger(connection, dialect, locked)
         if has_left:
