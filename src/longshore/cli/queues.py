@@ -123,9 +123,10 @@ def set_limit(name: str, limit: str, url: str | None, *, rule: str | None) -> No
     """
     read = Concurrency(int(limit)) if limit.isdecimal() else rate_from(limit)
     tuned = run(_set_limit(url, name, read, rule))
-    click.echo(
-        f"limit '{rule or read.word}' of '{name}' is {limit} now; {tuned:,} in use were changed at once"
-    )
+    reach = f"{tuned:,} in use were changed at once"
+    if not tuned:
+        reach = f"no job is under it: `longshore queues limits {name}` shows those in use"
+    click.echo(f"limit '{rule or read.word}' of '{name}' is {limit} now; {reach}")
 
 
 @queues.command("reset-limit")

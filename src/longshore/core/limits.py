@@ -59,7 +59,9 @@ class Limit(ABC):
         cost = self.cost if self._cost is None else self._cost(data)
         if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost <= MOST:
             raise InvalidOption(
-                "cost", cost, f"a number above 0 (cost={self.cost!r} picks it from the job's data)"
+                "cost",
+                cost,
+                f"a number above 0, at most {MOST:,} (cost={self.cost!r} picks it from the job's data)",
             )
         return ceil(cost)
 
@@ -215,7 +217,8 @@ def _cost_pick(cost: int | By) -> Pick | None:
 def _whole(option: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
         hint = "; to stop a queue, pause it" if value == 0 and option == "limit" else ""
-        hint = "; less than one per second is one per more seconds" if isinstance(value, float) else hint
+        if option == "limit" and isinstance(value, float) and 0 < value < 1:
+            hint = "; less than one per second is one per more seconds"
         raise InvalidOption(option, value, f"a whole number, 1 to {MOST:,}{hint}")
     return value
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack, overload
 
 from longshore.batch.gathering import BatchRule
-from longshore.core.errors import InvalidOption, InvalidTask
+from longshore.core.errors import InvalidOption, InvalidTask, UnknownOption
 from longshore.core.retry import Seconds, seconds
 from longshore.core.signature import ItemSignature
 from longshore.manager.batch_task import BatchTask
@@ -53,6 +53,8 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "concurrency": lambda value: whole("concurrency", value, least=1),
 }
 
+_KNOWN = (*TaskWords.__annotations__, *_READ)
+
 
 class BatchDecorator:
     """Makes a batch task of a function; with words, makes a decorator that does so."""
@@ -71,6 +73,8 @@ class BatchDecorator:
     def __call__(self, function: Callable[..., Any] | None = None, /, **words: Any) -> Any:
         """Raises InvalidTask, UnknownOption, InvalidOption and InvalidName, where the task is defined."""
         told = {word: value for word, value in words.items() if value is not None}
+        if strange := told.keys() - _KNOWN:
+            raise UnknownOption(min(strange), _KNOWN, of="a batch task")
         rules = {**self._rules, **{word: _READ[word](told.pop(word)) for word in _READ.keys() & told.keys()}}
         if told.get("process"):
             raise InvalidOption(

@@ -106,7 +106,7 @@ def _scheduled(record: JobRecord, around: Surroundings) -> Explanation:
     if record.releases and _is_known_to_nobody(record, around):
         known = f"No worker that serves queue '{record.queue}' knows a task '{record.name}'"
         return Explanation("unknown-task", f"{known}; it was handed back, and is offered again {when}.")
-    last = f"; last it met {record.error_text}" if record.releases and record.error_text else ""
+    last = f"; last it met {record.error_text.rstrip('.')}" if record.releases and record.error_text else ""
     return Explanation("scheduled", f"It is scheduled for {when}{last}.")
 
 

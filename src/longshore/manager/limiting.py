@@ -98,8 +98,9 @@ def task_limits(name: str, limits: Sequence[Limit]) -> list[Named]:
 def check_task(name: str, signature: Signature | None, queue: QueueOptions, task: TaskOptions) -> None:
     """Whether the limits and turns of a task and its queue can be had. Raises InvalidOption."""
     task_limits(name, task.limits)
-    keys = () if task.concurrency_key is None else (task.concurrency_key,)
-    check_picks(name, signature, (*queue.limits, *task.limits, *keys), task.turns or queue.turns)
+    check_picks(name, signature, (*queue.limits, *task.limits), task.turns or queue.turns)
+    if task.concurrency_key is not None and task.concurrency_key.by is not None and signature is not None:
+        Pick("concurrency_key", task.concurrency_key.by).check(name, signature.parameters)
 
 
 def check_picks(task: str, signature: Signature | None, limits: Iterable[Limit], turns: Turns | None) -> None:

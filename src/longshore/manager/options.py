@@ -9,7 +9,7 @@ from longshore.core.errors import InvalidOption
 from longshore.core.fairness import Turns, Weights, check_weights
 from longshore.core.limits import Concurrency, Limit, Rate, limits_from
 from longshore.core.names import check_name
-from longshore.core.picking import By
+from longshore.core.picking import By, Pick
 from longshore.core.priority import check_priority
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
@@ -168,7 +168,7 @@ def turns_of(by: By | None, weights: Weights | None) -> Turns | None:
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "concurrency": lambda value: whole("concurrency", value, least=1),
-    "concurrency_key": lambda value: Concurrency(1, by=value),
+    "concurrency_key": lambda value: Concurrency(1, by=Pick("concurrency_key", value).by),
     "dead_letter": read_dead_letter,
     "fair_by": lambda value: Turns(value).pick.by,
     "fair_weights": check_weights,
