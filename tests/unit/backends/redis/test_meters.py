@@ -76,7 +76,7 @@ async def test_a_meter_of_the_script_is_that_of_python_to_the_bit(links, key, wa
             meter.used, meter.held, meter.wanted = meter.used - cost, 1, cost
             meter.spend(cost, now)
         else:
-            meter.follow(other)
+            meter.follow(other, now)
         due_ms = meter.due_ms(now)
         told = (
             meter.room(now),
