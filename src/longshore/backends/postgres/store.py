@@ -4,6 +4,7 @@ Lists go in as arrays and come back as rows. The store's time is the server's. A
 a write that changes only what is still as it was read, so no transaction waits for a client.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import TypeVar
@@ -70,6 +71,9 @@ from longshore.store.replies import (
 Reply = TypeVar("Reply")
 UNIQUE_VIOLATION = "23505"
 UNIQUE_TRIES = 3
+
+
+log = logging.getLogger("longshore.postgres")
 
 
 class PostgresStore:
@@ -298,5 +302,12 @@ class PostgresStore:
         else:
             reply = await self._links.run(lane, work)
         if self._tidier.is_due():
-            await self._links.run(lane, lambda link: self._tidier.tidy(link, now_ms))
+            await self._tidy(lane, now_ms)
         return reply
+
+    async def _tidy(self, lane: Lane, now_ms: int | None) -> None:
+        """Whoever wrote is told what became of that, whatever becomes of this."""
+        try:
+            await self._links.run(lane, lambda link: self._tidier.tidy(link, now_ms))
+        except Exception as error:  # noqa: BLE001 - the next one tries again
+            log.warning("Tidying waits for another time: %s", error)

@@ -27,4 +27,4 @@ class Tidier:
         await self._dialect.fetch(connection, "fold", now_ms)
         mark, *meter = self._behind
         [(mark, queue, name)] = await self._dialect.fetch(connection, "tidy", now_ms, mark, LOOKED_AT, *meter)
-        self._behind = (mark or b"", queue or "", name if queue else "")
+        self._behind = (mark or b"", queue or "", name or "")

@@ -39,6 +39,6 @@ idle AS (
         AND meter.idle_ms < coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) - 60000
 )
 SELECT
-    (SELECT max(mark) FROM page HAVING count(*) = $3),
-    (SELECT max(queue) FROM meters HAVING count(*) = $3),
-    (SELECT name FROM meters ORDER BY queue DESC, name DESC LIMIT 1)
+    (SELECT mark FROM page ORDER BY mark OFFSET $3 - 1),
+    (SELECT queue FROM meters ORDER BY queue, name OFFSET $3 - 1),
+    (SELECT name FROM meters ORDER BY queue, name OFFSET $3 - 1)
