@@ -195,7 +195,46 @@ async def test_a_task_may_handle_its_own_rate_limit_in_the_words_of_the_seed(man
     await manager.start_workers()
     assert await job.result(10) == "done"
     assert ((await refreshed(job)).failures, job.releases, job.failed_providers) == (0, 1, ("model",))
-    assert not await manager.handle_rate_limit(job.id, "model", 1)
+    await manager.unpark_provider("model")
+    assert not await manager.handle_rate_limit(job.id, "model", 3600)
+    assert not await manager.parked_providers()
+
+
+@pytest.mark.parametrize("lift", ["zero", "unpark", "elsewhere"])
+async def test_a_person_lifts_a_park_and_jobs_start_again(manager, url, lift):
+    @manager.task(queue="q", provider="big")
+    async def ask(ctx: JobContext):
+        return await ctx.provider(["big", "small"])
+
+    await manager.park_provider("big", 3600)
+    if lift == "zero":
+        await manager.park_provider("big", 0)
+    elif lift == "unpark":
+        await manager.unpark_provider("big")
+    else:
+        async with QueueManager(url) as elsewhere:
+            await elsewhere.unpark_provider("big")
+    assert not await manager.parked_providers()
+    job = await ask.enqueue()
+    await manager.run_until_empty(10)
+    assert await job.result(1) == "big"
+
+
+async def test_a_person_shortens_a_park_and_what_jobs_hear_only_lengthens_it(manager, url):
+    @manager.task(queue="q")
+    async def ask():
+        raise RateLimited("big", retry_after=60)
+
+    await manager.park_provider("big", 3600)
+    await manager.park_provider("big", 1800)
+    async with QueueManager(url) as elsewhere:
+        assert 1700 < (await elsewhere.parked_providers())["big"] <= 1800
+        waits = await elsewhere.add_job("other", "ask", {})
+        await elsewhere.handle_rate_limit(waits.id, "big", 60)
+        assert 1700 < (await elsewhere.parked_providers())["big"] <= 1800
+    await ask.enqueue()
+    await manager.run_until_empty(10)
+    assert 1700 < (await manager.parked_providers())["big"] <= 1800
 
 
 def test_a_nonsensical_retry_after_is_refused():

@@ -37,17 +37,20 @@ class Parking:
         self._clock = clock
         self._until_ms: Mapping[str, int] = {}
         self._untold: dict[str, int] = {}
+        self._by_hand: set[str] = set()
         self.put_off = {}
         self._watchers: list[Callable[[], None]] = []
 
     def park(self, provider: str, seconds: float) -> None:
-        """Parks it here at once; the others are told as soon as `tell` is called."""
+        """Parks it here at once, never for less than it is; the others are told as soon as `tell` is called."""
         until_ms = self._clock.now_ms() + round(seconds * 1000)
         if until_ms > self._until_ms.get(provider, 0):
-            self._until_ms = {**self._until_ms, provider: until_ms}
-            self._untold[provider] = until_ms
-            for watcher in list(self._watchers):
-                watcher()
+            self._note(provider, until_ms)
+
+    def decree(self, provider: str, seconds: float) -> None:
+        """Like `park`, in place of what was said before, however long that was; 0 lifts it."""
+        self._by_hand.add(provider)
+        self._note(provider, self._clock.now_ms() + round(seconds * 1000) if seconds else 0)
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Calls it, in whatever thread, when there is something to tell."""
@@ -71,13 +74,34 @@ class Parking:
         told = {record.key: msgspec.json.decode(record.value, type=Parked).until_ms for record in records}
         self._until_ms = told | self._untold
 
+    def unknown(self, provider: str) -> float:
+        """For how many seconds it is parked as nobody else knows yet; 0: it is not."""
+        return self.seconds(provider) if provider in self._untold else 0.0
+
     async def tell(self, store: Store) -> None:
-        """Stores what it has parked since. Raises StoreUnavailable; the next call tells it then."""
-        told = dict(self._untold)
-        if told:
-            now_ms = self._clock.now_ms()
-            await store.put([_put(provider, now_ms, until_ms) for provider, until_ms in told.items()])
-            self._untold = {key: until for key, until in self._untold.items() if told.get(key) != until}
+        """Stores what was said here since; what jobs said never takes the place of a longer time that another process
+        has stored. Raises StoreUnavailable; the next call tells it then."""
+        told, by_hand = dict(self._untold), frozenset(self._by_hand)
+        if not told:
+            return
+        heard = [provider for provider in told if provider not in by_hand]
+        longest = await parked(store, heard) if heard else {}
+        now_ms = self._clock.now_ms()
+        puts = [
+            _put(provider, now_ms, until_ms)
+            for provider, until_ms in told.items()
+            if provider not in longest or longest[provider].until_ms < until_ms
+        ]
+        if puts:
+            await store.put(puts)
+        self._untold = {key: until for key, until in self._untold.items() if told.get(key) != until}
+        self._by_hand &= self._untold.keys()
+
+    def _note(self, provider: str, until_ms: int) -> None:
+        self._until_ms = {**self._until_ms, provider: until_ms}
+        self._untold[provider] = until_ms
+        for watcher in list(self._watchers):
+            watcher()
 
 
 async def parked(store: Store, providers: Sequence[str] | None = None) -> dict[str, Parked]:
@@ -87,5 +111,7 @@ async def parked(store: Store, providers: Sequence[str] | None = None) -> dict[s
 
 
 def _put(provider: str, now_ms: int, until_ms: int) -> Put:
+    if until_ms <= now_ms:
+        return Put(kind=PROVIDER, key=provider, value=None)
     value = msgspec.json.encode(Parked(now_ms, until_ms))
-    return Put(kind=PROVIDER, key=provider, value=value, ttl_ms=max(1, until_ms - now_ms))
+    return Put(kind=PROVIDER, key=provider, value=value, ttl_ms=until_ms - now_ms)
