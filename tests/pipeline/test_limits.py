@@ -218,6 +218,39 @@ async def test_a_limit_that_is_not_there_cannot_be_changed(manager):
         await queue.reset_limit("concurency")
 
 
+async def test_a_changed_rate_keeps_the_burst_and_kind_of_the_code_unless_told(manager, url):
+    def define(manager):
+        queue = manager.queue("q", rate_limit=Rate(10, per="second", burst=1))
+
+        @queue.task(limit=Rate(9, per=1, kind="sliding"))
+        async def work(): ...
+
+        return work
+
+    async def stands():
+        return {each.name: (each.kind, each.limit, each.burst) for each in await manager.get_limits("q")}
+
+    await define(manager).enqueue_many([()] * 9)
+    await manager.set_limit("q", "60/second")
+    assert (await stands())["rate"] == ("bucket", 60, 1)
+    await manager.set_limit("q", Rate(60, per=1, burst=7))
+    assert (await stands())["rate"] == ("bucket", 60, 7)
+    await manager.set_limit("q", "5/second", task="work")
+    assert (await stands())["work/rate"] == ("sliding", 5, None)
+    await manager.reset_limit("q", "rate")
+    async with QueueManager(url) as without_code:
+        await without_code.set_limit("q", "30/second")
+    assert (await stands())["rate"] == ("bucket", 30, 1)
+
+
+async def test_a_number_is_no_limit_and_the_error_says_what_may_be_given(manager):
+    manager.queue("q", limit=Concurrency(2))
+    with pytest.raises(InvalidOption, match=r"'limit' cannot be 4.*Concurrency\(4\).*Rate.*100/minute"):
+        await manager.set_limit("q", 4)
+    with pytest.raises(InvalidOption, match=r"'limit' cannot be 'abc'.*Concurrency.*Rate.*100/minute"):
+        await manager.set_limit("q", "abc")
+
+
 async def test_jobs_that_wait_are_served_in_the_order_of_their_priority(manager):
     order = []
 

@@ -10,9 +10,11 @@ from longshore.cli.options import json_option, run, url_option
 from longshore.cli.tables import age, moment, print_json, print_table, printable
 from longshore.core.clock import SystemClock
 from longshore.core.errors import UnknownQueue
+from longshore.core.limit_errors import UnknownLimit
 from longshore.core.limits import Concurrency, Limit, rate_from
 from longshore.core.states import State
 from longshore.flow import pausing
+from longshore.flow.overrides import Overrides, look
 from longshore.manager.figures import LimitState
 from longshore.manager.manager import QueueManager
 from longshore.store.replies import QueueCounts
@@ -29,6 +31,7 @@ SHOWN = (
 Action = Callable[[QueueManager, str], Awaitable[object]]
 MINUTES = 5
 """Over which speeds are averaged."""
+LIMIT_TEXT = 'a whole number, such as 4, for so many jobs at once, or a rate such as "100/minute"'
 
 
 @click.group()
@@ -121,7 +124,7 @@ def set_limit(name: str, limit: str, url: str | None, *, rule: str | None) -> No
 
     It holds instead of what the code says until `reset-limit`.
     """
-    read = Concurrency(int(limit)) if limit.isdecimal() else rate_from(limit)
+    read = Concurrency(int(limit)) if limit.isdecimal() else rate_from(limit, "LIMIT", LIMIT_TEXT)
     tuned = run(_set_limit(url, name, read, rule))
     reach = f"{tuned:,} in use were changed at once"
     if not tuned:
@@ -195,13 +198,27 @@ async def _limits(url: str | None, name: str) -> list[LimitState]:
 async def _set_limit(url: str | None, name: str, limit: Limit, rule: str | None) -> int:
     async with existing(url) as manager:
         await _refuse_unknown(manager, [name])
+        known = await _limit_names(manager, name)
+        if rule is not None and known and rule not in known:
+            raise UnknownLimit(rule, name, known)
         return await manager.set_limit(name, limit, name=rule)
 
 
 async def _reset_limit(url: str | None, name: str, rule: str) -> None:
     async with existing(url) as manager:
         await _refuse_unknown(manager, [name])
+        known = await _limit_names(manager, name)
+        if rule not in known:
+            raise UnknownLimit(rule, name, known)
         await manager.reset_limit(name, rule)
+
+
+async def _limit_names(manager: QueueManager, queue: str) -> list[str]:
+    """Of limits that jobs are under, and of those that were set at run time."""
+    overrides = Overrides()
+    await look(await manager.store(), overrides)
+    found = {state.name for state in await manager.get_limits(queue)}
+    return sorted(found | {override.rule for override in overrides.all() if override.queue == queue})
 
 
 async def _refuse_unknown(manager: QueueManager, names: Sequence[str]) -> None:

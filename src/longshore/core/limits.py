@@ -84,7 +84,7 @@ class Rate(Limit):
     deploy reorders them. Raises InvalidOption and UnknownOption.
     """
 
-    __slots__ = ("burst", "kind", "per")
+    __slots__ = ("_has_burst", "_has_kind", "burst", "kind", "per")
     word = "rate"
 
     @spelled("Rate")
@@ -96,11 +96,13 @@ class Rate(Limit):
         burst: int | None = None,
         by: By | None = None,
         cost: int | By = 1,
-        kind: Kind = "bucket",
+        kind: Kind | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(limit, by, cost, name)
         self.per: float = _period(per)
+        self._has_kind, self._has_burst = kind is not None, burst is not None
+        kind = "bucket" if kind is None else kind
         if kind not in _KINDS:
             raise InvalidOption("kind", kind, "'bucket', 'sliding' or 'fixed'")
         self.kind: Kind = kind
@@ -120,6 +122,22 @@ class Rate(Limit):
     def most(self) -> int:
         """The largest cost that it can ever give."""
         return self.burst if self.kind == "bucket" else self.limit
+
+    def shaped_as(self, other: "Rate") -> "Rate":
+        """This rate with the kind of another and its burst, at most the limit of this one, as far as this one was told
+        neither."""
+        if self._has_kind or (self._has_burst and other.kind != "bucket"):
+            return self
+        burst = (
+            min(other.burst, self.limit) if other.burst != other.limit and not self._has_burst else self.burst
+        )
+        return Rate(
+            self.limit,
+            per=self.per,
+            burst=burst if other.kind == "bucket" else None,
+            kind=other.kind,
+            name=self.name,
+        )
 
     def flow_key(self, rule: str, key: str, cost: int) -> FlowKey:
         """The limit as a job carries it."""
@@ -152,7 +170,11 @@ class Concurrency(Limit):
         return FlowKey(rule, key, LimitKind.CONCURRENCY, self.limit, 0, 0, cost)
 
 
-def rate_from(value: Any) -> Rate:
+def rate_from(
+    value: Any,
+    option: str = "rate_limit",
+    expected: str = 'a Rate such as Rate(100, per=60), or "100/minute"',
+) -> Rate:
     """A Rate from itself, from the {"max": 100, "duration": 60000} of the seeds (milliseconds), or from a text such as
     "100/minute" or "100/m". Raises InvalidOption and UnknownOption."""
     if isinstance(value, Rate):
@@ -161,7 +183,7 @@ def rate_from(value: Any) -> Rate:
         if strange := value.keys() - {"max", "duration", "groupKey"}:
             raise UnknownOption(min(strange), ("max", "duration", "groupKey"), of="a rate limit as a dict")
         if not {"max", "duration"} <= value.keys():
-            raise InvalidOption("rate_limit", dict(value), '{"max": jobs, "duration": milliseconds}')
+            raise InvalidOption(option, dict(value), '{"max": jobs, "duration": milliseconds}')
         duration = value["duration"]
         per = duration / 1000 if isinstance(duration, int | float) else duration
         return Rate(value["max"], per=per, by=value.get("groupKey"))
@@ -170,7 +192,7 @@ def rate_from(value: Any) -> Rate:
         words = [word for word in _PERIODS if period.strip() and word.startswith(period.strip())]
         if count.strip().isdecimal() and words:
             return Rate(int(count), per=_PERIODS[words[0]])
-    raise InvalidOption("rate_limit", value, 'a Rate such as Rate(100, per=60), or "100/minute"')
+    raise InvalidOption(option, value, expected)
 
 
 def limits_from(option: str, value: Any) -> tuple[Limit, ...]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from longshore.core.errors import InvalidOption
 from longshore.core.limit_errors import UnknownLimit
-from longshore.core.limits import Concurrency, Limit, rate_from
+from longshore.core.limits import Concurrency, Kind, Limit, Rate, rate_from
 from longshore.core.names import check_name
 from longshore.core.rules import LimitKind
 from longshore.flow.overrides import look, override_of, set_override, withdraw_override
@@ -14,8 +14,14 @@ from longshore.manager.figures import LimitState
 from longshore.manager.limiting import Named, queue_limits, task_limits
 from longshore.manager.part import Part
 from longshore.store.commands import MeterAsk
+from longshore.store.contract import Store
 from longshore.store.replies import MeterReading
 
+_KINDS: Mapping[LimitKind, Kind] = {
+    LimitKind.BUCKET: "bucket",
+    LimitKind.SLIDING: "sliding",
+    LimitKind.FIXED: "fixed",
+}
 LimitLike = Limit | str | Mapping[str, Any]
 
 
@@ -29,7 +35,8 @@ class Limits(Part):
         deploy too, until `reset_limit`; says how many meters changed at once (one for each key that is in use).
 
         The limit is that of the queue, or of a task; `name` says which where there are several: its own name, or
-        "rate", "rate-2", "concurrency", … as `get_limits` shows them. `by` and `cost` stay as the code has them.
+        "rate", "rate-2", "concurrency", … as `get_limits` shows them. `by` and `cost` stay as the code has them, and so
+        do the kind and, capped by the new limit, the burst of a rate that is said as text, or as a Rate without them.
         Raises InvalidOption, and UnknownLimit where the code that is known here has no such limit.
         """
         queue, read = check_name("queue", queue), _read(limit)
@@ -38,6 +45,9 @@ class Limits(Part):
         if known is not None and isinstance(known, Concurrency) is not isinstance(read, Concurrency):
             raise InvalidOption("limit", limit, f"a {type(known).__name__}, which limit '{rule}' is")
         engine = await self.runtime.engines.here()
+        if isinstance(read, Rate):
+            shape = known or await _in_use(engine.store, queue, rule)
+            read = read.shaped_as(shape) if isinstance(shape, Rate) else read
         override = override_of(queue, read.flow_key(rule, "", 1))
         tuned = await set_override(engine.store, override)
         await look(engine.store, self.runtime.overrides)
@@ -100,7 +110,27 @@ def state_of(queue: str, reading: MeterReading, now_ms: int) -> LimitState:
 
 
 def _read(limit: LimitLike) -> Limit:
-    read = limit if isinstance(limit, Concurrency) else rate_from(limit)
+    read = limit if isinstance(limit, Concurrency) else rate_from(limit, "limit", _expected(limit))
     if read.picks() or read.cost != 1:
         raise InvalidOption("limit", limit, "a limit without by= and cost=, which stay as the code has them")
     return read
+
+
+def _expected(limit: object) -> str:
+    number = limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else 4
+    return f'Concurrency({number}) for so many at once, a Rate such as Rate(100, per=60), or "100/minute"'
+
+
+async def _in_use(store: Store, queue: str, rule: str) -> Rate | None:
+    """The rate as jobs carry it, for who does not know the code."""
+    [readings] = await store.gauge([MeterAsk(queue)])
+    return next((_shape(each) for each in readings if each.name.partition(":")[0] == rule), None)
+
+
+def _shape(reading: MeterReading) -> Rate | None:
+    """The rate that a meter serves, as far as it tells; None for a concurrency."""
+    if reading.kind == LimitKind.CONCURRENCY:
+        return None
+    is_bucket = reading.kind == LimitKind.BUCKET
+    burst = reading.burst if is_bucket and reading.burst != reading.limit else None
+    return Rate(reading.limit, per=reading.per_ms / 1000, burst=burst, kind=_KINDS[LimitKind(reading.kind)])

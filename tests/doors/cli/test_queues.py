@@ -69,3 +69,19 @@ def test_limits_are_listed_changed_and_reset(call: Call, shop: Shop):
     wrong = call("queues", "set-limit", "emails", "often")
     assert wrong.exit_code == 2
     assert '"100/minute"' in wrong.stderr
+    for nonsense in ("1.5", "abc"):
+        wrong = call("queues", "set-limit", "emails", nonsense)
+        assert wrong.exit_code == 2
+        assert "a whole number, such as 4, for so many jobs at once" in wrong.stderr
+
+
+def test_a_misspelt_limit_is_refused_with_the_near_match(call: Call, shop: Shop):
+    shop.add("a", rules=Rules(flow=(Concurrency(1, by="to").flow_key("concurrency", "acme", 1),)))
+    for command in (
+        ("set-limit", "emails", "5", "--name", "concurency"),
+        ("reset-limit", "emails", "concurency"),
+    ):
+        wrong = call("queues", *command)
+        assert wrong.exit_code == 2
+        assert "Did you mean 'concurrency'?" in wrong.stderr
+        assert len(wrong.stderr.splitlines()) == 1
