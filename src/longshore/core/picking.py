@@ -11,13 +11,35 @@ from typing import Any
 
 import msgspec
 
-from longshore.core.errors import InvalidOption
+from longshore.core.errors import InvalidOption, UsageError
 
 By = str | Callable[[Any], Any]
 """An argument's name, a dotted path into the data ("order.customer"), or a function of the data as plain values."""
 
 KEY_LIMIT = 200
 """Characters of a key; of longer ones the beginning is kept, and a digest of all."""
+
+
+class PickFailed(InvalidOption):
+    """A function that was to pick something from a job's data raised; its error is the cause. Nothing was stored."""
+
+    def __init__(self, option: str, by: Callable[[Any], Any], error: Exception, *, owner: str = "") -> None:
+        self.picker: Callable[[Any], Any] = by
+        name = getattr(by, "__qualname__", repr(by))
+        what = f"raised {type(error).__name__}: {error}" if str(error) else f"raised {type(error).__name__}"
+        whose = f" of {owner}" if owner else ""
+        UsageError.__init__(
+            self,
+            f"Function '{name}' of option '{option}'{whose} {what}. It gets the job's data as plain values.",
+        )
+        self.option = option
+
+    def of(self, owner: str) -> "PickFailed":
+        """The same, and of which limit or task the option is. To be raised from the same cause."""
+        error = self.__cause__
+        return PickFailed(
+            self.option, self.picker, error if isinstance(error, Exception) else self, owner=owner
+        )
 
 
 class Pick:
@@ -37,9 +59,12 @@ class Pick:
             )
 
     def __call__(self, data: Any) -> Any:
-        """The value; None where the data has none there. Raises what the function raises."""
+        """The value; None where the data has none there. Raises PickFailed where the function raises."""
         if callable(self.by):
-            return self.by(data)
+            try:
+                return self.by(data)
+            except Exception as error:
+                raise PickFailed(self.option, self.by, error) from error
         for step in self.path:
             if isinstance(data, Mapping):
                 data = data.get(step)
@@ -49,16 +74,17 @@ class Pick:
                 return None
         return data
 
-    def check(self, task: str, parameters: Iterable[str]) -> None:
-        """Raises InvalidOption, with the nearest one, for a path that begins with no parameter of the task."""
+    def check(self, task: str, parameters: Iterable[str], *, owner: str | None = None) -> None:
+        """Raises InvalidOption, with the nearest one, for a path that begins with no parameter of the task; `owner` is
+        who has the option, where that is not the task."""
         known = tuple(parameters)
         if not self.path or self.path[0] in known:
             return
         near = get_close_matches(self.path[0], known, n=1)
         hint = f", perhaps '{near[0]}'" if near else ""
-        raise InvalidOption(
-            self.option, self.by, f"an argument of task '{task}' ({', '.join(known) or 'it has none'}){hint}"
-        )
+        whose = f"; it is an option of {owner}" if owner else ""
+        expected = f"an argument of task '{task}' ({', '.join(known) or 'it has none'}){hint}{whose}"
+        raise InvalidOption(self.option, self.by, expected)
 
 
 def key_text(value: Any) -> str:

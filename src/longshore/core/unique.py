@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, Literal, get_args
 
 from longshore.core.asking import spelled
-from longshore.core.errors import InvalidOption
+from longshore.core.errors import InvalidOption, near
 from longshore.core.picking import Pick
 from longshore.core.retry import Seconds, seconds
 from longshore.core.rules import FlowKey, LimitKind, UniqueKey
@@ -28,6 +28,7 @@ FOLLOW_UP = "follow-up"
 """The rule of the limit that keeps a follow-up from running beside the job that it follows."""
 BEFORE_THE_END = tuple(state for state in ORDER if state in LIVE)
 WAITING = tuple(state for state in BEFORE_THE_END if state is not State.RUNNING)
+CHANGEABLE = frozenset(WAITING)
 EXACT = 1 << 53
 """Beyond it not every whole number has a float."""
 
@@ -75,6 +76,12 @@ class Unique:
         self.within: float | None = None if within is None else _period(within)
         self.on_conflict: OnConflict = on_conflict
         self.states: tuple[State, ...] = _states(while_, self.within, on_conflict)
+        if on_conflict in CHANGES_THE_OLDER and not set(self.states) & CHANGEABLE:
+            raise InvalidOption(
+                "while_",
+                [str(state) for state in self.states],
+                f"at least one state before 'running' beside on_conflict='{on_conflict}', which changes jobs that wait",
+            )
         self._picks = _picks(by, self.keys)
 
     def __repr__(self) -> str:
@@ -193,7 +200,9 @@ def _state(value: Any) -> State:
     try:
         return State(value)
     except ValueError as error:
-        raise InvalidOption("while_", value, f"states: {', '.join(ORDER)}") from error
+        known = ", ".join(ORDER)
+        hint = near(value, ORDER) if isinstance(value, str) else ""
+        raise InvalidOption("while_", value, f"states: {known}{'.' + hint if hint else ''}") from error
 
 
 def _picks(by: Any, keys: tuple[str, ...] | None) -> tuple[Pick, ...] | None:

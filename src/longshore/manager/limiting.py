@@ -7,7 +7,7 @@ from typing import Any
 from longshore.core.errors import InvalidOption
 from longshore.core.fairness import Turns
 from longshore.core.limits import Limit
-from longshore.core.picking import Pick, key_text
+from longshore.core.picking import Pick, PickFailed, key_text
 from longshore.core.rules import FlowKey, Rules
 from longshore.core.signature import Signature
 from longshore.engine.ruling import Clause, Subject
@@ -17,6 +17,7 @@ from longshore.manager.words import limits_of, same_key
 
 KEY_RULE = "key"
 """The rule of `concurrency_key`: one for all tasks of a queue."""
+THE_QUEUE = "the queue, so all its tasks need the argument"
 Named = tuple[str, Limit]
 """A limit and the rule that it is for the jobs of a queue."""
 
@@ -39,7 +40,11 @@ class LimitClause:
 
     def _key(self, subject: Subject, rule: str, limit: Limit) -> FlowKey:
         data = subject.data if limit.picks() else None
-        key = limit.flow_key(rule, key_text(limit.key_of(data)), limit.cost_of(data))
+        try:
+            key = limit.flow_key(rule, key_text(limit.key_of(data)), limit.cost_of(data))
+        except PickFailed as failed:
+            owner = f"limit '{rule}' of queue '{subject.queue}', for task '{subject.name}',"
+            raise failed.of(owner) from failed.__cause__
         override = self._overrides.get(subject.queue, rule)
         if override is not None:
             key = override.over(key)
@@ -60,8 +65,11 @@ class TurnsClause:
         self._turns = turns
 
     def rules(self, subject: Subject) -> Rules:
-        """The fair key."""
-        return Rules(fair=self._turns.key_of(subject.data))
+        """The fair key. Raises InvalidOption."""
+        try:
+            return Rules(fair=self._turns.key_of(subject.data))
+        except PickFailed as failed:
+            raise failed.of(f"task '{subject.name}'") from failed.__cause__
 
 
 def limit_clauses(
@@ -98,12 +106,20 @@ def task_limits(name: str, limits: Sequence[Limit]) -> list[Named]:
 def check_task(name: str, signature: Signature | None, queue: QueueOptions, task: TaskOptions) -> None:
     """Whether the limits and turns of a task and its queue can be had. Raises InvalidOption."""
     task_limits(name, task.limits)
-    check_picks(name, signature, (*queue.limits, *task.limits), task.turns or queue.turns)
+    check_picks(name, signature, queue.limits, None if task.turns else queue.turns, owner=THE_QUEUE)
+    check_picks(name, signature, task.limits, task.turns)
     if task.concurrency_key is not None and task.concurrency_key.by is not None and signature is not None:
         Pick("concurrency_key", task.concurrency_key.by).check(name, signature.parameters)
 
 
-def check_picks(task: str, signature: Signature | None, limits: Iterable[Limit], turns: Turns | None) -> None:
+def check_picks(
+    task: str,
+    signature: Signature | None,
+    limits: Iterable[Limit],
+    turns: Turns | None,
+    *,
+    owner: str | None = None,
+) -> None:
     """Whether what limits and turns read of the data is there. Raises InvalidOption where the signature has it not."""
     if signature is None:
         return
@@ -111,7 +127,7 @@ def check_picks(task: str, signature: Signature | None, limits: Iterable[Limit],
     if turns is not None:
         picks.append(turns.pick)
     for pick in picks:
-        pick.check(task, signature.parameters)
+        pick.check(task, signature.parameters, owner=owner)
 
 
 def _rules(scope: str, limits: Sequence[Limit]) -> list[str]:

@@ -22,7 +22,7 @@ from longshore.flow.overrides import Overrides
 from longshore.flow.parking import Parking
 from longshore.manager.engines import Engines
 from longshore.manager.figures import Thresholds
-from longshore.manager.limiting import check_picks, check_task, queue_limits
+from longshore.manager.limiting import THE_QUEUE, check_picks, check_task, queue_limits
 from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.portal import Portal
 from longshore.manager.settings import Settings
@@ -97,7 +97,7 @@ class Runtime:
         turns = options.turns
         for handler, _ in list(self._known.values()):
             if handler.queue == queue:
-                check_picks(handler.name, handler.signature, options.limits, turns)
+                check_picks(handler.name, handler.signature, options.limits, turns, owner=THE_QUEUE)
         self.queues[queue] = options
         for handler, told in list(self._known.values()):
             if handler.queue == queue:

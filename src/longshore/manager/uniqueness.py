@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from longshore.core.errors import InvalidOption
+from longshore.core.picking import PickFailed
 from longshore.core.rules import Rules
 from longshore.core.signature import Signature
 from longshore.core.unique import Unique
@@ -24,8 +25,11 @@ class UniqueClause:
         return self._unique.keys == ()
 
     def rules(self, subject: Subject) -> Rules:
-        """The key. Raises InvalidOption for one that has no JSON form, and what a function of the data raises."""
-        key = self._unique.key_of(subject.name, None if self.is_fixed else subject.data)
+        """The key. Raises InvalidOption for one that has no JSON form, and where a function of the data raises."""
+        try:
+            key = self._unique.key_of(subject.name, None if self.is_fixed else subject.data)
+        except PickFailed as failed:
+            raise failed.of(f"unique= of task '{subject.name}'") from failed.__cause__
         limit = self._unique.limit_of(key)
         return Rules(unique=key, flow=() if limit is None else (limit,))
 

@@ -172,3 +172,15 @@ def test_two_uniques_with_the_same_words_are_equal():
     assert repr(Unique(by="to", within=60, on_conflict="raise")) == (
         "Unique(by='to', within=60, on_conflict='raise')"
     )
+
+
+@pytest.mark.parametrize("conflict", ["merge", "replace", "reschedule"])
+def test_what_changes_jobs_that_wait_is_refused_where_only_running_ones_count(conflict):
+    with pytest.raises(InvalidOption, match="at least one state before 'running'"):
+        Unique(on_conflict=conflict, while_=["running"])
+    assert Unique(on_conflict=conflict, while_=["pending"]).states == (State.PENDING,)
+
+
+def test_a_misspelt_state_is_refused_with_the_nearest_one():
+    with pytest.raises(InvalidOption, match="Did you mean 'pending'"):
+        Unique(while_=["pendin"])

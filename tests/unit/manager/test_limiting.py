@@ -2,7 +2,7 @@
 
 import pytest
 
-from longshore import BaseQueue, Concurrency, InvalidOption, QueueManager, Rate
+from longshore import BaseQueue, Concurrency, InvalidOption, QueueManager, Rate, Unique
 from longshore.core.rules import FairKey, FlowKey, LimitKind
 from longshore.manager.planning import plan
 
@@ -176,3 +176,34 @@ def test_a_plan_is_made_anew_when_what_is_known_changes(manager):
         ("concurrency", "", 3, 1),
         ("key", "x", 1, 1),
     ]
+
+
+def test_a_limit_of_the_queue_that_a_task_cannot_meet_is_said_to_be_the_queues(manager):
+    queue = manager.queue("mail", limit=Concurrency(2, by="tenant"))
+
+    async def send(to: str): ...
+
+    with pytest.raises(InvalidOption, match="an option of the queue, so all its tasks need the argument"):
+        queue.task(send)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ({"limit": Concurrency(1, by=lambda data: data["nobody"])}, "'by' of limit 'send/concurrency'"),
+        ({"limit": Concurrency(5, cost=lambda data: data["nobody"])}, "'cost' of limit 'send/concurrency'"),
+        ({"fair_by": lambda data: data["nobody"]}, "'fair_by' of task 'send'"),
+        ({"unique": Unique(by=lambda data: data["nobody"])}, "'by' of unique= of task 'send'"),
+    ],
+)
+async def test_a_function_that_raises_is_named_with_its_limit_or_task_and_nothing_is_added(
+    manager, words, named
+):
+    @manager.queue("mail").task(**words)
+    async def send(to: str): ...
+
+    with pytest.raises(InvalidOption, match=f"{named}.* raised KeyError") as raised:
+        await send.enqueue("a@b")
+    assert isinstance(raised.value.__cause__, KeyError)
+    assert not await manager.get_jobs()
+    await manager.shutdown()
