@@ -1,7 +1,7 @@
 -- verb: every one that touches jobs with limits or turns: what was decided
 -- parameters: now_ms, channel; jobs that are pending or held: ids, states, places, the other of order and turn, the meters that hold them; meters: queues, names, kinds, limits, per_ms, bursts, used, held, wanted, spent, due_ms, idle_ms; turns: queues, priorities, keys, tags, given; what else is told; of the jobs, when they were changed (NULL: when their rows say)
 -- columns: none of use
--- index: the primary keys of ready, held, meter and turn; ready_line tells whether anybody must be woken
+-- index: the primary keys of ready, held, meter and turn
 WITH asked AS MATERIALIZED (
     SELECT a.*
     FROM
@@ -54,9 +54,7 @@ sums AS MATERIALIZED (
         queue,
         count(*) FILTER (WHERE new_state = 3) - count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE new_state = 2) - count(*) FILTER (WHERE state = 2) AS held,
-        count(*) FILTER (WHERE new_state = 3 AND state = 2) AS arrived,
-        min(priority) FILTER (WHERE new_state = 3) AS priority,
-        max(new_place) FILTER (WHERE new_state = 3) AS place
+        count(*) FILTER (WHERE new_state = 3 AND state = 2) AS arrived
     FROM moved
     GROUP BY queue
 ),
@@ -93,13 +91,11 @@ turned AS (
     FROM unnest($20::text[], $21::smallint[], $22::text[], $23::bigint[], $24::bigint[])
     ON CONFLICT (queue, priority, key) DO UPDATE SET tag = excluded.tag, given = excluded.given
 ),
+-- Always: a step with limits lasts long, and whoever was there when it began may have found the line empty before it ends.
 wakes AS (
     SELECT 'pending:' || queue AS said
     FROM sums
-    WHERE
-        arrived > 0
-        AND
-            -- part: few_near
+    WHERE arrived > 0
     UNION ALL
     SELECT said
     FROM unnest($25::text[]) AS said
