@@ -170,6 +170,8 @@ async def test_a_batch_queue_goes_when_it_is_full_and_is_drained_in_the_end(tmp_
             await queue.add(item)
         with pytest.raises(UsageError, match="already"):
             manager.create_batch_queue("batch-processing", 2, 5.0)
+        with pytest.raises(UsageError, match="another name"):
+            manager.create_in_memory_queue("batch-processing")
     assert batches == [[0, 1], [2]]
 
 

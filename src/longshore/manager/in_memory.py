@@ -52,6 +52,8 @@ class InMemory(Running):
                 "durable", told["durable"], "False here; manager.queue(…) makes durable queues"
             )
         name = check_name("queue", name)
+        if name in self._batch_queues:
+            raise UsageError(f"'{name}' is a batch queue in memory already; give this one another name.")
         told["durable"] = False
         self.queue(name, **told)
         self.runtime.self_run[name] = lambda: self._let_run(name)
