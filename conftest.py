@@ -109,8 +109,8 @@ def console(example: Example) -> None:
 def serve(example: Example) -> None:
     """Starts the server that the page wants, once."""
     wanted = SERVED.get(Path(example.path).name)
-    if wanted is not None and "page_environment" not in example.namespace:
-        example.namespace["page_environment"] = dict(os.environ)
+    if wanted is not None and not example.namespace["is_served"]:
+        example.namespace["is_served"] = True
         os.environ.update(wanted())
 
 
@@ -150,7 +150,9 @@ def plain_environment() -> dict[str, str]:
 
 
 def enter_a_new_folder(namespace: dict[str, Any]) -> None:
-    """What a page writes, jobs.db for one, stays out of the checkout."""
+    """What a page writes, jobs.db for one, stays out of the checkout, and what it sets out of the next page."""
+    namespace["page_environment"] = dict(os.environ)
+    namespace["is_served"] = False
     namespace["page_folder"] = tempfile.TemporaryDirectory()
     namespace["page_processes"] = []
     namespace["folder_before"] = Path.cwd()
@@ -159,9 +161,8 @@ def enter_a_new_folder(namespace: dict[str, Any]) -> None:
 
 def leave_the_folder(namespace: dict[str, Any]) -> None:
     """Go back, end what still runs, and forget what the page wrote."""
-    if "page_environment" in namespace:
-        os.environ.clear()
-        os.environ.update(namespace["page_environment"])
+    os.environ.clear()
+    os.environ.update(namespace["page_environment"])
     os.chdir(namespace["folder_before"])
     codes = [end(process) for process in namespace["page_processes"]]
     namespace["page_folder"].cleanup()
