@@ -93,12 +93,22 @@ class Node:
 
     async def _dialled(self, lane: Lane, due: float) -> Wire:
         """A new connection, which all who need it at the same time share. Who is cancelled does not end the dialling:
-        others may wait for it."""
+        others may wait for it. Who came to one that was about to be given up, and has time left, begins another."""
+        before = self._dialing.get(lane)
+        if before is not None:
+            try:
+                return await self._shared(before, due)
+            except LateAnswer:
+                if due <= asyncio.get_running_loop().time():
+                    raise
         dialing = self._dialing.get(lane)
         if dialing is None:
             dialing = asyncio.get_running_loop().create_task(self._dial(lane, due))
             self._dialing[lane] = dialing
             dialing.add_done_callback(lambda task: self._dialled_now(lane, task))
+        return await self._shared(dialing, due)
+
+    async def _shared(self, dialing: "asyncio.Task[Wire]", due: float) -> Wire:
         await asyncio.wait({dialing}, timeout=due - asyncio.get_running_loop().time())
         if not dialing.done():
             raise LateAnswer("no connection in time")
