@@ -97,7 +97,26 @@ class TaskWords(TypedDict, total=False):
     """The service that its jobs depend on: while that is parked (`RateLimited`), they wait."""
 
 
-class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
+class FlowOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What queues and tasks are told alike of limits and turns, checked."""
+
+    rate_limit: tuple[Limit, ...] = ()
+    limit: tuple[Limit, ...] = ()
+    fair_by: By | None = None
+    fair_weights: Weights | None = None
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """All of them, but for a task's `concurrency_key`."""
+        return self.rate_limit + self.limit
+
+    @property
+    def turns(self) -> Turns | None:
+        """Whose turn the jobs take, where anything was said of it. Raises InvalidOption."""
+        return turns_of(self.fair_by, self.fair_weights)
+
+
+class QueueOptions(FlowOptions, frozen=True, kw_only=True):
     """`QueueWords`, checked."""
 
     concurrency: int | None = None
@@ -109,26 +128,12 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter: DeadLetterPolicy | None = None
     defaults: Mapping[str, Any] = {}
     """`JobWords` for each job that is added here."""
-    rate_limit: tuple[Limit, ...] = ()
-    limit: tuple[Limit, ...] = ()
     max_size: int | None = None
     when_full: WhenFull | None = None
-    fair_by: By | None = None
-    fair_weights: Weights | None = None
     durable: bool | None = None
 
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        """All of them."""
-        return self.rate_limit + self.limit
 
-    @property
-    def turns(self) -> Turns | None:
-        """Whose turn its jobs take. Raises InvalidOption."""
-        return turns_of(self.fair_by, self.fair_weights)
-
-
-class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
+class TaskOptions(FlowOptions, frozen=True, kw_only=True):
     """`TaskWords`, checked, but for name and queue."""
 
     process: bool = False
@@ -140,23 +145,9 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_complete: Callable[..., Any] | None = None
     retention: Retention | None = None
     on_bad_result: OnBadResult | None = None
-    rate_limit: tuple[Limit, ...] = ()
-    limit: tuple[Limit, ...] = ()
     concurrency_key: Limit | None = None
     unique: Unique | None = None
-    fair_by: By | None = None
-    fair_weights: Weights | None = None
     provider: str | None = None
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        """All of them, but for the key."""
-        return self.rate_limit + self.limit
-
-    @property
-    def turns(self) -> Turns | None:
-        """Whose turn its jobs take, where that is not for the queue to say. Raises InvalidOption."""
-        return turns_of(self.fair_by, self.fair_weights)
 
 
 def turns_of(by: By | None, weights: Weights | None) -> Turns | None:
