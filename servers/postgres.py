@@ -20,7 +20,7 @@ DURABLE: Mapping[str, str] = {"fsync": "on", "full_page_writes": "on"}
 LEAN: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "100",
+    "max_connections": "400",
     "shared_buffers": "64MB",
     "max_wal_senders": "0",
     "wal_level": "minimal",

@@ -15,7 +15,7 @@ from typing import Protocol, Self
 from servers.accounts import Account
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 LINES_SHOWN = 15
 STARTS_TRIED = 5

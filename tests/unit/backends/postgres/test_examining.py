@@ -150,18 +150,21 @@ async def test_a_pooler_without_another_way_to_listen_is_found(
     assert "no-wake-ups" not in found
 
 
-async def test_a_server_that_is_nearly_full_is_found(
-    links: Links, postgres: ServerLike, query: Query
-) -> None:
-    others: list[asyncpg.Connection] = []
-    with contextlib.suppress(asyncpg.TooManyConnectionsError):
-        while True:
-            others.append(await asyncpg.connect(postgres.url))
-    for other in others[:5]:
-        await other.close()
-    assert "few-connections" in await codes(links)
-    for other in others[5:]:
-        await other.close()
+async def test_a_server_that_is_nearly_full_is_found(tmp_path: Path) -> None:
+    """On a server of its own: whoever else is on one that is full finds no connection."""
+    with start_postgres(postgres_versions()[-1], tmp_path, settings={"max_connections": "30"}) as server:
+        links = Links(parse(server.url), SystemClock())
+        await links.open()
+        others: list[asyncpg.Connection] = []
+        with contextlib.suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                others.append(await asyncpg.connect(server.url))
+        for other in others[:5]:
+            await other.close()
+        assert "few-connections" in await codes(links)
+        for other in others[5:]:
+            await other.close()
+        await links.close()
 
 
 async def test_a_standby_is_found_to_take_no_writes(tmp_path: Path) -> None:
