@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from longshore.core.edges import Edges
 from longshore.core.ids import JobId
 from longshore.core.priority import Priority
 from longshore.core.rules import Rules
@@ -37,6 +38,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reference: str | None = None
     correlation_id: str | None = None
     rules: Rules | None = None
+    edges: Edges | None = None
+    """The jobs that must end before this one may run."""
 
 
 class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -86,6 +89,10 @@ class JobRecord(msgspec.Struct, kw_only=True, gc=False):
     """When it is due: only while it waits for a time."""
     held_by: str | None = None
     """The meter (`FlowKey.meter`) that has no room for it: only while it is held."""
+    edges: Edges | None = None
+    """As it was inserted."""
+    waits_for: tuple[JobId, ...] = ()
+    """Parents that have not told it their end, in the order of its edges: only while it is blocked."""
     started_ms: int | None = None
     """Of the newest claim."""
     finished_ms: int | None = None

@@ -70,6 +70,8 @@ WAITING_FOR_TIME = frozenset({State.SCHEDULED, State.RETRYING})
 """What `promote` makes pending when its time has come."""
 RETRIABLE = frozenset({State.FAILED, State.CANCELLED, State.RETRYING, State.SCHEDULED})
 """What `retry` makes pending at once."""
+REJOINABLE = frozenset({State.FAILED, State.CANCELLED, State.SKIPPED})
+"""What `retry` lets wait for its parents once more."""
 
 MOVES: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.BLOCKED, State.SCHEDULED, State.HELD, State.PENDING}),
@@ -85,12 +87,12 @@ MOVES: Mapping[State | None, frozenset[State]] = {
     ),
     State.RETRYING: frozenset({State.PENDING, State.SCHEDULED, State.HELD, State.CANCELLED}),
     State.COMPLETED: frozenset(),
-    State.FAILED: frozenset({State.HELD, State.PENDING}),
-    State.CANCELLED: frozenset({State.HELD, State.PENDING}),
-    State.SKIPPED: frozenset(),
+    State.FAILED: frozenset({State.HELD, State.PENDING, State.BLOCKED}),
+    State.CANCELLED: frozenset({State.HELD, State.PENDING, State.BLOCKED}),
+    State.SKIPPED: frozenset({State.BLOCKED}),
 }
-"""From each state (None: not there yet) to each that may follow it. FAILED and CANCELLED are left only by a retry
-that somebody asked for, which begins a new life: failures and crashes count from 0 again."""
+"""From each state (None: not there yet) to each that may follow it. FAILED, CANCELLED and SKIPPED are left
+only by a retry that somebody asked for, which begins a new life: failures and crashes count from 0 again."""
 
 
 def is_legal(before: State | None, after: State) -> bool:

@@ -12,7 +12,7 @@ from longshore.core.job import Details, JobRecord
 from longshore.core.reference import Reference
 from longshore.core.states import TERMINAL, WAITING_FOR_TIME, State
 
-ADOPTABLE = frozenset({State.HELD, State.PENDING}) | WAITING_FOR_TIME | TERMINAL
+ADOPTABLE = frozenset({State.BLOCKED, State.HELD, State.PENDING}) | WAITING_FOR_TIME | TERMINAL
 """Not a running job: whoever runs it would end it where it was, and somebody else would run it here."""
 
 

@@ -115,9 +115,14 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Jobs in a state of `RETRIABLE` become pending at the tail. Failed and cancelled ones begin a new life:
-    failures and crashes count from 0; `fence`, `releases` and the errors stay. The result is forgotten."""
+    failures and crashes count from 0; `fence`, `releases` and the errors stay. The result is forgotten.
+
+    With `rejoin`, only jobs with edges in a state of `REJOINABLE` begin a new life, and as blocked ones: when all of
+    the edit are blocked, they look at all of their parents as a new job would.
+    """
 
     where: JobQuery
+    rejoin: bool = False
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True, tag=True):

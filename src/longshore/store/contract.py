@@ -44,6 +44,25 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
 - **Unique.** `insert` (also of followers) stores no job whose unique key is taken, and says by whom (`Conflict`);
   duplicates by id are told first, and conflicts before want of room. The last job of a queue that was stored with a
   key has it. Followers that conflict are dropped.
+- **Edges.** A job with edges (`core/edges.py`) is blocked until they are met. When a parent ends, each of its children
+  learns of it: an edge is met, or missed. Join ALL: the job is freed when all are met, and ended by the first that is
+  missed. Join ANY: it is freed by the first that is met, and ended when all are missed; it is cancelled if any of
+  those would cancel it. Freed, it becomes what a new job would: scheduled where its `run_ms`, or its delay counted from
+  its insertion, lies in the future; otherwise it wants to be pending. Ended, it is SKIPPED or CANCELLED (`becomes`)
+  from now on, and its own children learn of that.
+  Each verb first does its own work, item by item, followers included. Then the jobs that ended in it (settled,
+  cancelled; deleted while not over, which counts as cancelled) tell their children, in the order in which they ended,
+  and those in the order in which they were linked; children that end so tell theirs after all of these. Those that
+  were freed then ask for room, in the order in which they were freed. A job that comes (new, adopted, rejoined) looks
+  after the last item at its parents, in the order of its edges: one that is over tells it at once, one that is not over
+  will. A parent that comes in the same list is there, wherever it stands.
+  A parent that is not there is looked for once more by `promote`, ORPHAN_MS after the job came; is it still not there,
+  the edge is missed as if it had been cancelled. `next_due_ms` and SCHEDULED wake-ups count these times.
+  What a parent tells is told in the step in which it ends; where queues lie apart, children in other queues learn of
+  it right after, or by `promote` where the caller died in between, and a job may so be told late, but never not, and
+  never twice. After some hundreds a step may stop telling; then `promote` goes on, as its `more` says.
+  An adopted job that is blocked waits for `waits_for` only: its other edges are met. A blocked job may be updated, also
+  with a time, which counts when it is freed; it is cancelled, deleted, counted and found like any that waits.
 - **Room.** `insert` turns away a job with `room` where so many jobs of the queue wait already: blocked, scheduled,
   held, pending or retrying. Followers are never turned away.
 """
@@ -131,7 +150,8 @@ class Store(Protocol):
         """Stores new jobs, all in one atomic step (one for each queue where queues lie apart: ADR 8), and wakes workers
         of the queues that were empty.
 
-        A job whose time lies in the future is scheduled, any other pending or, for want of room, held. An id that is
+        A job with edges is blocked, one whose time lies in the future scheduled, any other pending or, for want of
+        room, held. An id that is
         already there, or stands twice in the list, is a duplicate: only the first is created.
 
         With `durability` it answers when the jobs, those that were there already too, are at least so safe. Raises
@@ -173,7 +193,8 @@ class Store(Protocol):
         is over for good."""
 
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
-        """Makes up to `limit` due jobs pending, in the order of their times, and wakes workers. Also sweeps records
+        """Makes up to `limit` due jobs pending, in the order of their times, looks again for parents that were not
+        there, and wakes workers. Also sweeps records
         and sessions that are over (a session with running jobs stays until they are rescued)."""
 
     async def scan(self, queries: Sequence[JobQuery], *, now_ms: int | None = None) -> list[Page]:
