@@ -5,7 +5,7 @@
    ▼           ▼            ▼             ▼
 blocked     scheduled      held        pending ──claim──► running ──settle──► completed
    │ deps      │ due        │ admitted    ▲                 │ ├──────────────► failed
-   │ met       └────────────┴─────────────┤                 │ └──────────────► cancelled
+   │ met       └────────────┴─────────────┤                 │ └──────────────► cancelled, skipped
    └──────────────────────────────────────┤                 │ snooze, retry, crash, release
    │ branch not taken                     └──── retrying / scheduled ◄────────┘
    └──────► skipped
@@ -81,7 +81,7 @@ MOVES: Mapping[State | None, frozenset[State]] = {
     State.PENDING: frozenset({State.RUNNING, State.SCHEDULED, State.CANCELLED}),
     State.RUNNING: frozenset(
         {
-            *(State.COMPLETED, State.FAILED, State.CANCELLED),
+            *(State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED),
             *(State.RETRYING, State.SCHEDULED, State.HELD, State.PENDING),
         }
     ),

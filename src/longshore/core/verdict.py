@@ -42,6 +42,8 @@ BURIED = Verdict(State.FAILED, Charge.FAILURE)
 POISONED = Verdict(State.FAILED, Charge.CRASH)
 """Has taken its worker down too often."""
 CANCELLED = Verdict(State.CANCELLED)
+SKIPPED = Verdict(State.SKIPPED, Charge.RELEASE)
+"""Its own condition did not hold: nothing of it ran."""
 RELEASED = Verdict(State.PENDING, Charge.RELEASE)
 """Handed back at once, to the place where it was."""
 
