@@ -63,6 +63,8 @@ def _write_foreign(value: Any) -> Any:
 
 
 def _read_foreign(annotation: type, value: Any) -> Any:
+    if annotation is object:
+        return value
     if hasattr(annotation, "model_validate"):
         return value if isinstance(value, annotation) else annotation.model_validate(value)
     if isinstance(annotation, type) and issubclass(annotation, PurePath):

@@ -74,11 +74,13 @@ class Pick:
                 return None
         return data
 
-    def check(self, task: str, parameters: Iterable[str], *, owner: str | None = None) -> None:
-        """Raises InvalidOption, with the nearest one, for a path that begins with no parameter of the task; `owner` is
-        who has the option, where that is not the task."""
+    def check(self, task: str, parameters: Iterable[str] | None, *, owner: str | None = None) -> None:
+        """Raises InvalidOption, with the nearest one, for a path that begins with no parameter of the task (None: they
+        are not known); `owner` is who has the option, where that is not the task."""
+        if not self.path or parameters is None:
+            return
         known = tuple(parameters)
-        if not self.path or self.path[0] in known:
+        if self.path[0] in known:
             return
         near = get_close_matches(self.path[0], known, n=1)
         hint = f", perhaps '{near[0]}'" if near else ""

@@ -32,6 +32,7 @@ class Signature:
         "context_parameters",
         "name",
         "parameters",
+        "pickable",
         "required",
         "returns",
     )
@@ -52,6 +53,8 @@ class Signature:
                 continue
             fields.append(_field(name, parameter, annotation))
         self.parameters: tuple[str, ...] = tuple(field[0] for field in fields)
+        self.pickable: tuple[str, ...] | None = self.parameters
+        """What the job's data has at its top, for rules that pick from it; None where that is not known."""
         self.required: tuple[str, ...] = tuple(field[0] for field in fields if len(field) == 2)
         self._defaults = _defaults(function, self.parameters)
         self._order = _positional(function, self.context_parameters)
@@ -151,11 +154,13 @@ class ItemSignature(Signature):
         self.name = name
         self.context_parameters = ()
         self.parameters = self.required = self._order = ("item",)
+        self._defaults = {}
         self.returns = Any
         try:
             self._reader = decoder(item)
         except TypeError as error:
             raise InvalidTask(name, f"its items cannot be read from JSON: {error}") from error
+        self.pickable = _fields_of(item)
 
     def encode(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, limit_bytes: int = PAYLOAD_LIMIT_BYTES
@@ -232,6 +237,19 @@ def _field(name: str, parameter: inspect.Parameter, annotation: Any) -> Any:
     if parameter.default is parameter.empty:
         return (parameter.name, annotation)
     return (parameter.name, annotation | UnsetType if annotation is not Any else Any, UNSET)
+
+
+def _fields_of(item: Any) -> tuple[str, ...] | None:
+    """By their names in JSON; None for an item that may have any, or that is no object."""
+    try:
+        kind = msgspec.inspect.type_info(item)
+    except TypeError:  # a model of another library
+        return None
+    if isinstance(
+        kind, msgspec.inspect.DataclassType | msgspec.inspect.StructType | msgspec.inspect.TypedDictType
+    ):
+        return tuple(field.encode_name for field in kind.fields)
+    return None
 
 
 def _positional(function: Callable[..., Any], context_parameters: tuple[str, ...]) -> tuple[str, ...]:

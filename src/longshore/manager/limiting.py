@@ -109,7 +109,7 @@ def check_task(name: str, signature: Signature | None, queue: QueueOptions, task
     check_picks(name, signature, queue.limits, None if task.turns else queue.turns, owner=THE_QUEUE)
     check_picks(name, signature, task.limits, task.turns)
     if task.concurrency_key is not None and task.concurrency_key.by is not None and signature is not None:
-        Pick("concurrency_key", task.concurrency_key.by).check(name, signature.parameters)
+        Pick("concurrency_key", task.concurrency_key.by).check(name, signature.pickable)
 
 
 def check_picks(
@@ -127,7 +127,7 @@ def check_picks(
     if turns is not None:
         picks.append(turns.pick)
     for pick in picks:
-        pick.check(task, signature.parameters, owner=owner)
+        pick.check(task, signature.pickable, owner=owner)
 
 
 def _rules(scope: str, limits: Sequence[Limit]) -> list[str]:

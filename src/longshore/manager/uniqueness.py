@@ -83,4 +83,4 @@ def check_unique(name: str, signature: Signature | None, unique: Unique | None) 
     """Raises InvalidOption where the key reads an argument that the task does not have."""
     if unique is not None and signature is not None:
         for pick in unique.picks():
-            pick.check(name, signature.parameters)
+            pick.check(name, signature.pickable)

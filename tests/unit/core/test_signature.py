@@ -112,6 +112,14 @@ def test_what_has_no_json_form_is_refused() -> None:
             signature.encode((value,), {})
 
 
+def test_an_argument_annotated_object_takes_any_json_value() -> None:
+    def task(x: object, more: list[object], named: dict[str, object] | None = None) -> None: ...
+
+    signature = Signature("task", task)
+    data = signature.encode((None, [1, "a", {"b": []}]), {"named": {"c": 1.5}})
+    assert signature.decode(data) == {"x": None, "more": [1, "a", {"b": []}], "named": {"c": 1.5}}
+
+
 def test_the_size_limit_is_exact() -> None:
     def task(x: str) -> None: ...
 
