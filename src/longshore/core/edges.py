@@ -9,7 +9,7 @@ from enum import IntEnum
 import msgspec
 
 from longshore.core.ids import JobId
-from longshore.core.states import State
+from longshore.core.states import TERMINAL, State
 
 
 class When(IntEnum):
@@ -21,6 +21,8 @@ class When(IntEnum):
     """Failed for good."""
     ALWAYS = 2
     """Completed, failed or cancelled: it is over, and was not left out."""
+    OVER = 3
+    """Over, however it ended, also when it was skipped."""
 
 
 class Join(IntEnum):
@@ -63,6 +65,7 @@ _MET = {
     When.SUCCESS: frozenset({State.COMPLETED}),
     When.FAILURE: frozenset({State.FAILED}),
     When.ALWAYS: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED}),
+    When.OVER: TERMINAL,
 }
 
 

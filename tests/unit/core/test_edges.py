@@ -15,6 +15,7 @@ COMPLETED, FAILED, CANCELLED, SKIPPED = State.COMPLETED, State.FAILED, State.CAN
         (When.SUCCESS, {COMPLETED: None, FAILED: CANCELLED, CANCELLED: CANCELLED, SKIPPED: SKIPPED}),
         (When.FAILURE, {COMPLETED: SKIPPED, FAILED: None, CANCELLED: SKIPPED, SKIPPED: SKIPPED}),
         (When.ALWAYS, {COMPLETED: None, FAILED: None, CANCELLED: None, SKIPPED: SKIPPED}),
+        (When.OVER, {COMPLETED: None, FAILED: None, CANCELLED: None, SKIPPED: None}),
     ],
 )
 def test_an_edge_is_met_or_ends_its_job_by_how_the_parent_ended(
