@@ -14,6 +14,7 @@ from _arena import Arena, Verdicts, Worker, all_over, arena, every_job, tell
 from _places import add_store
 
 from longshore import QueueManager
+from longshore.core.errors import StoreUnavailable
 
 
 async def main(options: argparse.Namespace) -> int:
@@ -38,9 +39,7 @@ async def _group(options: argparse.Namespace, together: int) -> tuple[int, int]:
             data = {"seconds": 2 * options.lease}
             ids = [(await manager.add_job(queue, "sleep", data)).id for queue in queues]
             frozen = [place.start("--queues", queue) for queue in queues]
-            turn = asyncio.Lock()
-            pairs = zip(frozen, ids, strict=True)
-            await asyncio.gather(*(_freeze(place, manager, turn, *pair) for pair in pairs))
+            await _freeze(place, manager, frozen, ids)
             await asyncio.sleep(3 * options.lease)
             rescuer = place.start("--queues", ",".join(queues), "--concurrency", str(together))
             await all_over(manager, ids, seconds=60, show="redone elsewhere")
@@ -53,25 +52,24 @@ async def _group(options: argparse.Namespace, together: int) -> tuple[int, int]:
             return accepted, redone
 
 
-async def _freeze(
-    place: Arena, manager: QueueManager, one_at_a_time: asyncio.Lock, worker: Worker, job: str
-) -> None:
-    """Stops the worker as soon as it holds the job, and not in the middle of a write: a process that is stopped while
-    it holds a file's lock stops everybody, which is SQLite's nature and another story."""
-    while job not in place.starts():  # noqa: ASYNC110 - the mark is made by another process
+async def _freeze(place: Arena, manager: QueueManager, workers: list[Worker], ids: list[str]) -> None:
+    """Stops the workers when all hold their jobs, and none of them in the middle of a write or in the line for one: a
+    process that is stopped while it holds a file's lock stops everybody, which is SQLite's nature and another story."""
+    while not place.starts().keys() >= set(ids):  # noqa: ASYNC110 - the marks are made by other processes
         await asyncio.sleep(0.02)
-    async with one_at_a_time:
-        worker.send(signal.SIGSTOP)
-        while not await _accepts_writes(manager):
-            worker.send(signal.SIGCONT)
-            await asyncio.sleep(0.02)
-            worker.send(signal.SIGSTOP)
+    _signal_all(workers, signal.SIGSTOP)
+    while not await _accepts_writes(manager):
+        _signal_all(workers, signal.SIGCONT)
+        await asyncio.sleep(0.1)
+        _signal_all(workers, signal.SIGSTOP)
 
 
 async def _accepts_writes(manager: QueueManager) -> bool:
+    """Twice: the first may only have come before a frozen one that waits in line."""
     try:
-        await asyncio.wait_for(manager.resume_queue("zombie-probe"), 0.5)
-    except TimeoutError:
+        for _ in range(2):
+            await asyncio.wait_for(manager.resume_queue("zombie-probe"), 0.5)
+    except (TimeoutError, StoreUnavailable):
         return False
     return True
 

@@ -9,7 +9,9 @@ from longshore.backends.memory.store import MemoryStore
 from longshore.core.clock import ManualClock
 from longshore.core.ids import new_id
 from longshore.core.states import State
-from longshore.store.commands import SUSPECT, ClaimAsk, Lease, Put
+from longshore.core.verdict import COMPLETED
+from longshore.engine.suspicion import Suspicion, write
+from longshore.store.commands import SUSPECT, ClaimAsk, Lease, Put, Settlement
 from longshore.testing.faults import Fault, Faults, FaultyStore, Harm
 from tests.pipeline.plant import Plant, turns, until
 
@@ -231,6 +233,41 @@ async def test_only_the_named_suspect_of_a_dead_worker_is_charged_again(plant):
     assert ((await plant.job(poison)).state, (await plant.job(poison)).crashes) == (State.FAILED, 3)
     others = [await plant.job(job_id) for job_id in fine]
     assert [(job.state, job.crashes, job.releases) for job in others] == [(State.PENDING, 2, 1)] * 3
+
+
+async def test_nobody_else_is_charged_where_a_suspect_was_alone(plant):
+    """F50: a fresh job that the dead worker had claimed as well had not begun."""
+    poison = await plant.add("task")
+    for _ in range(2):
+        await claim_and_die(plant)
+        await _rescue(plant)
+    plant.clock.advance(5)
+    await _rescue(plant)
+    fresh = await plant.add("task")
+    await claim_and_die(plant, names=write(Suspicion(poison, is_alone=True)))
+    await _rescue(plant)
+    assert ((await plant.job(poison)).state, (await plant.job(poison)).crashes) == (State.FAILED, 3)
+    job = await plant.job(fresh)
+    assert (job.state, job.crashes, job.releases) == (State.PENDING, 0, 1)
+
+
+async def test_a_suspect_that_had_ended_clears_nobody(plant):
+    """F50: its name may stand there for longer than it ran."""
+    ended = await plant.add("task")
+    fresh = await plant.add("task", queue="q")
+    session = f"dead:1:{new_id().hex()[-8:]}"
+    await plant.store.extend([Lease(session=session, lease_ms=30_000, opens=True)])
+    [claimed] = await plant.store.claim([ClaimAsk("q", 2, session)])
+    assert [job.id for job in claimed.jobs] == [ended, fresh]
+    name = write(Suspicion(ended, is_alone=True))
+    await plant.store.put([Put(kind=SUSPECT, key=session, value=name)])
+    [first, _] = claimed.jobs
+    await plant.store.settle(
+        [Settlement(id=ended, queue="q", session=session, fence=first.fence, verdict=COMPLETED)]
+    )
+    plant.clock.advance(31)
+    await _rescue(plant)
+    assert (await plant.job(fresh)).crashes == 1
 
 
 async def _rescue(plant):

@@ -12,10 +12,6 @@ MAX_CRASHES = 3
 """A job that took its worker down so often is a dead letter. Three, because one crash may be the machine's fault and
 two may be its neighbour's (ADR 0003)."""
 
-SUSPECT_CRASHES = 2
-"""With so many crashes a job runs alone among its like, so that the next one is charged to the right job (ADR 0003).
-After one crash it runs like any other: that is mostly a machine or a deploy, and a fleet must be back at once."""
-
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What a task wants done when its attempts end."""

@@ -221,7 +221,7 @@ GRIP = "grip"
 """The kind of record by which the holder of a lock, its key the token of this once, says that it lives."""
 
 SUSPECT = "suspect"
-"""The kind of record by which a session, its key, names the one job with a crash on its account that it runs now."""
+"""The kind of record by which a session, its key, names the one suspect that it runs now (`engine/suspicion.py`)."""
 
 BATCHES = "batches"
 """The kind of record by which a session, its key, says which jobs it runs together now (`batch/halving.py`)."""

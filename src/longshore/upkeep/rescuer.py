@@ -30,7 +30,8 @@ from longshore.engine.engine import Engine
 from longshore.engine.failures import log_failure
 from longshore.engine.herald import Herald, Hooks, MakeJob, News
 from longshore.engine.judge import judge_crash
-from longshore.engine.policy import SUSPECT_CRASHES, Policy
+from longshore.engine.policy import Policy
+from longshore.engine.suspicion import SUSPECT_CRASHES, Suspicion, read
 from longshore.store.commands import BATCHES, SCAN_LIMIT, SUSPECT, JobQuery, Order, RecordAsk, Settlement
 from longshore.store.replies import Settled
 
@@ -137,11 +138,13 @@ class Rescuer(Repeating):
             policy = _policy(news.record, self._find(settlement.queue, news.record.name))
             log_failure(news.record, settlement.verdict, policy, settlement.error_text, settlement.error)
 
-    async def _named(self, jobs: list[JobRecord]) -> set[tuple[str, bytes]]:
-        """Of each session the suspect that it ran: only that one is charged, the others were waiting for their turn."""
-        sessions = {job.session or "" for job in jobs if job.crashes >= SUSPECT_CRASHES}
-        [records] = await self._engine.store.get([RecordAsk(SUSPECT, tuple(sessions))]) if sessions else [[]]
-        return {(record.key, record.value) for record in records}
+    async def _named(self, jobs: list[JobRecord]) -> dict[str, Suspicion]:
+        """Of each session the suspect that it ran, where it still did."""
+        lost = {job.id for job in jobs}
+        sessions = {job.session or "" for job in jobs}
+        [records] = await self._engine.store.get([RecordAsk(SUSPECT, tuple(sessions))])
+        named = {record.key: read(record.value) for record in records}
+        return {session: suspicion for session, suspicion in named.items() if suspicion.job in lost}
 
     async def _batches(self, jobs: list[JobRecord]) -> "Together":
         """What ran together in the sessions of these jobs. Asked only where one of them may have been in a batch."""
@@ -154,7 +157,7 @@ class Rescuer(Repeating):
         return known is None or known.batch is not None
 
     def _judge(
-        self, job: JobRecord, named: set[tuple[str, bytes]], batches: "Together"
+        self, job: JobRecord, named: dict[str, Suspicion], batches: "Together"
     ) -> tuple[Settlement, News]:
         known = self._find(job.queue, job.name)
         batch = batches.of(job)
@@ -163,7 +166,7 @@ class Rescuer(Repeating):
         )
         if waited or (batch is not None and len(batch) > 1):
             return _unharmed(job), News(job, RELEASED, known)
-        if job.crashes >= SUSPECT_CRASHES and (job.session or "", job.id) not in named:
+        if _is_cleared(job, named.get(job.session or "")):
             return _unharmed(job), News(job, RELEASED, known)
         policy = _policy(job, known)
         verdict = judge_crash(job, policy.max_crashes)
@@ -188,6 +191,13 @@ class Rescuer(Repeating):
             rules=job.rules,
         )
         return settlement, News(job, verdict, known, error)
+
+
+def _is_cleared(job: JobRecord, suspicion: Suspicion | None) -> bool:
+    """Whether the job had not begun: a suspect that waited for its turn, or any job beside one that was alone."""
+    if suspicion is None:
+        return job.crashes >= SUSPECT_CRASHES
+    return job.id != suspicion.job and (suspicion.is_alone or job.crashes >= SUSPECT_CRASHES)
 
 
 def _unharmed(job: JobRecord) -> Settlement:

@@ -76,12 +76,16 @@ class Lanes:
 
     def __init__(self, queues: Mapping[str, int | None], slots: int, *, most_ahead: int = 1000) -> None:
         self.slots = slots
+        self._most = slots
+        """How many may run now; fewer than there are slots while the lanes are shut."""
         self.running = 0
         self.waiting = 0
         self.aside: dict[JobId, JobRecord] = {}
         """Claimed jobs that may not run yet, in the order in which they came."""
         self.on_low: Callable[[], None] = lambda: None
         """Called when a lane's stock gets low."""
+        self.on_empty: Callable[[], None] = lambda: None
+        """Called when the last job has ended that ran when the lanes were shut."""
         self._lanes = {
             queue: Lane(queue, slots if limit is None else limit, most_ahead)
             for queue, limit in queues.items()
@@ -93,7 +97,7 @@ class Lanes:
     def take(self) -> JobRecord | None:
         """The next job to run; its lane counts it as running until `done`."""
         ready = self.ready
-        if not ready or self.running >= self.slots:  # jobs in threads run without a slot that waits for them
+        if not ready or self.running >= self._most:  # jobs in threads run without a slot that waits for them
             return None
         lane = ready[0]
         record = lane.waiting.popleft()
@@ -112,7 +116,7 @@ class Lanes:
 
     def can_take(self) -> bool:
         """Whether `take` would find a job."""
-        return bool(self.ready) and self.running < self.slots
+        return bool(self.ready) and self.running < self._most
 
     def take_ahead(self, queue: str, wanted: Callable[[JobRecord], bool]) -> JobRecord | None:
         """The next job of the queue, if it is `wanted`, to inherit the place of one that runs. Only while no place is
@@ -120,7 +124,9 @@ class Lanes:
         lane = self._lanes[queue]
         is_full = lane.running >= lane.limit or self.running >= self.slots
         others_wait = len(self.ready) > lane.is_ready
-        if not lane.waiting or not lane.running or not is_full or others_wait or not wanted(lane.waiting[0]):
+        if not lane.waiting or not lane.running or not is_full or others_wait or self.is_shut:
+            return None
+        if not wanted(lane.waiting[0]):
             return None
         record = lane.waiting.popleft()
         lane.taken += 1
@@ -145,6 +151,29 @@ class Lanes:
         lane.running -= 1
         self.running -= 1
         self._make_ready(lane)
+        if not self.running and self.is_shut:
+            self.on_empty()
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether jobs that wait may not begin."""
+        return self._most < self.slots
+
+    def shut(self) -> None:
+        """From now on no job begins."""
+        self._most = 0
+
+    def let_in(self, record: JobRecord) -> None:
+        """Only this job may begin, before all that wait. The lanes are shut, and nothing runs."""
+        self.put_back(record.queue, [record])
+        lane = self._lanes[record.queue]
+        self.ready.remove(lane)
+        self.ready.appendleft(lane)
+        self._most = 1
+
+    def open(self) -> None:
+        """All may begin again."""
+        self._most = self.slots
 
     def offer(self, queue: str, records: Sequence[JobRecord]) -> None:
         """Puts claimed jobs behind those that wait."""

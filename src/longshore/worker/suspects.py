@@ -1,9 +1,10 @@
-"""This module lets one suspect run at a time: a job that was in two workers that died.
+"""This module lets one suspect run at a time, and alone: a job that was in two workers that died.
 
 When a worker dies with ten jobs, nobody knows which of them killed it. Were they always to run together, the same ten
 would crash together three times and nine innocents be buried. So after the second crash they wait here and run one by
-one, beside jobs that are no suspects. Before one begins, its name is written beside the session: a rescuer charges
-the named one with the next crash, and hands back those that were only waiting (ADR 0003).
+one. Before one begins, the jobs that run may end, and others wait; its name is written beside the session: a rescuer
+charges the named one with the next crash, and hands back those that were only waiting. When it has run for a while it
+gets company (ADR 0003).
 """
 
 import asyncio
@@ -17,14 +18,17 @@ from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience
 from longshore.core.verdict import Verdict, released
 from longshore.engine.engine import Engine
-from longshore.engine.policy import SUSPECT_CRASHES
+from longshore.engine.suspicion import SUSPECT_CRASHES, Suspicion, write
 from longshore.store.commands import SUSPECT, Put
 from longshore.worker.lanes import Lanes
 
 log = logging.getLogger("longshore.worker")
 
 PATIENCE_SECONDS = 1.0
-"""How long others wait for a suspect that runs. Most jobs are short; behind a long one they go back to the store."""
+"""How long others wait for a suspect that runs, and a suspect for those that run. Most jobs are short; behind a long
+one they go back to the store."""
+LONELY_RETURNS = 4
+"""How often a suspect goes back before it begins in company: some workers are never empty."""
 NAMED_MS = 86_400_000
 """How long a name outlives its worker, at most."""
 FIRST_DELAY_MS = 500
@@ -50,13 +54,17 @@ class Suspects:
         self._lanes = lanes
         self._give = give
         self._wake = wake
+        self._clock = clock
         self._alarm = Alarm(clock)
+        lanes.on_empty = self._alarm.ring
         self._patience = Patience(random)
         self.on_free: Callable[[], None] = lambda: None
         """Called when the turn is free again."""
         self._inside: JobRecord | None = None
         self._is_taken = False
-        """A batch has the turn, or the next suspect is being named."""
+        """A batch has the turn, or the next suspect is about to get it."""
+        self._is_alone = False
+        """No other job has begun since the suspect that runs did."""
         self._is_long = False
         """The suspect that runs has used up the others' patience."""
         self._letting_in: asyncio.Task[None] | None = None
@@ -98,6 +106,7 @@ class Suspects:
     def enter(self) -> None:
         """A batch takes the turn whose jobs were in a batch that crashed: it is a suspect like any other."""
         self._is_taken = True
+        self._open()
         self._alarm.ring()
 
     def leave(self) -> None:
@@ -107,23 +116,36 @@ class Suspects:
 
     def _free(self) -> None:
         self._is_long = False
+        if not self._lanes.aside:
+            self._open()
         self._alarm.ring()
         self.on_free()
+
+    def _open(self) -> None:
+        self._is_alone = False
+        if self._lanes.is_shut:
+            self._lanes.open()
+            self._wake()
 
     async def _run(self) -> None:
         while True:
             if self.is_free and self._lanes.aside:
                 await self._let_in(next(iter(self._lanes.aside.values())))
             elif self.is_free or self._is_long:
+                self._open()
                 await self._alarm.wait()
             elif not await self._alarm.wait(PATIENCE_SECONDS):
-                self._lose_patience()
+                await self._lose_patience()
 
     async def _let_in(self, record: JobRecord) -> None:
         self._is_taken = True
         try:
-            await self._name(record)
+            is_alone = await self._empty_lanes()
+            if not is_alone and self._give_way(record):
+                return
+            await self._name(record, is_alone=is_alone)
         except StoreUnavailable as error:
+            self._open()
             if self._patience.failures == 0:
                 log.warning("A job that may be poison waits for the store: %s", error)
             await self._alarm.wait(self._patience.next_seconds())
@@ -132,20 +154,57 @@ class Suspects:
             self._is_taken = False
         self._patience.reset()
         if self._lanes.take_aside(record):  # otherwise it was withdrawn meanwhile
-            self._inside = record
-            self._lanes.offer(record.queue, [record])
-            self._wake()
+            self._begin(record, is_alone=is_alone)
 
-    async def _name(self, record: JobRecord) -> None:
-        name = Put(kind=SUSPECT, key=record.session or "", value=record.id, ttl_ms=NAMED_MS)
+    async def _empty_lanes(self) -> bool:
+        """Whether all that ran has ended in time; until somebody opens them, nothing else begins."""
+        self._lanes.shut()
+        until = self._clock.monotonic() + PATIENCE_SECONDS
+        while self._lanes.running:
+            seconds = until - self._clock.monotonic()
+            if seconds <= 0 or not await self._alarm.wait(seconds):
+                return False
+        return True
+
+    def _give_way(self, record: JobRecord) -> bool:
+        """Behind long jobs suspects go back, this one too unless it has done so too often."""
+        for waiting in list(self._lanes.aside.values()):
+            if waiting.releases < LONELY_RETURNS:
+                self._send_back(waiting)
+        self._open()
+        return record.id not in self._lanes.aside
+
+    def _begin(self, record: JobRecord, *, is_alone: bool) -> None:
+        self._inside, self._is_alone = record, is_alone
+        if is_alone:
+            self._lanes.let_in(record)
+        else:
+            self._lanes.open()
+            self._lanes.offer(record.queue, [record])
+        self._wake()
+
+    async def _name(self, record: JobRecord, *, is_alone: bool) -> None:
+        value = write(Suspicion(record.id, is_alone))
+        name = Put(kind=SUSPECT, key=record.session or "", value=value, ttl_ms=NAMED_MS)
         await self._engine.store.put([name])
 
-    def _lose_patience(self) -> None:
+    async def _lose_patience(self) -> None:
+        """The suspect that runs gets company, and those that wait for it go back."""
+        inside = self._inside
+        if inside is not None and self._is_alone:
+            try:
+                await self._name(inside, is_alone=False)
+            except StoreUnavailable:
+                return  # it stays alone: the next look is as long from now
         self._is_long = not self.is_free
         if self._is_long:
+            self._open()
             for record in list(self._lanes.aside.values()):
-                self._lanes.take_aside(record)
-                self._give([record], handed_back(record))
+                self._send_back(record)
+
+    def _send_back(self, record: JobRecord) -> None:
+        if self._lanes.take_aside(record):
+            self._give([record], handed_back(record))
 
 
 def handed_back(record: JobRecord) -> Verdict:
