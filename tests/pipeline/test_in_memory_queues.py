@@ -249,6 +249,42 @@ async def test_what_is_stated_of_a_queue_in_memory_stays_in_memory(tmp_path):
         assert await store.get([RecordAsk(RETENTION), RecordAsk(PAUSE)]) == [[], []]
 
 
+async def test_a_queue_with_jobs_in_the_store_is_not_moved_into_memory_away_from_them(manager):
+    """S4.1"""
+    await manager.add_job("mails", "any", {})
+    with pytest.raises(InvalidOption, match=r"jobs in the store.*before anything else is done"):
+        manager.queue("mails", durable=False)
+    await manager.queue("mails").add({})
+    assert len(await manager.get_jobs(queue="mails", state="pending")) == 2
+
+
+async def test_a_queue_that_was_paused_in_the_store_is_not_moved_into_memory(manager):
+    """S4.1"""
+    await manager.pause_queue("mails")
+    with pytest.raises(InvalidOption, match="was paused there"):
+        manager.queue("mails", durable=False)
+
+
+async def test_what_was_once_said_of_a_queue_in_the_store_does_not_count_in_memory(tmp_path, caplog):
+    """S4.1: jobs, a pause and a retention of the process before."""
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    async with QueueManager(url) as before:
+        before.queue("mails", retention=60)
+        await before.add_job("mails", "any", {})
+        await before.pause_queue("mails")
+    async with QueueManager(url) as manager:
+        mails = manager.queue("mails", durable=False)
+        done = asyncio.Queue()
+        mails.set_processor(into(done, lambda job: job.data))
+        assert not await manager.is_paused("mails")
+        await mails.add(7)
+        await manager.run_until_empty()
+        await manager.run_until_empty()
+        assert await noticed(done, 1) == [7]
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "1 of its jobs is in the store from before" in line] == said
+
+
 async def test_a_child_process_is_told_that_it_does_not_share_the_memory():
     """S4.1"""
     async with process_tasks.manager as manager:

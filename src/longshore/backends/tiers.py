@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from longshore.backends.served_sessions import ServedSessions
+from longshore.backends.tier_paging import IN_MEMORY, is_used_up, joined, narrowed, rest
 from longshore.backends.two_ears import TwoEars
 from longshore.core.clock import Clock
 from longshore.core.durability import Durability
@@ -55,8 +57,6 @@ from longshore.store.replies import (
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
 
-IN_MEMORY = "memory:"
-"""Before the cursor of a page whose jobs are in memory."""
 OF_QUEUES = (PAUSE, RETENTION)
 """Kinds of records whose keys are queues."""
 
@@ -75,11 +75,19 @@ Queued = TypeVar("Queued", bound=OfQueue)
 class TwoTiers:
     """`volatile`, which may grow, names the queues that are in `memory`; all others are in `durable`."""
 
-    def __init__(self, durable: Store, memory: Store, volatile: AbstractSet[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        durable: Store,
+        memory: Store,
+        volatile: AbstractSet[str],
+        clock: Clock,
+        sessions: ServedSessions | None = None,
+    ) -> None:
         self.durable = durable
         self.memory = memory
         self._volatile = volatile
         self._clock = clock
+        self._sessions = sessions or ServedSessions()
 
     @property
     def url(self) -> str:
@@ -103,7 +111,8 @@ class TwoTiers:
 
     async def twin(self) -> Store:
         """See `Store.twin`."""
-        return TwoTiers(await self.durable.twin(), await self.memory.twin(), self._volatile, self._clock)
+        durable, memory = await self.durable.twin(), await self.memory.twin()
+        return TwoTiers(durable, memory, self._volatile, self._clock, self._sessions)
 
     async def migrate(self, *, apply: bool = True) -> Migration:
         """Of the durable tier."""
@@ -139,6 +148,8 @@ class TwoTiers:
         """See `Store.claim`."""
         if not self._volatile:
             return self.durable.claim(asks, now_ms=now_ms)
+        for ask in asks:
+            self._sessions.claims(ask.session, is_volatile=self._is_volatile(ask))
         return self._split(asks, lambda store, some: store.claim(some, now_ms=now_ms))
 
     def settle(
@@ -198,12 +209,46 @@ class TwoTiers:
 
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
         """See `Store.extend`. A session is known in both tiers from its first moment: a queue may be added later."""
+        for lease in leases:
+            if lease.opens and not self._volatile:
+                self._sessions.claims(lease.session, is_volatile=False)  # nobody looks at its claims
         lasting = await self.durable.extend(leases, now_ms=now_ms)
         quick = await self.memory.extend(leases, now_ms=now_ms)
-        return [
+        lasting = await self._revived(leases, lasting, quick, now_ms, is_volatile=False)
+        quick = await self._revived(leases, quick, lasting, now_ms, is_volatile=True)
+        replies = [
             Extended(one.held and other.held, (*one.cancel, *other.cancel))
             for one, other in zip(lasting, quick, strict=True)
         ]
+        self._sessions.forget(
+            lease.session for lease, reply in zip(leases, replies, strict=True) if not reply.held
+        )
+        return replies
+
+    async def _revived(
+        self,
+        leases: Sequence[Lease],
+        here: list[Extended],
+        there: list[Extended],
+        now_ms: int | None,
+        *,
+        is_volatile: bool,
+    ) -> list[Extended]:
+        """The replies of one tier, with the sessions begun again there that it has forgotten and the other has not: a
+        tier keeps a silent session only as long as it runs something there."""
+        forgotten = [
+            number
+            for number, lease in enumerate(leases)
+            if there[number].held
+            and not here[number].held
+            and not self._sessions.has_claimed(lease.session, is_volatile=is_volatile)
+        ]
+        if not forgotten:
+            return here
+        anew = [msgspec.structs.replace(leases[number], opens=True) for number in forgotten]
+        store = self.memory if is_volatile else self.durable
+        revived = dict(zip(forgotten, await store.extend(anew, now_ms=now_ms), strict=True))
+        return [revived.get(number, reply) for number, reply in enumerate(here)]
 
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """See `Store.promote`."""
@@ -227,11 +272,11 @@ class TwoTiers:
         replies = [Changed(())] * len(edits)
         for store in self._tiers:
             numbers = [number for number, edit in enumerate(edits) if store in self._tiers_of_edit(edit)]
-            wanted = [_narrowed(edits[number], replies[number]) for number in numbers]
+            wanted = [narrowed(edits[number], replies[number]) for number in numbers]
             parts = await store.change(wanted, now_ms=now_ms)
             for number, edit, part in zip(numbers, wanted, parts, strict=True):
                 before = replies[number]
-                more = before.more or part.more or _is_used_up(edit)
+                more = before.more or part.more or is_used_up(edit)
                 replies[number] = Changed(before.ids + part.ids, before.asked + part.asked, more)
         return replies
 
@@ -256,10 +301,10 @@ class TwoTiers:
             for number, query in enumerate(queries)
             if self.memory in self._tiers_of(query) and (number not in pages or pages[number].cursor is None)
         ]
-        rest = [_rest(queries[number], pages.get(number)) for number in quick]
-        more = await self.memory.scan(rest, now_ms=now_ms) if rest else []
+        behind = [rest(queries[number], pages.get(number)) for number in quick]
+        more = await self.memory.scan(behind, now_ms=now_ms) if behind else []
         for number, page in zip(quick, more, strict=True):
-            pages[number] = _joined(pages.get(number), page, queries[number].limit)
+            pages[number] = joined(pages.get(number), page, queries[number].limit)
         return [pages[number] for number in range(len(queries))]
 
     async def count(
@@ -296,9 +341,18 @@ class TwoTiers:
             return lasting
         quick = await self.memory.get(asks, now_ms=now_ms)
         return [
-            sorted([*one, *other], key=lambda record: record.key)
-            for one, other in zip(lasting, quick, strict=True)
+            sorted(
+                [*self._in_tier(one, is_volatile=False), *self._in_tier(other, is_volatile=True)],
+                key=lambda record: record.key,
+            )
+            if ask.kind in OF_QUEUES
+            else one
+            for ask, one, other in zip(asks, lasting, quick, strict=True)
         ]
+
+    def _in_tier(self, records: Sequence[Record], *, is_volatile: bool) -> list[Record]:
+        """Those of queues that are in this tier: one that was in the other once may have left something there."""
+        return [record for record in records if (record.key in self._volatile) is is_volatile]
 
     async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
         """See `Store.gauge`."""
@@ -365,33 +419,3 @@ class Placed(msgspec.Struct, frozen=True):
 
     queue: str
     what: Put
-
-
-def _narrowed(edit: Edit, before: Changed) -> Edit:
-    """The edit for the second tier, for as many jobs as are left of its limit."""
-    touched = len(before.ids) + len(before.asked)
-    if isinstance(edit, Note) or not touched:
-        return edit
-    where = msgspec.structs.replace(edit.where, limit=max(0, edit.where.limit - touched))
-    return msgspec.structs.replace(edit, where=where)
-
-
-def _is_used_up(edit: Edit) -> bool:
-    """Whether nothing of its limit was left for this tier, so that it has to be asked once more."""
-    return not isinstance(edit, Note) and edit.where.limit == 0 and edit.where.ids is None
-
-
-def _rest(query: JobQuery, page: Page | None) -> JobQuery:
-    """What is asked of the second tier behind a page of the first; where that is full, whether there is anything."""
-    cursor = query.cursor or ""
-    behind = cursor.removeprefix(IN_MEMORY) if cursor.startswith(IN_MEMORY) else ""
-    limit = query.limit - (len(page.jobs) if page is not None else 0)
-    return msgspec.structs.replace(query, cursor=behind or None, limit=max(1, limit))
-
-
-def _joined(page: Page | None, rest: Page, limit: int) -> Page:
-    """One page of both; jobs in memory that it has no place for begin the next one."""
-    before = page.jobs if page is not None else []
-    if len(before) >= limit:
-        return Page(before, IN_MEMORY if rest.jobs or rest.cursor else None)
-    return Page(before + rest.jobs, rest.cursor and IN_MEMORY + rest.cursor)

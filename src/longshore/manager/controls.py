@@ -25,7 +25,8 @@ class Controls(Part):
         """Nobody starts jobs of the queue any more, in any process; those that run go on, and jobs can be added."""
         engine = await self.runtime.engines.here()
         await self.runtime.spelling.look_up(name, self.runtime.queues, engine.store)
-        await pausing.pause(engine.store, [check_name("queue", name)], self.runtime.clock)
+        self.runtime.stored.add(check_name("queue", name))
+        await pausing.pause(engine.store, [name], self.runtime.clock)
 
     async def resume_queue(self, name: str) -> None:
         """Ends a pause; not paused: does nothing."""

@@ -21,6 +21,7 @@ from longshore.engine.engine import Engine
 from longshore.manager.turnstiles import Turnstiles
 from longshore.manager.waiting import Waiter
 from longshore.store.contract import Store
+from longshore.store.replies import QueueCounts
 from longshore.store.within import WorksWithin
 
 log = logging.getLogger("longshore.manager")
@@ -82,6 +83,7 @@ class Engines:
         self._memory = self._make_memory()
         self._unopened: Store | None = None
         self._is_prepared = False
+        self._warned_of: set[str] = set()
         self._opening: dict[Loop, asyncio.Task[Bench]] = {}
         self._open: dict[Loop, Bench] = {}
 
@@ -136,6 +138,14 @@ class Engines:
         bench = self._open.pop(loop, None)
         if bench is not None:
             await bench.close()
+
+    async def warn_of_strays(self) -> None:
+        """Says, once, which queues that are in memory here have jobs in the store that nobody here looks for."""
+        unsaid = sorted(self._volatile - self._warned_of)
+        if unsaid:
+            for counts in await (await self.bench()).durable.count(unsaid):
+                _warn_of_strays(counts)
+            self._warned_of.update(unsaid)
 
     async def _open_in(self, loop: Loop) -> Bench:
         store, is_origin = await self._store()
@@ -192,6 +202,19 @@ async def _warn_of_loss(memory: Store, queues: list[str]) -> None:
                 "" if lost == 1 else "s",
             )
     await twin.close()
+
+
+def _warn_of_strays(counts: QueueCounts) -> None:
+    left = sum(counts.states.get(state, 0) for state in LIVE)
+    if left:
+        log.warning(
+            "Queue '%s' is in memory here (durable=False), but %d of its jobs %s in the store from before, where no "
+            "worker of this process looks. Let a process that does not say durable=False run them, or give the queue "
+            "in memory another name.",
+            counts.queue,
+            left,
+            "is" if left == 1 else "are",
+        )
 
 
 async def _close_from(here: Loop, loop: Loop, bench: Bench) -> None:

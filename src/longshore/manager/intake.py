@@ -34,6 +34,7 @@ async def insert(
     its driver raises."""
     if runtime.volatile and is_child():
         _refuse_in_child(runtime, jobs)
+    runtime.stored.update({job.queue for job in jobs})
     if connection is None:
         added = await (await runtime.engines.here()).add(jobs, durability=durability)
         if runtime.self_run:

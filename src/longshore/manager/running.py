@@ -179,6 +179,7 @@ class Running(Defining):
         """The engine of this loop, if workers may use it. Raises UnsafeStore."""
         engine = await self.runtime.engines.here()
         await refuse_unsafe(engine.store, is_allowed=self.runtime.settings.unsafe_store)
+        await self.runtime.engines.warn_of_strays()
         return engine
 
     async def _run_alone(self, hired: Callable[[], Awaitable[Worker]]) -> int:

@@ -60,6 +60,8 @@ class Runtime:
         self.engines = engines
         self.volatile = volatile
         """The queues that are in memory."""
+        self.stored: set[str] = set()
+        """The queues that got jobs here, or were paused: those that are not in memory have something in the store."""
         self.self_run: dict[str, Begin] = {}
         """Of those, the ones that run by themselves as soon as they have jobs, and how that begins."""
         self.bus = bus
@@ -104,8 +106,15 @@ class Runtime:
                 self.register(handler, told)
 
     def _place(self, queue: str, options: QueueOptions) -> None:
-        """Puts the queue into its tier. What is in memory stays there: nobody would find its jobs elsewhere."""
+        """Puts the queue into its tier. There it stays: nobody would find its jobs in the other one."""
         if options.durable is False:
+            if queue in self.stored - self.volatile:
+                raise InvalidOption(
+                    "durable",
+                    options.durable,
+                    f"nothing for queue '{queue}' now: it has jobs in the store, or was paused there, and nobody would "
+                    f"look for them. Say manager.queue('{queue}', durable=False) before anything else is done with it",
+                )
             self.volatile.add(queue)
         elif queue in self.volatile:
             raise InvalidOption("durable", options.durable, f"False, as queue '{queue}' was told before")

@@ -1,5 +1,6 @@
 """The store contract, on two tiers of which the jobs of most tests are in the quick one."""
 
+import msgspec
 import pytest
 
 from longshore.backends.memory import MemoryStore
@@ -8,9 +9,11 @@ from longshore.core.clock import SystemClock
 from longshore.core.ids import new_id
 from longshore.core.job import NewJob
 from longshore.core.states import State
-from longshore.store.commands import Cancel, JobQuery
+from longshore.core.verdict import crashed
+from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease
+from longshore.store.replies import Settled
 from longshore.testing.conformance import conform
-from longshore.testing.conformance.jobs import QUEUE
+from longshore.testing.conformance.jobs import QUEUE, settlement
 
 
 def two_tiers(place):
@@ -19,10 +22,6 @@ def two_tiers(place):
 
 
 TestTwoTiers = conform(two_tiers, round_trips=lambda store: store.memory.round_trips)
-
-# A session that has been silent for longer than its lease is forgotten by the tier where it runs nothing, and with one
-# of both gone it is over: its worker begins a new one, and what it ran is rescued.
-del TestTwoTiers.TestLeases.test_a_session_with_running_jobs_outlives_promote
 
 
 async def filled(durable, quick):
@@ -48,6 +47,38 @@ async def test_pages_over_both_tiers_tell_each_job_once_and_end(durable, quick):
         assert len(page.jobs) <= 2
     assert found == ["lasting"] * durable + ["quick"] * quick
     assert pages <= (durable + quick) // 2 + 2
+
+
+NOW = 1_700_000_000_000
+
+
+@pytest.mark.parametrize("queue", ["lasting", "quick"])
+async def test_a_silent_session_lives_as_long_as_nobody_has_rescued_from_it_in_either_tier(queue):
+    """S4.1: where it runs nothing it is forgotten, and begun again."""
+    store = await filled(1, 1)
+    lease = Lease(session="worker", lease_ms=1000)
+    await store.extend([msgspec.structs.replace(lease, opens=True)], now_ms=NOW)
+    [claimed] = await store.claim([ClaimAsk(queue, 1, "worker")], now_ms=NOW)
+    await store.promote(10, now_ms=NOW + 5000)
+    [reply] = await store.extend([lease], now_ms=NOW + 5000)
+    assert reply.held
+    await store.promote(10, now_ms=NOW + 10_000)
+    rescue = settlement(claimed.jobs[0], crashed(0), if_lost=True)
+    assert await store.settle([rescue], now_ms=NOW + 10_000) == [Settled.APPLIED]
+    [reply] = await store.extend([lease], now_ms=NOW + 10_000)
+    assert not reply.held
+
+
+async def test_a_session_that_may_have_been_rescued_from_in_one_tier_is_over():
+    """S4.1"""
+    store = await filled(1, 1)
+    lease = Lease(session="worker", lease_ms=1000)
+    await store.extend([msgspec.structs.replace(lease, opens=True)], now_ms=NOW)
+    claims = await store.claim([ClaimAsk(each, 1, "worker") for each in ("lasting", "quick")], now_ms=NOW)
+    rescue = settlement(claims[0].jobs[0], crashed(0), if_lost=True)
+    await store.settle([rescue], now_ms=NOW + 5000)
+    [reply] = await store.extend([lease], now_ms=NOW + 5000)
+    assert not reply.held
 
 
 @pytest.mark.parametrize(("durable", "quick"), [(2, 3), (3, 3), (4, 0), (0, 4)])
