@@ -5,11 +5,13 @@ due next, so that a hundred thousand keys cost no more than a few.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from difflib import get_close_matches
 from heapq import heappop, heappush
 from itertools import chain, count
 from typing import Any, Generic, Protocol, TypeVar
 
-from longshore.batch.entry import Entry, Line
+from longshore.batch.entry import UNKEYED, Entry, Line
+from longshore.core.errors import InvalidOption
 
 T = TypeVar("T")
 
@@ -21,8 +23,12 @@ class Collects(Protocol[T]):
 
     count: int
 
+    def prepare(self, entry: Entry[T]) -> None:
+        """Learns the item's key. Raises what the application's function raises."""
+
     def add(self, entry: Entry[T]) -> bool:
-        """Whether it is worth a look: a batch may be full now, or a due time has come nearer."""
+        """Whether it is worth a look: a batch may be full now, or a due time has come nearer. Raises like `prepare`
+        where that was not called, and has done nothing then."""
 
     def put_back(self, entries: Sequence[Entry[T]]) -> None:
         """To the front, and to go at once: they have waited before."""
@@ -60,10 +66,13 @@ class Collector(Generic[T]):
         self._numbers = count()
         self.count = 0
 
+    def prepare(self, entry: Entry[T]) -> None:
+        key = self._by(entry.item) if self._by is not None else None
+        hash(key)  # here, where nothing has happened yet
+        entry.key = key
+
     def add(self, entry: Entry[T]) -> bool:
-        line = self._lines.get(None) if self._by is None else None
-        if line is None:
-            line = self._line_of(entry)
+        line = self._line_of(entry)
         line.add(entry)
         self.count += 1
         if line.count % self._full_at == 0:
@@ -133,10 +142,11 @@ class Collector(Generic[T]):
         return [line for line in self._lines.values() if line.count]
 
     def _line_of(self, entry: Entry[T]) -> Line[T]:
-        key = self._by(entry.item) if self._by is not None else None
-        line = self._lines.get(key)
+        if entry.key is UNKEYED:
+            self.prepare(entry)
+        line = self._lines.get(entry.key)
         if line is None:
-            line = self._lines[key] = Line(self._levels, key)
+            line = self._lines[entry.key] = Line(self._levels, entry.key)
         return line
 
     def _file(self, line: Line[T], now: float) -> None:
@@ -170,11 +180,24 @@ class Collector(Generic[T]):
                     self._file(line, now)
 
 
-def named(name: str) -> Callable[[Any], Hashable]:
-    """The key of an item by the name of its attribute, or of its field where it is a dict."""
+def named(name: str, option: str = "batch_by") -> Callable[[Any], Hashable]:
+    """The key of an item by the name of its attribute, or of its field where it is a dict. Raises InvalidOption where
+    the item has none."""
 
     def key(item: Any) -> Hashable:
-        found: Hashable = item[name] if isinstance(item, dict) else getattr(item, name)
+        try:
+            found: Hashable = item[name] if isinstance(item, dict) else getattr(item, name)
+        except (KeyError, AttributeError):
+            raise InvalidOption(option, name, _fields_of(item, name)) from None
         return found
 
     return key
+
+
+def _fields_of(item: Any, name: str) -> str:
+    known = [
+        str(each) for each in (item if isinstance(item, dict) else dir(item)) if not str(each).startswith("_")
+    ]
+    near = get_close_matches(name, known, n=1)
+    hint = f", perhaps '{near[0]}'" if near else ""
+    return f"the name of a field of each item; this one, {item!r:.100}, has {', '.join(known[:10]) or 'none'}{hint}"

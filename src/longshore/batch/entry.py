@@ -1,10 +1,14 @@
 """This module holds what a batched queue knows of one item, and the line in which items of one kind wait."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+UNKEYED = object()
+"""The key of an item before it is known."""
 
 
 class Ticket:
@@ -19,7 +23,7 @@ class Ticket:
 class Entry(Generic[T]):
     """An item on its way. A plain class with slots: a queue of millions makes one for each."""
 
-    __slots__ = ("due", "failures", "item", "priority", "ticket")
+    __slots__ = ("due", "failures", "item", "key", "priority", "ticket")
 
     def __init__(self, item: T, priority: int, due: float, failures: int = 0) -> None:
         self.item = item
@@ -27,6 +31,8 @@ class Entry(Generic[T]):
         self.due = due
         """Monotonic seconds: it goes then, however few go with it."""
         self.failures = failures
+        self.key: Hashable = UNKEYED
+        """By which it goes together with others: as it was when it came, whatever becomes of the item."""
         self.ticket: Ticket | None = None
 
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from longshore.batch.entry import Entry, Line
 from longshore.core.batch_errors import InvalidSplit
+from longshore.core.errors import InvalidOption
 
 T = TypeVar("T")
 
@@ -22,6 +23,8 @@ class Split(Generic[T]):
     __slots__ = ("function",)
 
     def __init__(self, function: Callable[[list[T]], Iterable[Iterable[T]]]) -> None:
+        if not callable(function):
+            raise InvalidOption("batch_by", function, "Split(function of the list of items that wait)")
         self.function: Callable[[list[T]], Iterable[Iterable[T]]] = function
 
 
@@ -76,6 +79,9 @@ class SplitCollector(Generic[T]):
         self._in_vain = 0
         self._not_before = float("-inf")
         self.count = 0
+
+    def prepare(self, entry: Entry[T]) -> None:
+        """Nothing is asked about an item alone."""
 
     def add(self, entry: Entry[T]) -> bool:
         self._line.add(entry)

@@ -1,10 +1,12 @@
 """This module says what can be chosen about a batched queue."""
 
 from collections.abc import Callable
+from random import Random
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from longshore.batch.grouping import Split
 from longshore.batch.spool import Persistence
 from longshore.core.batch_errors import QueueClosed, QueueFull
 from longshore.core.errors import InvalidOption, UnknownOption
@@ -46,6 +48,10 @@ class BatchOptions(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidOption(option, value, "a whole number, 1 or more")
         if self.when_full not in ("reject", "drop_oldest", "wait"):
             raise InvalidOption("when_full", self.when_full, "'reject', 'drop_oldest' or 'wait'")
+        if self.persistence is not None and not isinstance(self.persistence, Persistence):
+            raise InvalidOption(
+                "persistence", self.persistence, "a Persistence: Persistence(FileStorage('folder'))"
+            )
         if self.timeout_seconds == 0:
             raise InvalidOption("timeout", 0, "more than 0 seconds, or None for no limit")
 
@@ -73,6 +79,24 @@ class BatchOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidOption(
                 "priority", priority, f"0 (most urgent) to {self.priority_levels - 1}, by priority_levels="
             )
+
+
+def check_batch_by(batch_by: object) -> None:
+    """Raises InvalidOption for what names no field and cannot be asked."""
+    is_name = isinstance(batch_by, str) and batch_by != ""
+    if batch_by is not None and not is_name and not isinstance(batch_by, Split) and not callable(batch_by):
+        expected = "the name of a field of each item, a function of an item, or Split(function)"
+        raise InvalidOption("batch_by", batch_by, expected)
+
+
+def check_for_tests(clock: object, random: object) -> None:
+    """Raises InvalidOption for what is no clock, or no source of chance."""
+    if clock is not None and not all(
+        callable(getattr(clock, each, None)) for each in ("monotonic", "call_later")
+    ):
+        raise InvalidOption("clock", clock, "a clock such as longshore.core.clock.ManualClock(), for tests")
+    if random is not None and not isinstance(random, Random):
+        raise InvalidOption("random", random, "a random.Random, for tests")
 
 
 HOOKS = ("enqueue", "batch_start", "batch_complete", "processed", "size_change", "error")

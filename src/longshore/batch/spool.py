@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from longshore.batch.entry import Entry
-from longshore.core.errors import InvalidOption, PayloadError, PayloadNotEncodable
+from longshore.core.errors import InvalidOption, PayloadError, PayloadNotEncodable, UsageError
 from longshore.core.payload import decoder, encode
 from longshore.core.retry import Seconds, seconds
 
@@ -36,6 +36,15 @@ class FileStorage:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder: Path = Path(folder)
 
+    def __repr__(self) -> str:
+        return f"FileStorage({str(self.folder)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FileStorage) and other.folder.absolute() == self.folder.absolute()
+
+    def __hash__(self) -> int:
+        return hash(self.folder.absolute())
+
     async def load(self, key: str) -> bytes | None:
         return await asyncio.to_thread(self._read, self._path(key))
 
@@ -46,10 +55,19 @@ class FileStorage:
         return self.folder / f"{quote(key, safe='')}.json"
 
     def _read(self, path: Path) -> bytes | None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)  # now, and not when there is something to lose
+            is_writable = os.access(self.folder, os.W_OK | os.X_OK)
+        except OSError as error:
+            raise UsageError(f"No snapshot can be kept in folder '{self.folder}': {error}.") from error
+        if not is_writable:
+            raise UsageError(
+                f"No snapshot can be kept in folder '{self.folder}': this process may not write there."
+            )
         return path.read_bytes() if path.exists() else None
 
     def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.new")
         with beside.open("wb") as file:
             file.write(data)
@@ -88,10 +106,28 @@ class Persistence:
         self.key: str | None = key
         self.every: float = seconds("every", every)
         self.item_type: Any = item_type
+        if not all(callable(getattr(storage, each, None)) for each in ("load", "save")):
+            raise InvalidOption(
+                "storage", storage, f"{_storage_for(storage)}, or an object with async load and save"
+            )
+        if item_type is not None:
+            _check_readable(item_type)
         if self.every == 0:
             raise InvalidOption("every", every, "more than 0 seconds")
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidOption("key", key, "a text")
+
+
+def _storage_for(given: object) -> str:
+    folder = given if isinstance(given, str | os.PathLike) else "folder"
+    return f"FileStorage({str(folder)!r})"
+
+
+def _check_readable(item_type: Any) -> None:
+    try:
+        decoder(item_type)
+    except TypeError as error:
+        raise InvalidOption("item_type", item_type, f"a type that can be read from JSON ({error})") from error
 
 
 class KeptItem(msgspec.Struct, frozen=True, omit_defaults=True):

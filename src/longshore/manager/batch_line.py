@@ -15,8 +15,9 @@ from longshore.batch.collector import Collects
 from longshore.batch.entry import Entry
 from longshore.batch.options import BatchOptions
 from longshore.batch.results import ItemResult, Judged, judge
+from longshore.batch.spool import Restored
 from longshore.core.clock import Clock, Timer
-from longshore.core.errors import DrainTimeout
+from longshore.core.errors import DrainTimeout, UsageError
 from longshore.manager.batch_delays import Delays
 from longshore.manager.batch_figures import BatchStats
 from longshore.manager.batch_flushing import Flushes
@@ -91,11 +92,23 @@ class BatchLine(Generic[T]):
     def add(self, item: T, priority: int, failures: int = 0) -> bool:
         """Whether batches should now get a chance to run."""
         due = self._clock.monotonic() + self.options.flush_seconds
+        is_worth_a_look = self._collector.add(Entry(item, priority, due, failures))
         self.figures.added += 1
-        if self._collector.add(Entry(item, priority, due, failures)):
+        if is_worth_a_look:
             self.pump()
-            return True
-        return False
+        return is_worth_a_look
+
+    def restore(self, saved: Sequence[Restored[T]]) -> None:
+        """Adds what came back: all of it, or nothing where a key function raises."""
+        due = self._clock.monotonic() + self.options.flush_seconds
+        entries = [Entry(item, priority, due, failures) for item, priority, failures in saved]
+        for entry in entries:
+            self._collector.prepare(entry)
+        for entry in entries:
+            self._collector.add(entry)
+        self.figures.added += len(entries)
+        self.figures.restored += len(entries)
+        self.pump()
 
     async def drop(self, priority: int) -> bool:
         """Drops the oldest of the least urgent items for one of that priority; False when all are more urgent."""
@@ -230,13 +243,15 @@ class BatchLine(Generic[T]):
     # ------------------------------------------------------------------------------------------- emptying
 
     async def flush(self) -> None:
-        """Lets what waits now go at once; returns when all of it has been tried."""
+        """Lets what waits now go at once; returns when all of it has been tried. Raises UsageError in a batch."""
+        self.refuse_within("flush")
         ends = self._flushes.begin(self._collector)
         if ends:
             await self._force(asyncio.wait(ends))
 
     async def drain(self, seconds: float | None) -> None:
-        """Returns when nothing waits and nothing runs. Raises DrainTimeout."""
+        """Returns when nothing waits and nothing runs. Raises DrainTimeout, and UsageError in a batch."""
+        self.refuse_within("drain")
         if self._is_at_rest():
             return
         rest: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -251,6 +266,14 @@ class BatchLine(Generic[T]):
             self._rest.discard(rest)
             if timer is not None:
                 timer.cancel()
+
+    def refuse_within(self, method: str) -> None:
+        """A processor, or a hook that a batch runs, would wait for the end of its own batch, and for ever."""
+        if asyncio.current_task() in self._tasks:
+            raise UsageError(
+                f"Queue '{self.options.name}': a processor or hook cannot wait for {method}, which waits for its own "
+                f"batch. Call it in a task: asyncio.create_task(queue.{method}())."
+            )
 
     async def stop(self) -> None:
         """Ends the batches that run; their items wait again. Nothing starts any more."""

@@ -7,8 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from longshore.batch.results import Answer, ItemResult, failure, read_answers
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout
+from longshore.core.errors import AttemptTimeout, InvalidOption
 from longshore.manager.batch_hooks import BatchHooks
+from longshore.manager.batch_threads import in_thread
 
 T = TypeVar("T")
 
@@ -19,8 +20,19 @@ class Processing(Generic[T]):
     """The processor of one queue. A coroutine function runs in the event loop, a plain one in a thread."""
 
     def __init__(
-        self, processor: Processor[T], timeout_seconds: float | None, hooks: BatchHooks, clock: Clock
+        self,
+        name: str,
+        processor: Processor[T],
+        timeout_seconds: float | None,
+        hooks: BatchHooks,
+        clock: Clock,
     ) -> None:
+        """Raises InvalidOption for a processor that cannot be called."""
+        if not callable(processor):
+            raise InvalidOption(
+                "processor", processor, "a function, or a coroutine function, of a list of items"
+            )
+        self._name = name
         self._processor = processor
         self._is_async = _is_async(processor)
         self._timeout_seconds = timeout_seconds
@@ -56,7 +68,7 @@ class Processing(Generic[T]):
     async def _call(self, items: list[T]) -> Any:
         if self._is_async:
             return await self._processor(items)  # type: ignore[misc]  # `_is_async` says that it can be awaited
-        answers = await asyncio.to_thread(self._processor, items)
+        answers = await in_thread(f"longshore {self._name}", self._processor, items)
         return await answers if inspect.isawaitable(answers) else answers
 
 

@@ -1,13 +1,13 @@
 """This module is the batched queue: items of one process, run together, each with a result of its own."""
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Iterable, Sized
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sized
 from random import Random
 from typing import Any, Generic, TypeVar
 
 from longshore.batch.collector import By, Collector, Collects
 from longshore.batch.grouping import Split, SplitCollector
-from longshore.batch.options import BatchOptions, WhenFull, check_hooks
+from longshore.batch.options import BatchOptions, WhenFull, check_batch_by, check_for_tests, check_hooks
 from longshore.batch.results import ItemResult
 from longshore.batch.spool import Persistence
 from longshore.core.asking import spelled
@@ -19,6 +19,7 @@ from longshore.manager.batch_hooks import BatchHooks
 from longshore.manager.batch_keeping import Keeping
 from longshore.manager.batch_line import BatchLine
 from longshore.manager.batch_processing import Processing, Processor
+from longshore.manager.words import read_retry
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class BatchedQueue(Generic[T]):
         timeout: Seconds | None = None,
         priority_levels: int = 1,
         batch_by: By[T] | Split[T] | str | None = None,
-        retry: Retry | None = None,
+        retry: Retry | Mapping[str, Any] | int | None = None,
         max_size: int | None = None,
         when_full: WhenFull = "reject",
         persistence: Persistence | None = None,
@@ -70,7 +71,7 @@ class BatchedQueue(Generic[T]):
             throttle_seconds=seconds("throttle", throttle),
             timeout_seconds=None if timeout is None else seconds("timeout", timeout),
             priority_levels=priority_levels,
-            retry=retry or Retry(),
+            retry=Retry() if retry is None else read_retry(retry),
             max_size=max_size,
             when_full=when_full,
             persistence=persistence,
@@ -85,6 +86,8 @@ class BatchedQueue(Generic[T]):
         }
         self._hooks = BatchHooks(name, check_hooks(hooks))
         self._is_heard = self._hooks.wants("enqueue") or self._hooks.wants("size_change")
+        check_batch_by(batch_by)
+        check_for_tests(clock, random)
         self._clock: Clock = clock or SystemClock()
         self._build(processor, batch_by, random or system_random())
 
@@ -92,7 +95,7 @@ class BatchedQueue(Generic[T]):
         self, processor: Processor[T], batch_by: By[T] | Split[T] | str | None, random: Random
     ) -> None:
         options = self._options
-        processing = Processing(processor, options.timeout_seconds, self._hooks, self._clock)
+        processing = Processing(options.name, processor, options.timeout_seconds, self._hooks, self._clock)
         collector = _collector(options, batch_by)
         self._line = BatchLine(options, collector, processing, self._hooks, clock=self._clock, random=random)
         self._keeping = (
@@ -239,6 +242,7 @@ class BatchedQueue(Generic[T]):
         if self._line.is_stopped:
             return
         self._refuse_other_loops()
+        self._line.refuse_within("close")
         try:
             await self.drain(timeout)
         finally:
@@ -262,9 +266,7 @@ class BatchedQueue(Generic[T]):
             if self._loop is not None:
                 return
             if self._keeping is not None:
-                for item, priority, failures in await self._keeping.restore():
-                    self._line.add(item, priority, failures)
-                    self._line.figures.restored += 1
+                await self._keeping.restore()
                 await self._keeping.start()
             self._loop = asyncio.get_running_loop()
 

@@ -327,7 +327,7 @@ def _key(record: JobRecord, handle: Any, handler: Handler, rule: BatchRule) -> H
         return None
     if isinstance(rule.by, str):
         assert isinstance(handler.signature, ItemSignature)
-        key = named(rule.by)(handler.signature.item(record.payload))
+        key = named(rule.by, "by")(handler.signature.item(record.payload))
     else:
         key = rule.by(handle)
     hash(key)  # here, where only this job pays for a key that has none

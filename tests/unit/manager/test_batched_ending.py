@@ -5,7 +5,15 @@ import asyncio
 import msgspec
 import pytest
 
-from longshore import DrainTimeout, FileStorage, Persistence, QueueClosed, Retry, UsageError
+from longshore import (
+    DrainTimeout,
+    FileStorage,
+    InvalidOption,
+    Persistence,
+    QueueClosed,
+    Retry,
+    UsageError,
+)
 from longshore.core.clock import ManualClock
 from longshore.core.errors import PayloadError, PayloadNotEncodable
 from tests.unit.manager.batching import Gate, Notes, let_run, queue_of
@@ -132,13 +140,14 @@ async def test_what_was_saved_comes_back_with_its_priority_and_its_failures():
     await queue.enqueue("low", 1)
     await queue.enqueue("high", 0)
     await queue.save_state()
-    notes = Notes()
-    again = queue_of(notes, batch_size=1, priority_levels=2, persistence=Persistence(shelf, "backup"))
+    notes, later = Notes(), Shelf()
+    later.kept = dict(shelf.kept)  # as the next process finds it
+    again = queue_of(notes, batch_size=1, priority_levels=2, persistence=Persistence(later, "backup"))
     async with again:
         assert again.stats.restored == 3
     assert sorted(notes.batches) == [["high"], ["low"], ["tried"]]
     assert notes.batches.index(["high"]) < notes.batches.index(["low"])
-    assert shelf.items("backup") == []
+    assert later.items("backup") == []
 
 
 async def test_items_of_batches_that_run_are_saved_too():
@@ -265,3 +274,55 @@ def test_a_queue_whose_event_loop_has_ended_says_so():
     asyncio.run(queue.enqueue(1))
     with pytest.raises(UsageError, match="which has ended with what still waited in it"):
         asyncio.run(queue.enqueue(2))
+
+
+async def test_two_queues_of_a_process_may_not_save_under_one_key(tmp_path):
+    """S0.9: each would overwrite what the other had saved."""
+    first = queue_of(Notes(), name="first", persistence=Persistence(FileStorage(tmp_path), "backup"))
+    await first.enqueue("a")
+    second = queue_of(Notes(), name="second", persistence=Persistence(FileStorage(tmp_path), "backup"))
+    with pytest.raises(UsageError, match=r"'second'.*key 'backup'.*queue 'first'"):
+        await second.enqueue("b")
+    async with queue_of(Notes(), persistence=Persistence(FileStorage(tmp_path), "other")):
+        await first.close()
+    async with second:
+        assert len(second) == 0
+
+
+async def test_saved_items_that_cannot_be_keyed_stay_saved_and_come_back_once():
+    """S0.9"""
+    shelf = Shelf()
+    shelf.kept["backup"] = b'{"queue":"q","items":[{"item":{"a":1}},{"item":{"b":1}}]}'
+    queue = queue_of(Notes(), batch_by="a", persistence=Persistence(shelf, "backup"))
+    for _ in range(2):
+        with pytest.raises(InvalidOption, match="'batch_by' cannot be 'a'"):
+            await queue.enqueue({"a": 2})
+    assert (len(queue), queue.stats.added, len(shelf.items("backup"))) == (0, 0, 2)
+    mended = queue_of(Notes(), persistence=Persistence(shelf, "backup"))
+    async with mended:
+        assert mended.stats.restored == 2
+
+
+async def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path):
+    """S0.9"""
+    (tmp_path / "file").write_text("")
+    queue = queue_of(Notes(), persistence=Persistence(FileStorage(tmp_path / "file" / "folder"), "k"))
+    with pytest.raises(UsageError, match=r"No snapshot can be kept in folder '.*file/folder'"):
+        await queue.enqueue("a")
+
+
+@pytest.mark.parametrize("method", ["drain", "flush", "close"])
+async def test_a_processor_that_waits_for_its_own_batch_is_told(method):
+    errors = []
+
+    async def processor(items):
+        await getattr(queue, method)()
+        return [True]
+
+    queue = queue_of(processor, batch_size=1, retry=1, on_error=errors.append)
+    await queue.enqueue("a")
+    await let_run()
+    assert [str(error).partition(",")[0] for error in errors] == [
+        f"Queue 'batched': a processor or hook cannot wait for {method}"
+    ]
+    assert (queue.stats.failed, queue.stats.running) == (1, 0)
