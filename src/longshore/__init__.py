@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from longshore.core.retention import Retention
     from longshore.core.retry import Retry
     from longshore.core.states import State
+    from longshore.core.step_errors import StepMismatch
     from longshore.core.unique import Unique
     from longshore.dlq.policy import DeadLetterPolicy
     from longshore.dlq.shelf import DeadLetter
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from longshore.manager.manager import QueueManager
     from longshore.manager.memory_queues import InMemoryBatchQueue, InMemoryQueue
     from longshore.manager.queue import Queue
+    from longshore.manager.recorded import RecordedStep
     from longshore.manager.settings import Settings
     from longshore.manager.task import Task
 
@@ -105,6 +107,7 @@ __all__ = [
     "QueueMetrics",
     "Rate",
     "RateLimited",
+    "RecordedStep",
     "Reference",
     "Retention",
     "Retry",
@@ -115,6 +118,7 @@ __all__ = [
     "Split",
     "State",
     "Stats",
+    "StepMismatch",
     "StoreUnavailable",
     "Task",
     "Thresholds",
@@ -168,6 +172,7 @@ _HOMES = {
     "longshore.core.retention": ("Retention",),
     "longshore.core.retry": ("Retry",),
     "longshore.core.states": ("State",),
+    "longshore.core.step_errors": ("StepMismatch",),
     "longshore.core.unique": ("Unique",),
     "longshore.dlq.policy": ("DeadLetterPolicy",),
     "longshore.dlq.shelf": ("DeadLetter",),
@@ -187,6 +192,7 @@ _HOMES = {
     "longshore.manager.manager": ("QueueManager",),
     "longshore.manager.memory_queues": ("InMemoryBatchQueue", "InMemoryQueue"),
     "longshore.manager.queue": ("Queue",),
+    "longshore.manager.recorded": ("RecordedStep",),
     "longshore.manager.settings": ("Settings",),
     "longshore.manager.task": ("Task",),
 }

@@ -1,4 +1,4 @@
-"""This module is `longshore jobs`: list, show, retry, cancel, delete and explain jobs."""
+"""This module is `longshore jobs`: list, show, retry, cancel, delete, explain and signal jobs."""
 
 from typing import Any
 
@@ -7,20 +7,31 @@ import msgspec
 
 from longshore.cli.changing import cancelled, change, deleted, records, retried
 from longshore.cli.connection import existing
+from longshore.cli.enqueue import parsed
 from longshore.cli.options import json_option, run, url_option
 from longshore.cli.selection import Wanted, query, query_to_change, selecting
-from longshore.cli.showing import TITLES, as_listed, as_plain, facts, row
+from longshore.cli.showing import (
+    STEP_TITLES,
+    TITLES,
+    as_listed,
+    as_plain,
+    facts,
+    row,
+    step_as_plain,
+    step_row,
+)
 from longshore.cli.tables import age, print_facts, print_json, print_table, printable
 from longshore.core.clock import SystemClock
 from longshore.core.errors import JobNotFound
 from longshore.manager.explain import Explanation
 from longshore.manager.job import AnyJob
+from longshore.manager.recorded import RecordedStep
 from longshore.store.commands import JobQuery, Order
 
 
 @click.group()
 def jobs() -> None:
-    """List, show, retry, cancel, delete, explain jobs."""
+    """List, show, retry, cancel, delete, explain, signal jobs."""
 
 
 @jobs.command("list")
@@ -53,13 +64,16 @@ def list_(url: str | None, *, limit: int, oldest: bool, as_json: bool, **wanted:
 @json_option
 @url_option
 def show(job_id: str, url: str | None, *, as_json: bool) -> None:
-    """Show one job with its errors and logs."""
-    job = run(_one(url, job_id))
+    """Show one job with its steps, errors and logs."""
+    job, steps = run(_one(url, job_id))
     if as_json:
-        print_json(as_plain(job))
+        print_json(as_plain(job) | {"steps": [step_as_plain(step) for step in steps]})
         return
     now_ms = SystemClock().now_ms()
     print_facts(facts(job, now_ms))
+    if steps:
+        click.echo()
+        print_table(STEP_TITLES, [step_row(step, now_ms) for step in steps], empty="")
     for failure in job.errors:
         click.secho(
             f"\nattempt {failure.attempt}, {age(failure.at_ms, now_ms)} ago, on {failure.worker}", bold=True
@@ -117,6 +131,20 @@ def explain(job_id: str, url: str | None, *, as_json: bool) -> None:
         click.echo(printable(found.for_the_shell()))
 
 
+@jobs.command("signal")
+@click.argument("job_id")
+@click.argument("event")
+@click.option("--data", default="null", metavar="JSON", help="What `ctx.wait_for` returns; null by default.")
+@url_option
+def signal_(job_id: str, event: str, url: str | None, *, data: str) -> int:
+    """Signal an event to a job that waits for it, or will."""
+    if not run(_signal(url, job_id, event, parsed("--data", data))):
+        click.secho(f"Job {job_id} is over; nobody waits for a signal.", fg="yellow", err=True)
+        return 1
+    click.echo(f"signalled {event}")
+    return 0
+
+
 async def find(url: str | None, asked: JobQuery, order: Order, limit: int) -> tuple[list[AnyJob], bool]:
     """Up to `limit` jobs, and whether there are more."""
     async with existing(url) as manager:
@@ -125,12 +153,17 @@ async def find(url: str | None, asked: JobQuery, order: Order, limit: int) -> tu
         return [AnyJob(manager.runtime, record) for record in found[:limit]], len(found) > limit
 
 
-async def _one(url: str | None, job_id: str) -> AnyJob:
+async def _one(url: str | None, job_id: str) -> tuple[AnyJob, list[RecordedStep]]:
     async with existing(url) as manager:
         job = await manager.get_job(job_id)
         if job is None:
             raise JobNotFound(job_id)
-        return job
+        return job, await job.steps()
+
+
+async def _signal(url: str | None, job_id: str, event: str, data: Any) -> bool:
+    async with existing(url) as manager:
+        return await manager.signal(job_id, event, data)
 
 
 async def _explain(url: str | None, job_id: str) -> Explanation:

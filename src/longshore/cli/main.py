@@ -19,7 +19,9 @@ SECTIONS = (
     Section(
         "Look after it",
         {
-            "jobs": Lazy("longshore.cli.jobs:jobs", "List, show, retry, cancel, delete, explain jobs."),
+            "jobs": Lazy(
+                "longshore.cli.jobs:jobs", "List, show, retry, cancel, delete, explain, signal jobs."
+            ),
             "queues": Lazy("longshore.cli.queues:queues", "List, pause, resume, clean queues."),
             "dlq": Lazy("longshore.cli.dlq:dlq", "List, show, requeue, discard dead letters."),
             "top": Lazy("longshore.cli.top:top", "Watch queues and workers live."),

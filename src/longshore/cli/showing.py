@@ -1,6 +1,7 @@
 """This module says what a job looks like in the terminal: as a row, as a page, and as JSON."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from longshore.cli.tables import age, duration, moment, plain, printable
 from longshore.core.job import AttemptFailure
 from longshore.core.states import State
 from longshore.manager.job import AnyJob
+from longshore.manager.recorded import RecordedStep
 
 TITLES = ("ID", "QUEUE", "NAME", "STATE", "TRIES", "AGE", "WHAT")
 
@@ -74,6 +76,40 @@ def facts(job: AnyJob, now_ms: int) -> Mapping[str, object]:
         "correlation": job.correlation_id,
         "metadata": plain(job.metadata) if job.metadata else None,
     }
+
+
+STEP_TITLES = ("STEP", "KIND", "ATTEMPT", "BEGAN", "TOOK", "WHAT")
+
+
+def step_row(step: RecordedStep, now_ms: int) -> list[object]:
+    """The cells below `STEP_TITLES`."""
+    began_ms = _ms(step.started_at)
+    took = None if step.ended_at is None else _took(began_ms, _ms(step.ended_at))
+    return [step.name, step.kind, step.attempt, _when(began_ms, now_ms), took, _came_to(step, now_ms)]
+
+
+def _came_to(step: RecordedStep, now_ms: int) -> str:
+    if step.timed_out:
+        return "timed out"
+    if step.kind == "step" or (step.kind == "wait" and step.ended_at is not None):
+        return plain(step.value)
+    if step.until is None:
+        return "waits"
+    return f"until {_when(_ms(step.until), now_ms)}"
+
+
+def step_as_plain(step: RecordedStep) -> dict[str, Any]:
+    """A step as JSON prints it."""
+    times = {key: value and moment(_ms(value)) for key, value in _times(step).items()}
+    return msgspec.structs.asdict(step) | times
+
+
+def _times(step: RecordedStep) -> dict[str, datetime | None]:
+    return {"started_at": step.started_at, "ended_at": step.ended_at, "until": step.until}
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def as_listed(job: AnyJob) -> dict[str, Any]:

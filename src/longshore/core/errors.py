@@ -26,6 +26,7 @@ message that names the thing and the way out.
     ├── AttemptError             why an attempt ended other than by its task's own exception
     │   ├── AttemptTimeout · ResultNotEncodable · WorkerCrashed · TaskRaised
     │   ├── ClaimLost · NotCommitted        about `ctx.complete_in`
+    │   ├── StepMismatch                    about `ctx.step`: what is recorded is something else
     │   └── InvalidAnswer · ItemFailed      about batches: what a processor answered
     ├── LockLost                 a lock was over before its block was
     ├── DrainTimeout             the queue was not empty in time; nothing is lost
@@ -34,7 +35,8 @@ message that names the thing and the way out.
         └── Snooze · RetryAt · RateLimited · Cancel · Discard
 
 Those about batches, and of queues in this process, are in core/batch_errors.py, those about limits in
-core/limit_errors.py, those about what somebody else has already in core/conflict_errors.py.
+core/limit_errors.py, those about what somebody else has already in core/conflict_errors.py, that about steps in
+core/step_errors.py.
 """
 
 from collections.abc import Iterable, Sequence

@@ -7,6 +7,7 @@
 | raised Discard, or could not be read | failed, whatever attempts are left | failures |
 | raised RetryAt | retrying at that time, if attempts are left | failures |
 | raised Snooze | scheduled | releases |
+| sleeps, or waits for a signal | scheduled | releases |
 | raised RateLimited, or heard 429 or 503 with a Retry-After | scheduled (`worker/providers.py`) | releases |
 | raised Cancel | cancelled | nothing |
 | took its worker down | pending, later retrying, at last failed | crashes |
@@ -29,6 +30,7 @@ from longshore.core.errors import (
 from longshore.core.job import JobRecord
 from longshore.core.limit_errors import RateLimited
 from longshore.core.retry import Retry
+from longshore.core.suspension import Suspended
 from longshore.core.verdict import (
     BURIED,
     CANCELLED,
@@ -50,7 +52,7 @@ UNKNOWN_DELAY_CAP_SECONDS = 60.0
 def judge_error(job: JobRecord, error: BaseException, policy: Policy, random: Random) -> Verdict:
     """The verdict on an attempt that raised."""
     match signal_of(error):
-        case Snooze(seconds=seconds):
+        case Snooze(seconds=seconds) | Suspended(seconds=seconds):
             return released(max(1, round(seconds * 1000)))  # never 0: it would come back to the head at once
         case RateLimited(seconds=seconds):
             return released(max(1, round(seconds * 1000)))

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from longshore.backends import check_scheme, open_store
+from longshore.backends.tiers import TwoTiers
 from longshore.core.clock import Clock, SystemClock, system_random
 from longshore.core.events import Bus
 from longshore.core.service import Service
@@ -18,7 +19,9 @@ from longshore.manager.rule_watch import RuleWatch
 from longshore.manager.runtime import Runtime
 from longshore.manager.services import dead_letter_sweeper, health_watch, presence
 from longshore.manager.settings import Settings, load_settings, without_secrets
+from longshore.manager.signalling import tell_when_suspended
 from longshore.store.contract import Store
+from longshore.upkeep.forgetter import Forgetter
 from longshore.upkeep.inspector import Inspector
 from longshore.upkeep.promoter import Promoter
 from longshore.upkeep.pruner import Pruner
@@ -57,7 +60,7 @@ def build(
         return open_store("memory://", clock=clock)
 
     volatile: set[str] = set()
-    return Runtime(
+    runtime = Runtime(
         url=without_secrets(where),
         settings=settings,
         engines=Engines(make_store, make_memory, make_engine, volatile, clock),
@@ -67,6 +70,8 @@ def build(
         random=random,
         thresholds=thresholds or Thresholds(),
     )
+    tell_when_suspended(runtime)
+    return runtime
 
 
 def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: bool = True) -> Worker:
@@ -113,8 +118,14 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
             random=random,
             bus=bus,
         ),
+        Forgetter(_tiers(engine.store), clock=clock, random=random, bus=bus),
         Inspector(engine.store, bus=bus, clock=clock, random=random),
         RuleWatch(engine.store, runtime),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]
+
+
+def _tiers(store: Store) -> list[Store]:
+    """The stores that have records of their own."""
+    return [store.durable, store.memory] if isinstance(store, TwoTiers) else [store]

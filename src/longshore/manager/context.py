@@ -10,6 +10,7 @@ from longshore.core.retry import Seconds
 from longshore.core.states import State
 from longshore.manager.completing import complete
 from longshore.manager.desk import Desk
+from longshore.manager.durable import Durable
 from longshore.manager.intake import on_the_spot
 from longshore.manager.job import AnyJob
 from longshore.manager.lock import LOCK_SECONDS, Lock
@@ -19,14 +20,14 @@ from longshore.store.commands import Note
 from longshore.worker.control import Control
 
 
-class JobContext:
+class JobContext(Durable):
     """Handed to a task's parameter of this type. Its async methods have twins with `_sync` for tasks in threads."""
 
-    __slots__ = ("_control", "_desk", "_job")
+    __slots__ = ("_desk", "_job")
 
     def __init__(self, desk: Desk, control: Control) -> None:
+        super().__init__(desk.runtime, control)
         self._desk = desk
-        self._control = control
         self._job: AnyJob | None = None
 
     @property

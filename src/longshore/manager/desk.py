@@ -9,10 +9,11 @@ from longshore.manager.locks import Locking
 from longshore.manager.providing import Providing
 from longshore.manager.reports import Reports
 from longshore.manager.runtime import Runtime
+from longshore.manager.signalling import Signalling
 from longshore.manager.transacting import Transacting
 
 
-class Desk(Adding, Transacting, Jobs, Controls, Limits, Providing, Locking, Reports):
+class Desk(Adding, Transacting, Jobs, Controls, Limits, Providing, Locking, Signalling, Reports):
     """Adding, finding and changing jobs; queues, their limits and figures; locks; dead letters.
 
     A running task sees the manager as this (`ctx.manager`); `QueueManager` adds what defines tasks and runs workers.

@@ -104,6 +104,11 @@ class Engines:
         """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""
         return (await self.bench()).engine
 
+    async def place(self, queue: str) -> Store:
+        """Where the records of the queue's jobs are: beside the jobs, in memory or where they last."""
+        bench = await self.bench()
+        return bench.quick.store if queue in self._volatile else bench.durable
+
     async def bench(self) -> Bench:
         """The engine of the running loop and what belongs to it."""
         loop = asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """This module answers the question of every operator: why is this job not running?"""
 
+from collections.abc import Sequence
 from typing import Self
 
 import msgspec
@@ -10,9 +11,11 @@ from longshore.core.states import State
 from longshore.engine.engine import Engine
 from longshore.flow import parking, pausing
 from longshore.flow.pausing import Pause
+from longshore.manager.recorded import sleeps_until, waits_for
 from longshore.manager.staff import WorkerCard, workers_alive
 from longshore.manager.times import ago, moment, span
 from longshore.moving.holding import is_held
+from longshore.steps.entries import Kept
 from longshore.store.commands import SCAN_LIMIT, JobQuery, MeterAsk, Order
 from longshore.store.replies import MeterReading
 
@@ -50,10 +53,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Of the limit that holds it."""
     parked: tuple[str, int] | None = None
     """The provider of its task, and until when nobody asks it."""
+    steps: tuple[Kept, ...] = ()
+    """What is recorded of its run, where it was let go of."""
 
 
-async def explain(engine: Engine, record: JobRecord, provider: str | None = None) -> Explanation:
-    """Why the job is where it is. `provider`: of its task, where that is known."""
+async def explain(
+    engine: Engine, record: JobRecord, provider: str | None = None, steps: Sequence[Kept] = ()
+) -> Explanation:
+    """Why the job is where it is. `provider`: of its task, where that is known; `steps`: what is recorded of it."""
     ahead, to_the_end = await count_ahead(engine, record) if record.state is State.PENDING else (0, True)
     paused = await pausing.paused(engine.store)
     return reason(
@@ -66,6 +73,7 @@ async def explain(engine: Engine, record: JobRecord, provider: str | None = None
             counted_to_the_end=to_the_end,
             meter=await _meter(engine, record),
             parked=await _parked(engine, provider),
+            steps=tuple(steps),
         ),
     )
 
@@ -103,6 +111,10 @@ def reason(record: JobRecord, around: Surroundings) -> Explanation:
 
 def _scheduled(record: JobRecord, around: Surroundings) -> Explanation:
     when = moment(record.run_ms, around.now_ms)
+    if (events := waits_for(around.steps, around.now_ms)) is not None:
+        return Explanation("waiting", f"It waits for {events}.")
+    if (until := sleeps_until(around.steps, around.now_ms)) is not None:
+        return Explanation("sleeping", f"It sleeps until {until}.")
     if record.releases and _is_known_to_nobody(record, around):
         known = f"No worker that serves queue '{record.queue}' knows a task '{record.name}'"
         return Explanation("unknown-task", f"{known}; it was handed back, and is offered again {when}.")

@@ -12,9 +12,11 @@ from longshore.manager import editing
 from longshore.manager.blocking import blocking
 from longshore.manager.explain import Explanation, explain
 from longshore.manager.portal import Portal
+from longshore.manager.recorded import RecordedStep, shown
 from longshore.manager.runtime import Runtime
 from longshore.manager.view import JobView
 from longshore.manager.words import duration
+from longshore.steps.entries import Kept, read
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -77,7 +79,15 @@ class Job(JobView, Generic[R_co]):
         await self.refresh()
         handler = self._runtime.registry.find(self.queue, self.name)
         provider = None if handler is None else handler.provider
-        return await explain(await self._runtime.engines.here(), self.record, provider)
+        steps = await self._recorded() if self.state is State.SCHEDULED and self.releases else []
+        return await explain(await self._runtime.engines.here(), self.record, provider, steps)
+
+    async def steps(self) -> list[RecordedStep]:
+        """What the task has recorded with `ctx.step`, `ctx.sleep` and `ctx.wait_for`, as of now and in its order."""
+        return [shown(each) for each in await self._recorded()]
+
+    async def _recorded(self) -> list[Kept]:
+        return await read(await self._runtime.engines.place(self.queue), self.key)
 
     result_sync: Final = blocking(result)
     refresh_sync: Final = blocking(refresh)
@@ -85,6 +95,7 @@ class Job(JobView, Generic[R_co]):
     retry_sync: Final = blocking(retry)
     delete_sync: Final = blocking(delete)
     explain_sync: Final = blocking(explain)
+    steps_sync: Final = blocking(steps)
 
 
 AnyJob = Job[Any]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from longshore.core.job import JobRecord
+from longshore.core.suspension import Suspended
 from longshore.core.verdict import COMPLETED
 from longshore.engine.herald import News
 from longshore.engine.policy import Policy
@@ -104,6 +105,12 @@ class Attempt:
         """Whether the task has completed its job in a transaction of its own, which may have been committed or not."""
         control: Control | None = getattr(self, "control", None)
         return control is not None and control.is_completing
+
+    @property
+    def suspended(self) -> Suspended | None:
+        """That it was let go of, to go on later."""
+        control: Control | None = getattr(self, "control", None)
+        return None if control is None else control.suspended
 
     def completion(self) -> News | None:
         """What to tell if that was committed; None where there was no such transaction."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from longshore.core.job import JobRecord
+from longshore.core.suspension import Suspended
 from longshore.store.commands import Note
 
 
@@ -39,8 +40,12 @@ class Control:
         "provider",
         "record",
         "result",
+        "suspended",
         "timed_out",
+        "transcript",
     )
+
+    suspended: Suspended | None
 
     def __init__(self, record: JobRecord, scribe: Scribe) -> None:
         self.record: JobRecord = record
@@ -56,6 +61,10 @@ class Control:
         """The service that the task has picked to depend on."""
         self.candidates: tuple[str, ...] = ()
         """From which it picked."""
+        self.suspended = None
+        """The attempt was let go of, to go on later, whatever the task made of that."""
+        self.transcript: object | None = None
+        """What the manager keeps for all contexts of the attempt (`steps/transcript.py`)."""
         self._scribe = scribe
 
     async def progress(self, value: float, note: str = "") -> None:

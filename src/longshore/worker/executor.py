@@ -16,6 +16,7 @@ from longshore.core.clock import Clock
 from longshore.core.errors import AttemptTimeout, NotCommitted, ResultNotEncodable
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
+from longshore.core.suspension import Suspended, suspension_of
 from longshore.core.verdict import CANCELLED, COMPLETED, RELEASED, Charge, Verdict
 from longshore.dlq.burial import describe, letter, unreadable
 from longshore.engine.failures import log_failure
@@ -240,6 +241,9 @@ class Executor:
         if attempt.is_completing:
             self._raised(attempt, NotCommitted())
             return
+        if attempt.suspended is not None:  # the task caught what was to end it
+            self._raised(attempt, attempt.suspended)
+            return
         try:
             result = encoded(attempt, outcome)
         except ResultNotEncodable as error:
@@ -275,12 +279,18 @@ class Executor:
             return self._settle(attempt, RELEASED)
         if stop is Stop.TIMEOUT:
             error = timed_out(attempt, error)
+        elif (suspended := suspension_of(error)) is not None:
+            return self._suspend(attempt, suspended)
         if (noticed := self._providers.notice(attempt, error)) is not None:
             return self._put_off(attempt, error, *noticed)
         verdict = judge_error(record, error, attempt.policy, self._random)
         if verdict.charge is Charge.RELEASE:
             return self._settle(attempt, verdict)
         return self._bury(attempt, verdict, error)
+
+    def _suspend(self, attempt: Attempt, suspended: Suspended) -> None:
+        verdict = judge_error(attempt.record, suspended, attempt.policy, self._random)
+        self._settle(attempt, verdict, error=suspended)
 
     def _put_off(self, attempt: Attempt, error: BaseException, provider: str, verdict: Verdict) -> None:
         """For a provider that wants to be asked later. What it said is kept, and charged to nobody."""

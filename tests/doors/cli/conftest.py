@@ -14,7 +14,7 @@ from longshore.cli.main import commands
 from longshore.core.ids import format_id, new_id
 from longshore.core.job import AttemptFailure, JobRecord, NewJob
 from longshore.core.verdict import BURIED, Verdict
-from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
+from longshore.store.commands import ClaimAsk, JobQuery, Lease, Put, Settlement
 from longshore.store.contract import Store
 
 Call = Callable[..., click.testing.Result]
@@ -98,6 +98,10 @@ class Shop:
             ids += self.add("send", queue=queue)
             self.settle(self.hold(1, queue), BURIED, error)
         return ids
+
+    def put(self, *puts: Put) -> None:
+        """Stores records."""
+        self._in_store(lambda store: store.put(puts))
 
     def states(self) -> dict[str, str]:
         """The state of every job, by id."""

@@ -2,9 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 
+from longshore.core.ids import parse_id
 from longshore.core.verdict import COMPLETED, retry_after
+from longshore.steps.entries import Entry, Kind, put_of
 from tests.doors.cli.conftest import Call, Shop
 
 
@@ -185,3 +188,28 @@ def test_control_characters_of_strangers_never_reach_the_terminal(call: Call, sh
     for arguments in (("show", "\x1b[2J"), ("explain", "\x1b]0;x\x07"), ("list", "--json")):
         result = call("jobs", *arguments)
         assert not set(result.output) & {"\x1b", "\x07", "\x9b"}
+
+
+def test_a_signal_is_kept_for_a_job_and_the_steps_of_one_are_shown(call: Call, shop: Shop):
+    """B.12"""
+    job_id, over = shop.add("a", "b")
+    said = call("jobs", "signal", job_id, "approved", "--data", '{"by": "ann"}')
+    assert said.stdout == "signalled approved\n"
+    assert call("jobs", "cancel", over).exit_code == 0
+    told = call("jobs", "signal", over, "approved")
+    assert (told.exit_code, "is over" in told.stderr) == (1, True)
+    assert call("jobs", "signal", job_id, "two words").exit_code == 2
+    assert call("jobs", "signal", job_id, "approved", "--data", "{").exit_code == 2
+    step = Entry(kind=Kind.STEP, place=0, attempt=1, at_ms=1000, ended_ms=3000, value=msgspec.Raw(b'"paid"'))
+    wait = Entry(kind=Kind.WAIT, place=1, attempt=1, at_ms=3000, event="approved")
+    shop.put(put_of(parse_id(job_id), "charge", step, 0), put_of(parse_id(job_id), "approved", wait, 0))
+    lines = call("jobs", "show", job_id).stdout.splitlines()
+    [charge] = [line for line in lines if line.startswith("charge")]
+    [approved] = [line for line in lines if line.startswith("approved")]
+    assert (charge.split()[1:3], charge.split()[-3:]) == (["step", "1"], ["2", "s", '"paid"'])
+    assert approved.endswith("waits")
+    shown = json.loads(call("jobs", "show", job_id, "--json").stdout)["steps"]
+    assert [(each["name"], each["kind"], each["value"]) for each in shown] == [
+        ("charge", "step", "paid"),
+        ("approved", "wait", None),
+    ]

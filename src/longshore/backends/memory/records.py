@@ -60,7 +60,10 @@ class Records:
         return over
 
     def _remove(self, kind: str, key: str) -> None:
-        self._kinds.get(kind, {}).pop(key, None)
+        kept = self._kinds.get(kind, {})
+        kept.pop(key, None)
+        if not kept:
+            self._kinds.pop(kind, None)
         self._mortal.discard((kind, key))
 
     def _is_over(self, record: Record, now_ms: int) -> bool:

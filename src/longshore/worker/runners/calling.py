@@ -49,10 +49,13 @@ def call(run: Run, scribe: Scribe) -> Outcome:
     try:
         callee = find(run.target)
         is_retriable = callee.is_retriable
-        arguments = _arguments(callee, run, scribe)
+        control = Control(run.record, scribe)
+        arguments = _arguments(callee, run, control)
         if isinstance(arguments, Unreadable):
             return arguments
         result = contextvars.Context().run(_called, callee.function, arguments, run)
+        if control.suspended is not None:  # the task caught what was to end it
+            return outcome_of(control.suspended, is_retriable)
         return _returned(result, run)
     except BaseException as error:  # noqa: BLE001 - SystemExit ends the job, not the child
         return _raised(error, is_retriable)
@@ -85,13 +88,12 @@ def _from_task(task: TaskLike) -> Callee:
     )
 
 
-def _arguments(callee: Callee, run: Run, scribe: Scribe) -> dict[str, Any] | Unreadable:
+def _arguments(callee: Callee, run: Run, control: Control) -> dict[str, Any] | Unreadable:
     signature = callee.signature
     try:
         arguments = signature.decode(run.record.payload)
     except PayloadUndecodable as error:
         return Unreadable(str(error.__cause__))
-    control = Control(run.record, scribe)
     return arguments | {name: callee.make_context(control) for name in signature.context_parameters}
 
 

@@ -103,7 +103,7 @@ class Signalled(Message, frozen=True):
     code: str
     reason: str
     seconds: float | None = None
-    """Of Snooze and RateLimited."""
+    """Of Snooze, RateLimited, and a task that sleeps or waits."""
     at: str | None = None
     """Of RetryAt: ISO 8601, with its zone."""
     provider: str | None = None

@@ -20,6 +20,7 @@ from longshore.core.errors import (
     TaskSignal,
 )
 from longshore.core.limit_errors import RateLimited
+from longshore.core.suspension import Suspended, suspension_of
 from longshore.dlq.burial import failure_of
 from longshore.engine.asked_later import asked_later
 from longshore.engine.judge import signal_of
@@ -37,6 +38,8 @@ log = logging.getLogger("longshore.worker")
 
 def outcome_of(error: BaseException, wanted: Callable[[BaseException], bool]) -> Outcome:
     """What a child says of an exception. `wanted` asks the task's `retry_if`."""
+    if (suspended := suspension_of(error)) is not None:
+        return Signalled(suspended.code, str(suspended), seconds=suspended.seconds)
     match signal_of(error):
         case Snooze() as signal:
             return Signalled(signal.code, str(signal), seconds=signal.seconds)
@@ -83,8 +86,10 @@ def told(outcome: Outcome, task: str) -> tuple[bytes | None, BaseException | Non
             return None, PayloadUndecodable(task, problem)
 
 
-def signal_from(said: Signalled) -> TaskSignal:
+def signal_from(said: Signalled) -> TaskSignal | Suspended:
     """The signal that a task raised over there."""
+    if said.code == Suspended.code:
+        return Suspended(said.seconds or 0.0)
     if said.code == Snooze.code:
         return Snooze(said.seconds or 0.0)
     if said.code == RetryAt.code and said.at is not None:
