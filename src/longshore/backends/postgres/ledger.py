@@ -185,11 +185,20 @@ class Ledger:
 
     async def serve(self) -> None:
         """The meters whose room or limit has changed let those become pending whom they hold."""
-        names = [name for name in sorted(self._touched) if self._meters[name].held > 0]
+        names = [name for name in sorted(self._touched) if self._may_serve(self._meters[name])]
         self._touched.clear()
-        await self._read({name: max(0, self._meters[name].room(self.now_ms)) + 1 for name in names})
+        await self._read({name: self._asks_for(self._meters[name]) for name in names})
         for name in names:
             await self._serve(name)
+
+    def _may_serve(self, meter: Meter) -> bool:
+        """Whether it is worth while to look who is held. A rate must know what its first one costs, to tell when."""
+        return meter.held > 0 and (meter.kind is not LimitKind.CONCURRENCY or meter.used < meter.limit)
+
+    def _asks_for(self, meter: Meter) -> int:
+        """How many of its line it needs at most, if each costs 1: those with room, and of a rate the one behind."""
+        is_rate = meter.kind is not LimitKind.CONCURRENCY
+        return min(max(0, meter.room(self.now_ms)) + is_rate, meter.held)
 
     async def _read(self, wanted: dict[Name, int]) -> None:
         found = await self._lines.read(wanted)
@@ -197,9 +206,9 @@ class Ledger:
 
     async def _serve(self, name: Name) -> None:
         meter = self._meters[name]
-        while meter.held > 0:
+        while self._may_serve(meter):
             if self._lines.needs_more(name):
-                await self._read({name: max(0, meter.room(self.now_ms)) + 1})
+                await self._read({name: self._asks_for(meter)})
             job = self._lines.first(name)
             if job is None:  # nobody is there, whatever the meter says
                 meter.held = 0

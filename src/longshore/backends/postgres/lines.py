@@ -1,6 +1,6 @@
 """This module reads those that meters hold, next ones first, as far as a step needs them."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from heapq import heappop, heappush
 
@@ -99,11 +99,11 @@ class Lines:
             )
             self._lines[name].stored.append(job)
             found.append(job)
-        for name, count in zip(names, counts, strict=True):
+        read = Counter(row[0] for row in rows)
+        for number, (name, count) in enumerate(zip(names, counts, strict=True), start=1):
             line = self._lines[name]
-            read = sum(1 for job in found if (job.queue, job.held_by) == name)
-            line.known += read
-            line.is_whole = read < count
+            line.known += read[number]
+            line.is_whole = read[number] < count
         return found
 
     def needs_more(self, name: tuple[str, str]) -> bool:
