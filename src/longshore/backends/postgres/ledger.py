@@ -19,8 +19,9 @@ Name = tuple[str, str]
 """Of a meter: its queue and its name there."""
 
 
-NEEDS_ROOM, SPENDS = 1, 2
-"""What the shelves note of a job's rules: it needs room or a turn to be pending; and its claim spends of a rate."""
+NEEDS_ROOM, SPENDS, NEEDS_ONE_PLACE = 1, 2, 3
+"""What the shelves note of a job's rules: it needs room or a turn to be pending; and its claim spends of a rate; or all
+that it needs is one place of one concurrency limit, which `settle_serving.sql` gives."""
 
 
 class Locked(msgspec.Struct, frozen=True):
@@ -46,7 +47,14 @@ def ruled(rules: Rules | None) -> int | None:
     """What the shelves note of them, so that statements know whom to leave alone; None: nothing."""
     if rules is None or not (rules.flow or rules.fair):
         return None
-    return NEEDS_ROOM if all(key.kind is LimitKind.CONCURRENCY for key in rules.flow) else SPENDS
+    if not are_places(rules):
+        return SPENDS
+    return NEEDS_ONE_PLACE if not rules.fair and [key.cost for key in rules.flow] == [1] else NEEDS_ROOM
+
+
+def are_places(rules: Rules) -> bool:
+    """Whether its limits are all of those that are given back when the claim ends."""
+    return all(key.kind is LimitKind.CONCURRENCY for key in rules.flow)
 
 
 def read_meter(row: Row) -> Meter:
@@ -106,10 +114,7 @@ class Ledger:
                 if (queue, key.meter) not in self._meters:
                     names[queue, key.meter] = key
         if names:
-            rows = await self._dialect.fetch(
-                self._connection, "meters", [queue for queue, _ in names], [name for _, name in names]
-            )
-            self.take(rows)
+            self.take(await self._fetch_meters(names))
             for (queue, name), key in names.items():
                 if (queue, name) not in self._meters:
                     self._meters[queue, name] = meter_for(queue, key)
@@ -130,6 +135,15 @@ class Ledger:
         """This meter serves in the end."""
         self._touched.add((queue, name))
         self._changed.add((queue, name))
+
+    async def touch_all(self, names: Sequence[Name]) -> None:
+        """Reads these meters, which serve in the end."""
+        for meter in self.take(await self._fetch_meters(names)):
+            self.touch(meter.queue, meter.name)
+
+    async def _fetch_meters(self, names: Collection[Name]) -> Sequence[Row]:
+        queues, keys = [queue for queue, _ in names], [name for _, name in names]
+        return await self._dialect.fetch(self._connection, "meters", queues, keys)
 
     def start(self, queue: str, flow: Sequence[FlowKey]) -> None:
         """A pending job was claimed."""

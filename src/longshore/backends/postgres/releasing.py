@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from longshore.backends.postgres.dialect import Dialect, Runs
-from longshore.backends.postgres.ledger import Ledger, lock, ruled
+from longshore.backends.postgres.ledger import Ledger, are_places, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.newcomers import Newcomers, join
-from longshore.backends.postgres.settling import Numbered, end
+from longshore.backends.postgres.settling import Numbered, end, end_serving, is_plainly_over
 from longshore.backends.postgres.turns import FIRST_TURN
 from longshore.core.job import NewJob
 from longshore.core.rules import LimitKind, Rules, pack
@@ -37,6 +37,8 @@ async def settle(
     The statement puts a job that goes back to pending in line, where nobody else sees it yet; if there is no room for
     it, it is taken out again.
     """
+    if all(_only_gives_places_back(each) for _, each in settlements):
+        return await _settle_and_serve(connection, dialect, settlements, now_ms)
     in_order = sorted(settlements, key=lambda numbered: numbered[0])
     followers = [job for _, each in in_order for job in each.follow]
     newcomers = Newcomers(connection, dialect, followers, are_followers=True)
@@ -64,6 +66,31 @@ async def settle(
     await ledger.serve()
     await newcomers.store(locked.now_ms)
     await ledger.keep()
+    return ended.replies
+
+
+def _only_gives_places_back(settlement: Settlement) -> bool:
+    """What most settlements of jobs with limits say."""
+    return (
+        is_plainly_over(settlement)
+        and not settlement.follow
+        and (settlement.rules is None or (len(settlement.rules.flow) < 2 and are_places(settlement.rules)))
+    )
+
+
+async def _settle_and_serve(
+    connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
+) -> dict[int, Settled]:
+    """One statement under the locks, and a ledger only for meters that hold jobs which need more than a place."""
+    flows = {each.queue for _, each in settlements if needs_locks(each)}
+    locked = await lock(connection, dialect, now_ms, flows=flows)
+    ended = await end_serving(connection, dialect, settlements, locked.now_ms, locked.place)
+    if ended.left:
+        ledger = Ledger(connection, dialect, locked)
+        ledger.set_tail(ended.place or locked.place)
+        await ledger.touch_all(ended.left)
+        await ledger.serve()
+        await ledger.keep()
     return ended.replies
 
 

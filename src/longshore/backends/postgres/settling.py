@@ -1,10 +1,11 @@
 """This module ends claims."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from longshore.backends.postgres.dialect import Dialect, Runs, sparse
+from longshore.backends.postgres.dialect import Dialect, Row, Runs, sparse
 from longshore.backends.postgres.inserting import insert
 from longshore.backends.postgres.rows import RETRYING, SCHEDULED
 from longshore.core.ids import JobId
@@ -26,6 +27,8 @@ class Ended(msgspec.Struct):
     """The tail's first; None where nobody went there."""
     steps: dict[int, int]
     """The place of each from there on, by its number."""
+    left: Sequence[tuple[str, str]] = ()
+    """Meters that have room, and are still to serve: queue and name."""
 
 
 async def settle(
@@ -52,7 +55,7 @@ async def end(connection: Runs, dialect: Dialect, settlements: list[Numbered], n
     verdicts = _verdicts(asked)
     claims = _claims(asked)
     values: tuple[object, ...]
-    if all(map(_is_plainly_over, asked)):
+    if all(map(is_plainly_over, asked)):
         statement = "settle_over"
         values = (*claims, *verdicts[:2], *_endings(asked))
     else:
@@ -64,7 +67,40 @@ async def end(connection: Runs, dialect: Dialect, settlements: list[Numbered], n
             ERRORS_KEPT,
         )
         statement = "settle"
-    [(count, which, place, _)] = await dialect.fetch(connection, statement, now_ms, dialect.channel, *values)
+    rows = await dialect.fetch(connection, statement, now_ms, dialect.channel, *values)
+    return await _ended(connection, dialect, settlements, steps, rows)
+
+
+async def end_serving(
+    connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int, place: int
+) -> Ended:
+    """`end` of those that are plainly over and have places of one limit at most, under the locks of their queues: who is held and
+    needs one place alone gets theirs with the same statement."""
+    settlements = sorted(settlements, key=_job)
+    asked = [settlement for _, settlement in settlements]
+    limits = [next(iter(each.rules.flow), None) if each.rules else None for each in asked]
+    rows = await dialect.fetch(
+        connection,
+        "settle_serving",
+        now_ms,
+        dialect.channel,
+        *_claims(asked),
+        *_verdicts(asked)[:2],
+        *_endings(asked),
+        [limit and limit.meter for limit in limits],
+        [limit and limit.cost for limit in limits],
+        place,
+    )
+    ended = await _ended(connection, dialect, settlements, _steps(settlements), rows)
+    ended.left = [(row[3], row[4]) for row in rows if row[3] is not None]
+    return ended
+
+
+async def _ended(
+    connection: Runs, dialect: Dialect, settlements: list[Numbered], steps: dict[int, int], rows: Sequence[Row]
+) -> Ended:
+    """What a statement has said, and of those that it did not apply whether they had been applied before."""
+    count, which, place, *_ = rows[0]
     if count == len(settlements):
         applied = settlements
         replies = dict.fromkeys(steps, Settled.APPLIED)
@@ -94,7 +130,7 @@ def _steps(settlements: list[Numbered]) -> dict[int, int]:
     return steps
 
 
-def _is_plainly_over(settlement: Settlement) -> bool:
+def is_plainly_over(settlement: Settlement) -> bool:
     """Whether nothing happens but that the job is over: what nearly all settlements say."""
     return (
         settlement.keep
