@@ -74,8 +74,8 @@ async def end(connection: Runs, dialect: Dialect, settlements: list[Numbered], n
 async def end_serving(
     connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int, place: int
 ) -> Ended:
-    """`end` of those that are plainly over and have places of one limit at most, under the locks of their queues: who is held and
-    needs one place alone gets theirs with the same statement."""
+    """`end` of those that are plainly over and have places of one limit at most, under the locks of their queues: who
+    is held and needs one place alone gets theirs with the same statement."""
     settlements = sorted(settlements, key=_job)
     asked = [settlement for _, settlement in settlements]
     limits = [next(iter(each.rules.flow), None) if each.rules else None for each in asked]
@@ -97,7 +97,11 @@ async def end_serving(
 
 
 async def _ended(
-    connection: Runs, dialect: Dialect, settlements: list[Numbered], steps: dict[int, int], rows: Sequence[Row]
+    connection: Runs,
+    dialect: Dialect,
+    settlements: list[Numbered],
+    steps: dict[int, int],
+    rows: Sequence[Row],
 ) -> Ended:
     """What a statement has said, and of those that it did not apply whether they had been applied before."""
     count, which, place, *_ = rows[0]

@@ -203,3 +203,20 @@ async def test_those_that_end_together_let_in_as_many(store: Store) -> None:
     jobs = await add(store, 7, rules=under(at_once(3)))
     await finish(store, await claim(store, 3))
     assert await states(store, jobs) == [State.COMPLETED] * 3 + [PENDING] * 3 + [HELD]
+
+
+async def test_free_places_go_to_the_next_also_where_some_need_more_than_a_place(store: Store) -> None:
+    await add(store, 2, rules=TWO)
+    [both] = await add(store, rules=under(at_once(2), at_once(1, rule="hands")))
+    [taker] = await add(store, rules=under(at_once(1, rule="hands")))
+    [wide] = await add(store, rules=under(at_once(2, cost=2)))
+    [last] = await add(store, rules=TWO)
+    await finish(store, await claim(store, 2))
+    assert await states(store, [both, taker, wide, last]) == [HELD, PENDING, PENDING, HELD]
+    await finish(store, await claim(store, 2))
+    assert await states(store, [both, taker, wide, last]) == [
+        PENDING,
+        State.COMPLETED,
+        State.COMPLETED,
+        PENDING,
+    ]
