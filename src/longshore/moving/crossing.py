@@ -5,6 +5,7 @@ both stores, looks at both, and goes on: `settle` is the same whether or not any
 
     journal   the ids are written down at the source
     hold      at the source no worker can claim them any more
+    carry     the target has what their tasks have recorded
     adopt     the target has them too, held as well; every one of them is seen there before anything goes away
     forget    the source has them no more
     settle    those that are gone at the source run at the target from now on; those that somebody at the source woke
@@ -23,6 +24,7 @@ from longshore.core.states import TERMINAL, State
 from longshore.moving.comparing import Stays, compare
 from longshore.moving.holding import HOLDABLE, holds, is_far, is_held, own_state, releases
 from longshore.moving.journal import Journal
+from longshore.steps.carrying import carry
 from longshore.store.commands import SCAN_LIMIT, Delete, JobQuery, Order
 from longshore.store.contract import Store
 from longshore.store.replies import Inserted
@@ -61,6 +63,7 @@ class Crossing:
         ready = [job for job in ours if is_held(job) or is_far(job) or job.state in self._over]
         if ready:
             self._journal.check()
+            await carry(self._source, self._target, [job.id for job in ready])
             already = await self._adopt(ready)
             await self._forget(ready)
             self._count(ready, already)

@@ -8,13 +8,17 @@ import pytest
 from longshore.core.errors import MoveRefused
 from longshore.core.job import JobRecord
 from longshore.core.states import State
-from longshore.core.verdict import BURIED, crashed
+from longshore.core.verdict import BURIED, crashed, released
 from longshore.dlq.shelf import REQUEUES
 from longshore.flow import pausing
 from longshore.moving.comparing import Stays, compare
 from longshore.moving.holding import HELD_MS, LONGEST_MS
 from longshore.moving.journal import JOURNAL, KIND, Entry
 from longshore.moving.mover import chunk_size
+from longshore.steps.carrying import with_steps
+from longshore.steps.entries import Entry as StepEntry
+from longshore.steps.entries import Kind, mention, put_of, signals_of, steps_of
+from longshore.steps.signals import post
 from longshore.store.commands import PAUSE, RETENTION, Delete, JobQuery, Put, RecordAsk, Retry
 from tests.unit.moving.yard import HOUR_MS, Hand, Killed
 
@@ -268,3 +272,22 @@ async def test_the_pause_of_a_move_is_the_only_record_of_its_kind_that_stays_beh
 def test_a_chunk_of_large_jobs_is_smaller(payload_bytes, jobs):
     like = msgspec.structs.replace(record(), payload=b"x" * payload_bytes)
     assert chunk_size([like, like]) == jobs
+
+
+async def test_what_a_task_has_recorded_goes_over_with_its_job(yard):
+    """B.12: neither steps are done again at the target, nor signals lost."""
+    [sleeper, other] = await yard.add(2)
+    [claimed, _] = await yard.claim(yard.source)
+    entry = StepEntry(kind=Kind.WAIT, place=0, attempt=1, at_ms=1, event="go")
+    ended = msgspec.structs.replace(entry, ended_ms=2)
+    await yard.source.put(
+        [mention(sleeper), put_of(sleeper, "go", entry, 0), put_of(sleeper, "go", ended, 1)]
+    )
+    await post(yard.source, [sleeper], "more", b"7", 1)
+    await yard.settle(yard.source, [claimed], released(HOUR_MS))
+    before = await yard.source.get([RecordAsk(steps_of(sleeper)), RecordAsk(signals_of(sleeper))])
+    assert [len(records) for records in before] == [1, 1]
+    await yard.mover(wait_seconds=0).run()
+    asks = [RecordAsk(steps_of(sleeper)), RecordAsk(signals_of(sleeper))]
+    assert await yard.target.get(asks) == before
+    assert await with_steps(yard.target, [sleeper, other]) == [sleeper]
