@@ -21,8 +21,8 @@ from longshore.manager.words import read_retry, read_timeout
 from longshore.steps import signals
 from longshore.steps.entries import Kept, Kind
 from longshore.steps.reading import read_result, written
+from longshore.steps.recorder import Recorder
 from longshore.steps.transcript import Transcript
-from longshore.store.contract import Store
 from longshore.worker.control import Control
 from longshore.worker.runners.importing import is_child
 
@@ -197,7 +197,7 @@ class Durable:
         """The end of the wait; None where it goes on."""
         transcript, entry = self._transcript, found.entry
         job_id, event, now_ms = self._control.record.id, entry.event or "", self._runtime.clock.now_ms()
-        taken = await transcript.insist(lambda store: signals.take(store, job_id, event, name))
+        taken = await transcript.insist(lambda recorder: signals.take(recorder.store, job_id, event, name))
         if taken is None:
             if entry.due_ms is None or now_ms < entry.due_ms:
                 return None
@@ -208,9 +208,9 @@ class Durable:
         ended = msgspec.structs.replace(entry, ended_ms=now_ms, signal=record.key, value=letter.data)
         kept = await transcript.record(name, ended, expect=found.version)
         if kept.entry.signal == record.key:
-            await transcript.insist(lambda store: signals.drop(store, record))
+            await transcript.insist(lambda recorder: signals.drop(recorder.store, record))
         else:
-            await transcript.insist(lambda store: signals.hand_back(store, record, letter))
+            await transcript.insist(lambda recorder: signals.hand_back(recorder.store, record, letter))
         return kept
 
     # ------------------------------------------------------------------------------------------- the transcript
@@ -239,13 +239,13 @@ class Durable:
                     f"Queue '{queue}' is in the memory of the worker (durable=False), which a task with process=True "
                     "does not share: nothing could be recorded. Use a durable queue, or run the task in a thread."
                 )
-            found = Transcript(self._control, _place(runtime, queue), runtime.clock, runtime.random)
+            found = Transcript(self._control, _recorder(runtime, queue), runtime.clock, runtime.random)
             self._control.transcript = found
         return cast("Transcript", found)
 
 
-def _place(runtime: Runtime, queue: str) -> Callable[[], Awaitable[Store]]:
-    return lambda: runtime.engines.place(queue)
+def _recorder(runtime: Runtime, queue: str) -> Callable[[], Awaitable[Recorder]]:
+    return lambda: runtime.engines.recorder(queue)
 
 
 def _checked(found: Kept, kind: Kind) -> Kept:

@@ -20,6 +20,7 @@ from longshore.core.states import LIVE
 from longshore.engine.engine import Engine
 from longshore.manager.turnstiles import Turnstiles
 from longshore.manager.waiting import Waiter
+from longshore.steps.recorder import Recorder
 from longshore.store.contract import Store
 from longshore.store.replies import QueueCounts
 from longshore.store.within import WorksWithin
@@ -39,6 +40,10 @@ class Bench(msgspec.Struct, frozen=True, eq=False):
     durable: Store
     waiter: Waiter
     turnstiles: Turnstiles
+    recorder: Recorder
+    """Of steps, in the durable store."""
+    quick_recorder: Recorder
+    """And in memory."""
     is_origin: bool
     """Whether its durable store is the one that was opened first."""
 
@@ -104,10 +109,14 @@ class Engines:
         """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""
         return (await self.bench()).engine
 
-    async def place(self, queue: str) -> Store:
-        """Where the records of the queue's jobs are: beside the jobs, in memory or where they last."""
+    async def recorder(self, queue: str) -> Recorder:
+        """The way to the records of the queue's jobs: they are beside the jobs, in memory or where they last."""
         bench = await self.bench()
-        return bench.quick.store if queue in self._volatile else bench.durable
+        return bench.quick_recorder if queue in self._volatile else bench.recorder
+
+    async def place(self, queue: str) -> Store:
+        """Where the records of the queue's jobs are."""
+        return (await self.recorder(queue)).store
 
     async def bench(self) -> Bench:
         """The engine of the running loop and what belongs to it."""
@@ -157,7 +166,16 @@ class Engines:
         memory = await self._memory.twin()
         engine = self._make_engine(TwoTiers(store, memory, self._volatile, self._clock))
         waiter = Waiter(engine, self._clock)
-        bench = Bench(engine, self._make_engine(memory), store, waiter, Turnstiles(), is_origin)
+        bench = Bench(
+            engine,
+            self._make_engine(memory),
+            store,
+            waiter,
+            Turnstiles(),
+            Recorder(store, self._clock),
+            Recorder(memory, self._clock),
+            is_origin,
+        )
         self._open[loop] = bench
         self._opening.pop(loop, None)  # absent where it was closed meanwhile
         await self._close_dead()

@@ -17,8 +17,8 @@ from longshore.core.errors import StoreUnavailable
 from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience
 from longshore.core.suspension import Suspended
-from longshore.steps.entries import Entry, Kept, Kind, kept, mention, put_of, read
-from longshore.store.contract import Store
+from longshore.steps.entries import Entry, Kept, Kind, kept, put_of, read
+from longshore.steps.recorder import Recorder
 
 R = TypeVar("R")
 
@@ -45,12 +45,12 @@ class Transcript:
     """Recorded steps of the job that an attempt runs. Used in one event loop; `name` from any thread."""
 
     def __init__(
-        self, reins: Reins, store: Callable[[], Awaitable[Store]], clock: Clock, random: Random
+        self, reins: Reins, recorder: Callable[[], Awaitable[Recorder]], clock: Clock, random: Random
     ) -> None:
         self.reins = reins
         self.clock = clock
         self.random = random
-        self._store = store
+        self._recorder = recorder
         self._lock = threading.Lock()
         self._asked: Counter[str] = Counter()
         self._places: dict[str, int] = {}
@@ -86,9 +86,9 @@ class Transcript:
     async def record(self, name: str, entry: Entry, *, expect: int = 0) -> Kept:
         """Records it, where the version that is there is the expected one; gives what is recorded then, whoever did
         it. A store that is away is tried again until the attempt is stopped."""
-        record = self.reins.record
-        puts = [mention(record.id), put_of(record.id, name, entry, expect)]
-        [_, stored] = await self.insist(lambda store: store.put(puts))
+        job_id = self.reins.record.id
+        put = put_of(job_id, name, entry, expect)
+        stored = await self.insist(lambda recorder: recorder.record(job_id, put))
         assert stored.record is not None, "steps are deleted with their job only"
         found = self._kept[name] = kept(stored.record)
         return found
@@ -121,13 +121,13 @@ class Transcript:
         finally:
             del self._parked[alarm]
 
-    async def insist(self, work: Callable[[Store], Awaitable[R]]) -> R:
+    async def insist(self, work: Callable[[Recorder], Awaitable[R]]) -> R:
         """What the work with the store comes to; while the store is away it is tried again, until the attempt is to
         stop."""
         patience = Patience(self.random)
         while True:
             try:
-                return await work(await self._store())
+                return await work(await self._recorder())
             except StoreUnavailable as error:
                 if error.reason == "closed" or self.reins.cancelled or self.reins.timed_out:
                     raise
@@ -156,6 +156,6 @@ class Transcript:
         await asyncio.shield(self._loading)
 
     async def _read_all(self) -> None:
-        found = await self.insist(lambda store: read(store, self.reins.record.id))
+        found = await self.insist(lambda recorder: read(recorder.store, self.reins.record.id))
         self._kept = {each.name: each for each in found} | self._kept
         self._is_loaded = True

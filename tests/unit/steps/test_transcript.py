@@ -12,6 +12,7 @@ from longshore.core.errors import StoreUnavailable
 from longshore.core.ids import new_id
 from longshore.core.suspension import Suspended, suspension_of
 from longshore.steps.entries import Kind, read
+from longshore.steps.recorder import Recorder
 from longshore.steps.transcript import Transcript
 
 
@@ -23,13 +24,13 @@ class Attempts:
         self.memory = MemoryStore(self.clock)
         self.id = new_id()
 
-    async def store(self):
-        return self.memory
+    async def recorder(self):
+        return Recorder(self.memory, self.clock)
 
     def begin(self, fence):
         record = SimpleNamespace(id=self.id, fence=fence, attempt=fence)
         reins = SimpleNamespace(record=record, cancelled=False, timed_out=False, suspended=None)
-        return Transcript(reins, self.store, self.clock, Random(1))
+        return Transcript(reins, self.recorder, self.clock, Random(1))
 
 
 @pytest.fixture
