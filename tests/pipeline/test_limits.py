@@ -9,7 +9,7 @@ import pytest
 from longshore import Concurrency, InvalidOption, QueueManager, Rate, State
 from longshore.core.clock import ManualClock, SystemClock
 from longshore.core.limit_errors import UnknownLimit
-from longshore.flow.overrides import override_of, set_override
+from longshore.flow.overrides import Overrides, look, override_of, set_override
 
 clock = SystemClock()
 
@@ -241,6 +241,48 @@ async def test_a_changed_rate_keeps_the_burst_and_kind_of_the_code_unless_told(m
     async with QueueManager(url) as without_code:
         await without_code.set_limit("q", "30/second")
     assert (await stands())["rate"] == ("bucket", 30, 1)
+
+
+async def test_a_rate_that_nobody_uses_now_keeps_its_burst_too(manager, url):
+    """A person at the command line knows no code."""
+
+    @manager.queue("q", rate_limit=Rate(1000, per="second", burst=1)).task
+    async def work(): ...
+
+    await work.enqueue()
+    await manager.run_until_empty()
+    async with QueueManager(url) as without_code:
+        await (await without_code.store()).promote(10)
+        await without_code.set_limit("q", "500/second")
+    assert (await override_in(manager, "q", "rate")).burst == 1
+
+
+async def override_in(manager, queue, rule):
+    """What was set at run time."""
+    overrides = Overrides()
+    await look(await manager.store(), overrides)
+    return overrides.get(queue, rule)
+
+
+async def test_a_job_that_costs_more_than_a_limit_was_lowered_to_runs_alone(manager):
+    """B.6: who lowers a limit does not break those who add jobs."""
+    watch = Watch()
+
+    @manager.queue("q", limit=Concurrency(4, cost="weight")).task
+    async def work(weight: int):
+        await watch.attend("any")
+
+    await manager.set_limit("q", Concurrency(2))
+    jobs = await work.enqueue_many([(3,), (1,), (4,), (1,), (1,)])
+    with pytest.raises(InvalidOption, match="at most 4"):
+        await work.enqueue(5)
+    held = (await manager.get_jobs(state="held"))[0]
+    assert (await held.explain()).code == "held"
+    await manager.start_workers(concurrency=10)
+    await asyncio.gather(*(job.result(20) for job in jobs))
+    assert watch.most["any"] == 2
+    await manager.set_limit("q", Concurrency(9))
+    assert await (await work.enqueue(5)).result(20) is None
 
 
 async def test_a_number_is_no_limit_and_the_error_says_what_may_be_given(manager):

@@ -38,7 +38,8 @@ class FlowKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     burst: int = 0
     """What a bucket holds at most; at least 1."""
     cost: int = 1
-    """What this job uses of the limit; never more than it can ever give."""
+    """What this job uses of the limit. One that costs more than the limit can ever give, since that was lowered, needs
+    all of it."""
 
     @property
     def meter(self) -> str:

@@ -35,7 +35,8 @@ class LimitClause:
         return not any(limit.picks() for _, limit in self._named)
 
     def rules(self, subject: Subject) -> Rules:
-        """One key for each. Raises InvalidOption for a cost that a limit can never give."""
+        """One key for each. Raises InvalidOption for a cost that the code's limit can never give, nor one that was set
+        at run time. That somebody has lowered it is no mistake of who adds jobs: theirs need all that it gives."""
         return Rules(flow=tuple(self._key(subject, rule, limit) for rule, limit in self._named))
 
     def _key(self, subject: Subject, rule: str, limit: Limit) -> FlowKey:
@@ -46,14 +47,14 @@ class LimitClause:
             owner = f"limit '{rule}' of queue '{subject.queue}', for task '{subject.name}',"
             raise failed.of(owner) from failed.__cause__
         override = self._overrides.get(subject.queue, rule)
-        if override is not None:
-            key = override.over(key)
-        if key.cost > key.most:
+        held_to = key if override is None else override.over(key)
+        most = max(key.most, held_to.most)
+        if key.cost > most:
             expected = (
-                f"at most {key.most}, which is all that limit '{rule}' of queue '{subject.queue}' ever gives"
+                f"at most {most}, which is all that limit '{rule}' of queue '{subject.queue}' ever gives"
             )
             raise InvalidOption("cost", key.cost, expected)
-        return key
+        return held_to
 
 
 class TurnsClause:

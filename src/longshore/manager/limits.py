@@ -13,7 +13,7 @@ from longshore.manager.blocking import blocking
 from longshore.manager.figures import LimitState
 from longshore.manager.limiting import Named, queue_limits, task_limits
 from longshore.manager.part import Part
-from longshore.store.commands import MeterAsk
+from longshore.store.commands import JobQuery, MeterAsk
 from longshore.store.contract import Store
 from longshore.store.replies import MeterReading
 
@@ -22,6 +22,8 @@ _KINDS: Mapping[LimitKind, Kind] = {
     LimitKind.SLIDING: "sliding",
     LimitKind.FIXED: "fixed",
 }
+LOOK_BACK = 100
+"""Jobs that are looked at for a limit that nobody uses now."""
 LimitLike = Limit | str | Mapping[str, Any]
 
 
@@ -122,15 +124,22 @@ def _expected(limit: object) -> str:
 
 
 async def _in_use(store: Store, queue: str, rule: str) -> Rate | None:
-    """The rate as jobs carry it, for who does not know the code."""
+    """The rate as jobs carry it, for who does not know the code: those that it serves now, else the newest of all."""
     [readings] = await store.gauge([MeterAsk(queue)])
-    return next((_shape(each) for each in readings if each.name.partition(":")[0] == rule), None)
+    for reading in readings:
+        if reading.name.partition(":")[0] == rule:
+            return _shape(reading.kind, reading.limit, reading.per_ms, reading.burst)
+    [page] = await store.scan([JobQuery(queues=(queue,), limit=LOOK_BACK)])
+    for job in page.jobs:
+        for key in job.rules.flow if job.rules is not None else ():
+            if key.rule == rule:
+                return _shape(key.kind, key.limit, key.per_ms, key.burst)
+    return None
 
 
-def _shape(reading: MeterReading) -> Rate | None:
-    """The rate that a meter serves, as far as it tells; None for a concurrency."""
-    if reading.kind == LimitKind.CONCURRENCY:
+def _shape(kind: int, limit: int, per_ms: int, burst: int) -> Rate | None:
+    """The rate of a meter or a key, as far as they tell; None for a concurrency."""
+    if kind == LimitKind.CONCURRENCY:
         return None
-    is_bucket = reading.kind == LimitKind.BUCKET
-    burst = reading.burst if is_bucket and reading.burst != reading.limit else None
-    return Rate(reading.limit, per=reading.per_ms / 1000, burst=burst, kind=_KINDS[LimitKind(reading.kind)])
+    told = burst if kind == LimitKind.BUCKET and burst != limit else None
+    return Rate(limit, per=per_ms / 1000, burst=told, kind=_KINDS[LimitKind(kind)])

@@ -1,5 +1,9 @@
 """This module tests several limits of one job, and limits that change while jobs wait under them."""
 
+import msgspec
+import pytest
+
+from longshore.core.rules import FlowKey, LimitKind
 from longshore.core.states import State
 from longshore.store.commands import (
     JobQuery,
@@ -132,6 +136,32 @@ async def test_a_job_whose_limit_was_lowered_below_its_cost_needs_all_of_it(stor
     await finish(store, await claim(store))
     assert await states(store, [large]) == [PENDING]
     assert await meter(store) == reading(2, 3)
+
+
+async def test_a_new_job_that_costs_more_than_its_limit_gives_needs_all_of_it(store: Store) -> None:
+    [small, large, next_one] = [
+        *await add(store, rules=under(at_once(2))),
+        *await add(store, rules=under(at_once(2, cost=3))),
+        *await add(store, rules=under(at_once(2))),
+    ]
+    assert await states(store, [small, large, next_one]) == [PENDING, HELD, HELD]
+    await finish(store, await claim(store))
+    assert await states(store, [large, next_one]) == [PENDING, HELD]
+    await finish(store, await claim(store))
+    assert await states(store, [next_one]) == [PENDING]
+
+
+@pytest.mark.parametrize("kind", [LimitKind.BUCKET, LimitKind.SLIDING, LimitKind.FIXED])
+async def test_a_new_job_that_costs_more_than_its_rate_gives_starts_when_all_of_it_is_free(
+    store: Store, kind: LimitKind
+) -> None:
+    rate = FlowKey("rate", "", kind, 2, SECOND, burst=2 if kind is LimitKind.BUCKET else 0)
+    await add(store, rules=under(rate))
+    await claim(store)
+    [large] = await add(store, rules=under(msgspec.structs.replace(rate, cost=5)))
+    assert await states(store, [large]) == [HELD]
+    await store.promote(9, now_ms=NOW + 10 * SECOND)
+    assert await states(store, [large], now_ms=NOW + 10 * SECOND) == [PENDING]
 
 
 async def test_a_limit_of_nothing_lets_nobody_in(store: Store) -> None:
