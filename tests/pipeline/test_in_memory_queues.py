@@ -285,6 +285,30 @@ async def test_what_was_once_said_of_a_queue_in_the_store_does_not_count_in_memo
     assert [line for line in said if "1 of its jobs is in the store from before" in line] == said
 
 
+async def test_a_job_of_a_queue_that_runs_by_itself_is_explained(manager):
+    """S4.1"""
+    begun, enough = asyncio.Event(), asyncio.Event()
+    queue = manager.create_in_memory_queue("custom", concurrency=1)
+
+    async def process(job):
+        begun.set()
+        await enough.wait()
+
+    queue.set_processor(process)
+    job = await queue.add({})
+    waits = await queue.add({})
+    await asyncio.wait_for(begun.wait(), 10)
+    assert ((await job.explain()).code, (await waits.explain()).code) == ("running", "next")
+    enough.set()
+    await waits.result(10)
+    idle = manager.create_in_memory_queue("idle")
+    job = await idle.add({})
+    async with asyncio.timeout(10):
+        while not (explanation := await job.explain()).startswith("Queue 'idle' is in the memory"):
+            await job.refresh()
+    assert "set_processor" in explanation or "start_workers" in explanation
+
+
 async def test_a_child_process_is_told_that_it_does_not_share_the_memory():
     """S4.1"""
     async with process_tasks.manager as manager:

@@ -295,7 +295,7 @@ async def test_a_result_that_has_no_json_form_fails_before_anything_is_stored(sh
 
     job = await run_one(shop)
     assert job.state == "failed"
-    assert job.error_message.startswith("ResultNotEncodable")
+    assert job.error_message.startswith("ResultNotEncodable: The result of ")
 
 
 async def test_a_plain_call_has_no_job_to_complete(shop):

@@ -255,8 +255,8 @@ async def test_a_result_that_json_cannot_say_ends_by_the_policy(plant, value):
     await plant.work()
     strict, lenient = await plant.job(strict), await plant.job(lenient)
     assert (strict.state, lenient.state) == (State.FAILED, State.COMPLETED)
-    assert strict.error_text.startswith("ResultNotEncodable: ")
-    assert lenient.error_text.startswith("ResultNotEncodable: ")
+    assert strict.error_text.startswith("ResultNotEncodable: The result of 'returns' ")
+    assert lenient.error_text.startswith("ResultNotEncodable: The result of 'returns_too' ")
     assert lenient.result is None
 
 

@@ -148,14 +148,16 @@ class PayloadError(LongshoreError):
 
 
 class PayloadNotEncodable(PayloadError):
-    """Data that has no JSON form."""
+    """Data, or a result, that has no JSON form."""
 
     code = "payload-not-encodable"
 
-    def __init__(self, what: str, problem: str) -> None:
+    def __init__(self, what: str, problem: str, *, word: str = "data") -> None:
+        way, place = ("Pass", "job") if word == "data" else ("Return", word)
         super().__init__(
-            f"The data of '{what}' cannot be stored as JSON: {problem}. Pass plain values, dataclasses, "
-            "msgspec structs or pydantic models; large or live objects belong elsewhere, with their key in the job."
+            f"The {word} of '{what}' cannot be stored as JSON: {problem}. {way} plain values, dataclasses, "
+            "msgspec structs or pydantic models; large or live objects belong elsewhere, with their key in the "
+            f"{place}."
         )
 
 
@@ -164,10 +166,11 @@ class PayloadTooLarge(PayloadError):
 
     code = "payload-too-large"
 
-    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int, *, word: str = "data") -> None:
+        way = "pass" if word == "data" else "return"
         super().__init__(
-            f"The data of '{what}' takes {size_bytes:,} bytes and the limit is {limit_bytes:,}. Store it elsewhere and "
-            "pass its key, or raise the limit (LONGSHORE_PAYLOAD_LIMIT)."
+            f"The {word} of '{what}' takes {size_bytes:,} bytes and the limit is {limit_bytes:,}. Store it elsewhere "
+            f"and {way} its key, or raise the limit (LONGSHORE_PAYLOAD_LIMIT)."
         )
         self.size_bytes, self.limit_bytes = size_bytes, limit_bytes
 

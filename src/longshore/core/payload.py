@@ -6,7 +6,7 @@ UUID, Decimal, bytes (base64), sets and tuples by msgspec; pydantic models and p
 
 import math
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,8 +16,10 @@ PAYLOAD_LIMIT_BYTES = 1_048_576
 """Of one encoded value unless the settings say otherwise. A queue of megabytes is a file system in the wrong place."""
 
 
-def encode(value: Any, *, what: str, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> bytes:
-    """The value as JSON. `what` names the task or result in the error.
+def encode(
+    value: Any, *, what: str, limit_bytes: int = PAYLOAD_LIMIT_BYTES, word: Literal["data", "result"] = "data"
+) -> bytes:
+    """The value as JSON. `what` names the task in the error, and `word` what of it the value is.
 
     Raises PayloadNotEncodable, also for NaN and infinity, which JSON does not have, and PayloadTooLarge.
     """
@@ -31,15 +33,17 @@ def encode(value: Any, *, what: str, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> 
         UnicodeError,
         msgspec.MsgspecError,
     ) as error:
-        raise PayloadNotEncodable(what, str(error)) from error
+        raise PayloadNotEncodable(what, str(error), word=word) from error
     except Exception as error:  # what a model's own encoder raises
-        raise PayloadNotEncodable(what, f"its own encoder raised {type(error).__name__}") from error
+        raise PayloadNotEncodable(
+            what, f"its own encoder raised {type(error).__name__}", word=word
+        ) from error
     if len(data) > limit_bytes:
-        raise PayloadTooLarge(what, len(data), limit_bytes)
+        raise PayloadTooLarge(what, len(data), limit_bytes, word=word)
     if b"null" in data and _has_no_number(
         value
     ):  # msgspec writes NaN as null; the look costs nothing without one
-        raise PayloadNotEncodable(what, "it holds NaN or infinity, which JSON does not have")
+        raise PayloadNotEncodable(what, "it holds NaN or infinity, which JSON does not have", word=word)
     return data
 
 

@@ -38,6 +38,6 @@ def _encoded(runtime: Runtime, name: str, result: Any) -> bytes | None:
     if result is None:
         return None
     try:
-        return encode(result, what=name, limit_bytes=runtime.settings.payload_limit)
+        return encode(result, what=name, limit_bytes=runtime.settings.payload_limit, word="result")
     except PayloadError as error:
         raise ResultNotEncodable(str(error)) from error

@@ -8,6 +8,7 @@ import msgspec
 from longshore.core.job import JobRecord
 from longshore.core.rules import LimitKind
 from longshore.core.states import State
+from longshore.core.unique import FOLLOW_UP
 from longshore.engine.engine import Engine
 from longshore.flow import parking, pausing
 from longshore.flow.pausing import Pause
@@ -53,14 +54,22 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Of the limit that holds it."""
     parked: tuple[str, int] | None = None
     """The provider of its task, and until when nobody asks it."""
+    is_in_memory: bool = False
+    """Whether only this process can run it."""
     steps: tuple[Kept, ...] = ()
     """What is recorded of its run, where it was let go of."""
 
 
 async def explain(
-    engine: Engine, record: JobRecord, provider: str | None = None, steps: Sequence[Kept] = ()
+    engine: Engine,
+    record: JobRecord,
+    provider: str | None = None,
+    steps: Sequence[Kept] = (),
+    *,
+    memory: Engine | None = None,
 ) -> Explanation:
-    """Why the job is where it is. `provider`: of its task, where that is known; `steps`: what is recorded of it."""
+    """Why the job is where it is. `provider`: of its task, where that is known; `steps`: what is recorded of it;
+    `memory`: of a queue in memory, where workers sign in that run such queues by themselves."""
     ahead, to_the_end = await count_ahead(engine, record) if record.state is State.PENDING else (0, True)
     paused = await pausing.paused(engine.store)
     return reason(
@@ -68,7 +77,11 @@ async def explain(
         Surroundings(
             now_ms=engine.clock.now_ms(),
             pause=paused.get(record.queue),
-            workers=await workers_alive(engine.store),
+            workers=[
+                *await workers_alive(engine.store),
+                *(await workers_alive(memory.store) if memory is not None else ()),
+            ],
+            is_in_memory=memory is not None,
             ahead=ahead,
             counted_to_the_end=to_the_end,
             meter=await _meter(engine, record),
@@ -116,8 +129,8 @@ def _scheduled(record: JobRecord, around: Surroundings) -> Explanation:
     if (until := sleeps_until(around.steps, around.now_ms)) is not None:
         return Explanation("sleeping", f"It sleeps until {until}.")
     if record.releases and _is_known_to_nobody(record, around):
-        known = f"No worker that serves queue '{record.queue}' knows a task '{record.name}'"
-        return Explanation("unknown-task", f"{known}; it was handed back, and is offered again {when}.")
+        again = f"; it was handed back, and is offered again {when}"
+        return Explanation("unknown-task", f"{_unknown(record, around)}{again}.")
     last = f"; last it met {record.error_text.rstrip('.')}" if record.releases and record.error_text else ""
     return Explanation("scheduled", f"It is scheduled for {when}{last}.")
 
@@ -126,6 +139,9 @@ def held(record: JobRecord, meter: MeterReading | None, now_ms: int) -> Explanat
     """Which limit has no room for it, and when there will be some."""
     name = record.held_by or (meter.name if meter is not None else "")
     rule, _, key = name.partition(":")
+    if rule == FOLLOW_UP:
+        other = f"a job of task '{record.name}' with the same unique key"
+        return Explanation("held", f"It follows up on {other}, and is held until that has ended.")
     limit = f"limit '{rule}' of queue '{record.queue}'" + (f" for '{key}'" if key else "")
     if meter is None:
         return Explanation("held", f"It is held by {limit}.")
@@ -153,15 +169,31 @@ def _pending(record: JobRecord, around: Surroundings) -> Explanation:
         return _paused(queue, around.pause, around.now_ms)
     serving = [worker for worker in around.workers if queue in worker.queues]
     if not serving:
-        return Explanation("no-worker", f"No worker that is alive serves queue '{queue}'.")
+        return Explanation("no-worker", _unserved(queue, around))
     if _is_known_to_nobody(record, around):
-        return Explanation(
-            "unknown-task", f"No worker that serves queue '{queue}' knows a task '{record.name}'."
-        )
+        return Explanation("unknown-task", f"{_unknown(record, around)}.")
     if around.ahead:
         count = f"{around.ahead:,}" if around.counted_to_the_end else f"more than {around.ahead:,}"
         return Explanation("behind", f"It is pending behind {count} other jobs of queue '{queue}'.")
     return Explanation("next", f"It is next in line in queue '{queue}'.")
+
+
+def _unserved(queue: str, around: Surroundings) -> str:
+    if around.is_in_memory:
+        return (
+            f"Queue '{queue}' is in the memory of this process, and no worker of the process serves it: "
+            "`await manager.start_workers()` begins one."
+        )
+    return f"No worker that is alive serves queue '{queue}'."
+
+
+def _unknown(record: JobRecord, around: Surroundings) -> str:
+    if around.is_in_memory:
+        return (
+            f"Queue '{record.queue}' is in the memory of this process, which has neither a task '{record.name}' nor a "
+            "processor for it: set_processor(…) gives it one"
+        )
+    return f"No worker that serves queue '{record.queue}' knows a task '{record.name}'"
 
 
 def _paused(queue: str, pause: Pause, now_ms: int) -> Explanation:

@@ -80,7 +80,9 @@ class Job(JobView, Generic[R_co]):
         handler = self._runtime.registry.find(self.queue, self.name)
         provider = None if handler is None else handler.provider
         steps = await self._recorded() if self.state is State.SCHEDULED and self.releases else []
-        return await explain(await self._runtime.engines.here(), self.record, provider, steps)
+        bench = await self._runtime.engines.bench()
+        memory = bench.quick if self.queue in self._runtime.volatile else None
+        return await explain(bench.engine, self.record, provider, steps, memory=memory)
 
     async def steps(self) -> list[RecordedStep]:
         """What the task has recorded with `ctx.step`, `ctx.sleep` and `ctx.wait_for`, as of now and in its order."""

@@ -51,9 +51,9 @@ class QueueWords(TypedDict, total=False):
     """How many jobs of the queue may start in how much time, in all processes together: `Rate(100, per=60)`."""
     limit: Limit | Sequence[Limit]
     """What else all its jobs are under: `Concurrency(5)`, `Concurrency(2, by="tenant")`, a Rate, or several."""
-    max_size: int
+    max_size: int | None
     """How many jobs may wait in the queue: pending, held, scheduled, retrying or blocked. Heeded by those who add jobs
-    and were told."""
+    and were told; None withdraws it."""
     when_full: WhenFull
     """What becomes of one more: "reject" (QueueFull), "drop_oldest" (the oldest are cancelled), or "wait"."""
     fair_by: By
@@ -194,6 +194,8 @@ def read_queue(words: Mapping[str, Any]) -> dict[str, Any]:
         withdrawn = {"withdraws_retention": False}
     else:
         withdrawn = {}
+    if "max_size" in words and words["max_size"] is None:
+        withdrawn |= {"max_size": None} if "when_full" in told else {"max_size": None, "when_full": None}
     return {word: _READ[word](value) for word, value in told.items()} | withdrawn
 
 

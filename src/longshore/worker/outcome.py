@@ -14,7 +14,9 @@ def encoded(attempt: Attempt, outcome: Any) -> bytes | None:
     if outcome is None or attempt.handler.kind is Kind.PROCESS:
         return outcome  # type: ignore[no-any-return]  # a process sends its result as JSON
     try:
-        return encode(outcome, what=attempt.record.name, limit_bytes=attempt.policy.result_limit_bytes)
+        return encode(
+            outcome, what=attempt.record.name, limit_bytes=attempt.policy.result_limit_bytes, word="result"
+        )
     except PayloadError as error:
         raise ResultNotEncodable(str(error)) from error
     except Exception as error:  # a value's own encoder may raise anything

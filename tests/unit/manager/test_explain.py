@@ -6,6 +6,7 @@ import pytest
 from longshore.core.ids import new_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
+from longshore.core.unique import FOLLOW_UP
 from longshore.flow.pausing import Pause
 from longshore.manager.explain import Surroundings, count_ahead, reason
 from longshore.manager.staff import WorkerCard
@@ -96,6 +97,39 @@ def test_each_situation_has_its_reason(job, surroundings, code, says):
     explanation = reason(job, surroundings)
     assert explanation.code == code
     assert says in explanation
+
+
+@pytest.mark.parametrize(
+    ("job", "workers", "code", "says"),
+    [
+        (record(), [], "no-worker", "no worker of the process serves it: `await manager.start_workers()`"),
+        (
+            record(),
+            [msgspec.structs.replace(WORKER, tasks=())],
+            "unknown-task",
+            "neither a task 't' nor a processor for it: set_processor(…) gives it one.",
+        ),
+        (
+            record(State.SCHEDULED, run_ms=NOW + 60_000, releases=3),
+            [msgspec.structs.replace(WORKER, tasks=())],
+            "unknown-task",
+            "set_processor(…) gives it one; it was handed back, and is offered again",
+        ),
+    ],
+)
+def test_of_a_queue_in_memory_it_says_that_only_this_process_can_run_it(job, workers, code, says):
+    """S4.1"""
+    reply = reason(job, around(workers=workers, is_in_memory=True))
+    assert reply.code == code
+    assert "in the memory of this process" in reply
+    assert says in reply
+
+
+def test_a_follow_up_names_what_it_waits_for_and_no_digest():
+    """B.5"""
+    reply = reason(record(State.HELD, held_by=f"{FOLLOW_UP}:3f9a"), around())
+    assert (reply.code, "3f9a" in reply) == ("held", False)
+    assert "follows up on a job of task 't' with the same unique key" in reply
 
 
 def test_a_task_that_no_worker_knows_is_named():

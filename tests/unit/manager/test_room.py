@@ -52,6 +52,19 @@ async def test_of_a_list_that_fits_in_part_the_error_says_which_were_added(manag
     assert caught.value.added == ()
 
 
+@pytest.mark.parametrize("policy", [None, "drop_oldest"])
+async def test_a_size_is_withdrawn_with_none(manager, policy):
+    """S0.8"""
+    note = task_of(manager, 1, policy)
+    await note.enqueue(0)
+    manager.queue("notes", max_size=None)
+    await note.enqueue_many([(1,), (2,)])
+    assert await waiting(manager) == [0, 1, 2]
+    assert (await manager.get_queue_metrics("notes")).max_size is None
+    with pytest.raises(InvalidOption, match="max_size= beside it"):
+        manager.queue("notes", max_size=None, when_full="wait")
+
+
 async def test_scheduled_jobs_take_room_and_running_ones_do_not(manager):
     """S0.8"""
     started, enough = asyncio.Event(), asyncio.Event()

@@ -121,7 +121,9 @@ def _returned(result: Any, run: Run) -> Outcome:
     if result is None:
         return Returned(None)
     try:
-        return Returned(encode(result, what=run.record.name, limit_bytes=run.result_limit_bytes))
+        return Returned(
+            encode(result, what=run.record.name, limit_bytes=run.result_limit_bytes, word="result")
+        )
     except PayloadError as error:
         return Unencodable(str(error))
 
