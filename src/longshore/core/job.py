@@ -86,7 +86,7 @@ class JobRecord(msgspec.Struct, kw_only=True, gc=False):
     rules: Rules | None = None
 
     run_ms: int | None = None
-    """When it is due: only while it waits for a time."""
+    """When it is due: only while it waits for a time, or will when it is blocked no more."""
     held_by: str | None = None
     """The meter (`FlowKey.meter`) that has no room for it: only while it is held."""
     edges: Edges | None = None

@@ -50,19 +50,27 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   those would cancel it. Freed, it becomes what a new job would: scheduled where its `run_ms`, or its delay counted from
   its insertion, lies in the future; otherwise it wants to be pending. Ended, it is SKIPPED or CANCELLED (`becomes`)
   from now on, and its own children learn of that.
-  Each verb first does its own work, item by item, followers included. Then the jobs that ended in it (settled,
-  cancelled; deleted while not over, which counts as cancelled) tell their children, in the order in which they ended,
-  and those in the order in which they were linked; children that end so tell theirs after all of these. Those that
-  were freed then ask for room, in the order in which they were freed. A job that comes (new, adopted, rejoined) looks
-  after the last item at its parents, in the order of its edges: one that is over tells it at once, one that is not over
-  will. A parent that comes in the same list is there, wherever it stands.
-  A parent that is not there is looked for once more by `promote`, ORPHAN_MS after the job came; is it still not there,
-  the edge is missed as if it had been cancelled. `next_due_ms` and SCHEDULED wake-ups count these times.
+  Each verb first does its own work, item by item, followers included; so does each edit of a `change`. Then every job
+  that came (new, adopted, rejoined) looks at its parents, in the order of its edges, until it is decided: one that is
+  over tells it at once, one that is not over will. A parent that comes in the same list is there, wherever it stands.
+  Then the jobs that ended in it (settled, cancelled; deleted while not over, which counts as cancelled; ended by a
+  parent) tell their children, in the order in which they ended, and those in the order in which they were linked.
+  Children that end so tell theirs after all of these. Last, those that were freed ask for room, not as new ones, in the
+  order in which they were freed. A child is updated when it is freed or ended, not when it only learns.
+  A parent that is not there is looked for once more by `promote`, after the due jobs and whatever its limit, ORPHAN_MS
+  after the job came, in the order of these times and then of the ids: is it over, it tells now how it ended; is it
+  there, it will tell from now on; is it still not there, the edge is missed as if it had been cancelled. Until then a
+  parent that came late tells the job nothing. `next_due_ms` and SCHEDULED wake-ups count these times.
   What a parent tells is told in the step in which it ends; where queues lie apart, children in other queues learn of
   it right after, or by `promote` where the caller died in between, and a job may so be told late, but never not, and
   never twice. After some hundreds a step may stop telling; then `promote` goes on, as its `more` says.
-  An adopted job that is blocked waits for `waits_for` only: its other edges are met. A blocked job may be updated, also
-  with a time, which counts when it is freed; it is cancelled, deleted, counted and found like any that waits.
+  A new job with edges counts as blocked until its step has done its own work, whatever becomes of it then.
+  An adopted job that is blocked waits for `waits_for` only: its other edges are met, or where one is enough, missed, as
+  if those parents had been cancelled. One with nothing to wait for is decided at once. A job that is adopted in another
+  state waits for nobody, and keeps its edges.
+  The time of a blocked job (`run_ms`, where it lay in the future when it came) makes nobody due. It may be updated,
+  also with a time, which counts when it is freed; it is cancelled, deleted, counted and found like any job that waits.
+  One that rejoins has no time.
 - **Room.** `insert` turns away a job with `room` where so many jobs of the queue wait already: blocked, scheduled,
   held, pending or retrying. Followers are never turned away.
 """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from longshore.backends.memory.rows import Extras, Row
+from longshore.backends.memory.rows import BLOCKED, Extras, Row
 from longshore.backends.memory.shelves import Shelves
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
 from longshore.core.states import CODES
@@ -18,7 +18,10 @@ def adopt(shelves: Shelves, jobs: Iterable[JobRecord], now_ms: int) -> list[Inse
 def _adopt(shelves: Shelves, job: JobRecord, now_ms: int) -> Inserted:
     if job.id in shelves.rows:
         return Inserted.DUPLICATE
-    shelves.join(_row_of(job), now_ms)
+    row = _row_of(job)
+    if row.state == BLOCKED:
+        shelves.waits.come(job.id, job.edges, job.waits_for)
+    shelves.join(row, now_ms)
     return Inserted.CREATED
 
 
@@ -33,6 +36,7 @@ def _row_of(job: JobRecord) -> Row:
         max_attempts=job.max_attempts,
         details=job.details,
         rules=job.rules,
+        edges=job.edges,
         **keys._asdict(),
     )
     row = Row(new, CODES[job.state], 0, job.created_ms, job.updated_ms)

@@ -3,6 +3,7 @@
 import msgspec
 
 from longshore.backends.memory.rows import (
+    BLOCKED,
     CANCELLED,
     FIRST_TERMINAL,
     HELD,
@@ -14,15 +15,23 @@ from longshore.backends.memory.rows import (
 )
 from longshore.backends.memory.searching import find
 from longshore.backends.memory.shelves import Shelves
-from longshore.core.states import CODES, RETRIABLE
+from longshore.core.states import CODES, REJOINABLE, RETRIABLE
 from longshore.store.commands import Cancel, Changes, Delete, Edit, Note, Retry, Update
 from longshore.store.replies import Changed, WakeKind
 
 _RETRIABLE = frozenset(CODES[state] for state in RETRIABLE)
+_REJOINABLE = frozenset(CODES[state] for state in REJOINABLE)
 
 
 def change(shelves: Shelves, edit: Edit, now_ms: int) -> Changed:
-    """Carries out one edit."""
+    """Carries out one edit, with all that it means to jobs that wait for others."""
+    changed = _carry_out(shelves, edit, now_ms)
+    if shelves.waits.has_news:
+        shelves.decide(now_ms)
+    return changed
+
+
+def _carry_out(shelves: Shelves, edit: Edit, now_ms: int) -> Changed:
     match edit:
         case Cancel():
             return _cancel(shelves, edit, now_ms)
@@ -60,12 +69,25 @@ def _ask_to_stop(shelves: Shelves, row: Row, now_ms: int) -> None:
 
 
 def _retry(shelves: Shelves, edit: Retry, now_ms: int) -> Changed:
+    if edit.rejoin:
+        return _rejoin(shelves, edit, now_ms)
     rows, more = find(shelves, edit.where, now_ms, lambda row: row.state in _RETRIABLE)
     for row in rows:
         if row.state >= FIRST_TERMINAL:
             shelves.begin_again(row)
         row.updated_ms = now_ms
         shelves.line_up(row, now_ms)
+    return Changed(tuple(row.job.id for row in rows), (), more)
+
+
+def _rejoin(shelves: Shelves, edit: Retry, now_ms: int) -> Changed:
+    rows, more = find(
+        shelves, edit.where, now_ms, lambda row: row.job.edges is not None and row.state in _REJOINABLE
+    )
+    for row in rows:
+        shelves.begin_again(row)
+        row.updated_ms = now_ms
+        shelves.block(row)
     return Changed(tuple(row.job.id for row in rows), (), more)
 
 
@@ -99,7 +121,10 @@ def _apply(shelves: Shelves, row: Row, changes: Changes, now_ms: int) -> None:
         row = shelves.leave_line(row)
     row.job = job
     row.updated_ms = now_ms
-    if run_ms is not None and run_ms > now_ms:
+    if row.state == BLOCKED:
+        if run_ms is not None:
+            row.run_ms = run_ms if run_ms > now_ms else None
+    elif run_ms is not None and run_ms > now_ms:
         shelves.wait(row, RETRYING if row.state == RETRYING else SCHEDULED, run_ms)
     elif leaves:
         shelves.stand_in_line(row, at_old_place=True)

@@ -30,11 +30,15 @@ def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
             heapq.heappop(heads)
         else:
             heapq.heapreplace(heads, (*due, name))
+    if shelves.waits.next_look_ms() is not None:
+        freed = shelves.decide(now_ms, shelves.waits.decide_again(now_ms))
+        names.update(row.job.queue for row in freed if row.state == PENDING)
     names |= shelves.serve(now_ms)
-    times = (heads[0][0] if heads else None, shelves.flow.next_due_ms())
+    dues = [due[0] for queue in shelves.queues.values() if (due := queue.next_due(rows)) is not None]
+    times = (*dues, shelves.flow.next_due_ms(), shelves.waits.next_look_ms())
     return Promoted(
         count=count,
         queues=tuple(sorted(names)),
         next_due_ms=min((time_ms for time_ms in times if time_ms is not None), default=None),
-        more=bool(heads) and heads[0][0] <= now_ms,
+        more=any(due_ms <= now_ms for due_ms in dues),
     )

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from longshore.backends.memory.fairness import FairLine
-from longshore.backends.memory.rows import COMPLETED, FAILED, GHOST, PENDING, Row
+from longshore.backends.memory.rows import BLOCKED, COMPLETED, FAILED, GHOST, PENDING, Row
 from longshore.core.ids import JobId
 from longshore.core.priority import LOWEST
 from longshore.core.rules import FairKey
@@ -162,7 +162,7 @@ class Queue:
         while due:
             run_ms, job_id = due[0]
             row = rows.get(job_id)
-            if row is not None and row.run_ms == run_ms:
+            if row is not None and row.run_ms == run_ms and row.state != BLOCKED:
                 return due[0]
             heapq.heappop(due)
         return None

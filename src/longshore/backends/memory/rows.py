@@ -2,6 +2,7 @@
 
 import msgspec
 
+from longshore.core.ids import JobId
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
 from longshore.core.rules import FlowKey
 from longshore.core.states import ORDER, State
@@ -111,13 +112,15 @@ def claimed_record(row: Row) -> JobRecord:
     )
 
 
-def scanned_record(row: Row, *, full: bool) -> JobRecord:
+def scanned_record(row: Row, waits_for: tuple[JobId, ...], *, full: bool) -> JobRecord:
     """What `scan` tells: everything, errors and logs only when `full`."""
     record = claimed_record(row)
     record.state = ORDER[row.state]
     record.run_ms = row.run_ms
     if row.ruled is not None and row.ruled.holder is not None:
         record.held_by = row.ruled.holder.meter
+    record.edges = row.job.edges
+    record.waits_for = waits_for
     record.started_ms = row.started_ms
     record.finished_ms = row.finished_ms
     record.updated_ms = row.updated_ms

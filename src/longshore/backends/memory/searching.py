@@ -7,6 +7,7 @@ from longshore.backends.memory.rows import FIRST_TERMINAL, RUNNING, Row, scanned
 from longshore.backends.memory.shelves import Shelves
 from longshore.core.errors import InvalidOption
 from longshore.core.ids import JobId
+from longshore.core.job import JobRecord
 from longshore.core.states import CODES
 from longshore.store.commands import SCAN_LIMIT, JobQuery, Order
 from longshore.store.replies import Page
@@ -29,8 +30,12 @@ def read_page(shelves: Shelves, query: JobQuery, now_ms: int) -> Page:
         if test(row):
             found.append(row)
         if len(found) >= limit or examined >= EXAMINED:
-            return Page([scanned_record(row, full=query.full) for row in found], _cursor(row, query.order))
-    return Page([scanned_record(row, full=query.full) for row in found], None)
+            return Page([_record(shelves, row, query) for row in found], _cursor(row, query.order))
+    return Page([_record(shelves, row, query) for row in found], None)
+
+
+def _record(shelves: Shelves, row: Row, query: JobQuery) -> JobRecord:
+    return scanned_record(row, shelves.waits.of(row.job.id), full=query.full)
 
 
 def find(shelves: Shelves, query: JobQuery, now_ms: int, may: Test) -> tuple[list[Row], bool]:

@@ -11,8 +11,18 @@ from longshore.backends.memory.flow import Flow
 from longshore.backends.memory.indexes import Index
 from longshore.backends.memory.queues import Queue
 from longshore.backends.memory.records import Records
-from longshore.backends.memory.rows import FIRST_TERMINAL, GHOST, HELD, PENDING, SCHEDULED, Row
+from longshore.backends.memory.rows import (
+    BLOCKED,
+    CANCELLED,
+    FIRST_TERMINAL,
+    GHOST,
+    HELD,
+    PENDING,
+    SCHEDULED,
+    Row,
+)
 from longshore.backends.memory.sessions import Sessions
+from longshore.backends.memory.waits import Decision, Waits
 from longshore.backends.memory.wakes import Bell
 from longshore.core.ids import JobId
 from longshore.core.job import NewJob
@@ -22,6 +32,7 @@ from longshore.store.commands import PAUSE
 from longshore.store.replies import Conflict, Inserted, Insertion, WakeKind
 
 _WAITING = tuple(CODES[state] for state in LIVE - {State.RUNNING})
+_NO_RULES = Rules()
 _GONE = NewJob(id=JobId(b""), queue="", name="", payload=b"")
 """What a ghost refers to, so that it keeps no data alive."""
 
@@ -38,7 +49,8 @@ class Shelves:
         self.sessions = Sessions()
         self.records = Records(self.sessions)
         self.bell = Bell()
-        self.flow = Flow(self._next_place, lambda queue: self.bell.ring(WakeKind.SCHEDULED, queue))
+        self.flow = Flow(self._next_place, self._ring_scheduled)
+        self.waits = Waits(self.rows, self._ring_scheduled)
         self.unique: dict[tuple[str, bytes], JobId] = {}
         self._places = 0
 
@@ -63,9 +75,11 @@ class Shelves:
             if job_id in rows:
                 replies.append(Inserted.DUPLICATE)
                 continue
-            if job.rules is not None:
+            if job.rules is not None or job.edges is not None:
                 self._places = place
-                replies.append(self._insert_ruled(job, job.rules, now_ms, is_follower=are_followers))
+                replies.append(
+                    self._insert_rare(job, job.rules or _NO_RULES, now_ms, is_follower=are_followers)
+                )
                 place = self._places
                 continue
             if queue is None or tally is None or queue.name != job.queue:
@@ -91,17 +105,20 @@ class Shelves:
         self._places = place
         return replies
 
-    def _insert_ruled(self, job: NewJob, rules: Rules, now_ms: int, *, is_follower: bool) -> Insertion:
-        """Takes a new job with rules in, or says what speaks against it."""
+    def _insert_rare(self, job: NewJob, rules: Rules, now_ms: int, *, is_follower: bool) -> Insertion:
+        """Takes a new job with rules or edges in, or says what speaks against it."""
         conflict = self._conflict(job.queue, rules.unique, now_ms)
         if conflict is not None:
             return conflict
         if rules.room is not None and not is_follower and self._waiting(job.queue) >= rules.room:
             return Inserted.FULL
         due_ms = job.run_ms if job.run_ms is not None else now_ms + job.delay_ms
-        row = Row(job, SCHEDULED if due_ms > now_ms else PENDING, 0, now_ms, now_ms, run_ms=due_ms)
+        state, run_ms = (SCHEDULED, due_ms) if due_ms > now_ms else (PENDING, None)
+        if job.edges is not None:
+            state = BLOCKED
+            self.waits.come(job.id, job.edges)
         self.queue(job.queue).tally(now_ms).added += 1
-        self.join(row, now_ms, is_new=True)
+        self.join(Row(job, state, 0, now_ms, now_ms, run_ms=run_ms), now_ms, is_new=True)
         return Inserted.CREATED
 
     def _conflict(self, queue: str, unique: UniqueKey | None, now_ms: int) -> Conflict | None:
@@ -133,7 +150,7 @@ class Shelves:
                 self.stand_in_line(row)
         elif row.state >= FIRST_TERMINAL:
             self._file(row, queue)
-        elif row.run_ms is not None and queue.wait(row, row.run_ms):
+        elif row.state != BLOCKED and row.run_ms is not None and queue.wait(row, row.run_ms):
             self.bell.ring(WakeKind.SCHEDULED, queue.name)
         queue.counts[row.state] += 1
 
@@ -167,6 +184,28 @@ class Shelves:
             self.move(row, PENDING)
             queues.add(row.job.queue)
         return queues
+
+    def block(self, row: Row) -> None:
+        """Lets a job that begins again wait for all of its parents."""
+        self.move(row, BLOCKED)
+        self.waits.come(row.job.id, row.job.edges)
+
+    def decide(self, now_ms: int, decisions: Iterable[Decision] | None = None) -> list[Row]:
+        """Ends and frees the jobs to which what happened means so. Those that are free now."""
+        freed = []
+        for row, state in self.waits.decide(now_ms) if decisions is None else decisions:
+            if state is None:
+                freed.append(row)
+            else:
+                row.updated_ms = now_ms
+                self.finish(row, self.queues[row.job.queue], CODES[state], now_ms)
+        for row in freed:
+            row.updated_ms = now_ms
+            if row.run_ms is not None and row.run_ms > now_ms:
+                self.wait(row, SCHEDULED, row.run_ms)
+            else:
+                self.line_up(row, now_ms)
+        return freed
 
     def stand_in_line(self, row: Row, *, at_old_place: bool = False) -> None:
         """Puts a job that is or gets pending into its lane."""
@@ -209,6 +248,10 @@ class Shelves:
 
     def finish(self, row: Row, queue: Queue, state: int, now_ms: int) -> None:
         """Ends a job."""
+        if row.state == BLOCKED:
+            self.waits.go(row.job.id)
+        if self.waits.children and row.job.id in self.waits.children:
+            self.waits.end(row.job.id, state)
         if row.job.rules is not None:
             self.flow.leave(row)
         queue.counts[row.state] -= 1
@@ -232,6 +275,10 @@ class Shelves:
     def forget(self, row: Row) -> None:
         """Drops a job for good."""
         job_id = row.job.id
+        if row.state == BLOCKED:
+            self.waits.go(job_id)
+        if row.state < FIRST_TERMINAL and job_id in self.waits.children:
+            self.waits.end(job_id, CANCELLED)
         if row.job.rules is not None:
             self._forget_ruled(row, row.job.rules)
         self.queues[row.job.queue].counts[row.state] -= 1
@@ -266,6 +313,9 @@ class Shelves:
         if names is None:
             return [self.queues[name] for name in sorted(self.queues)]
         return [self.queues.get(name) or Queue(name) for name in names]
+
+    def _ring_scheduled(self, queue: str) -> None:
+        self.bell.ring(WakeKind.SCHEDULED, queue)
 
     def _finish_of(self, job_id: JobId) -> tuple[int, bytes] | None:
         row = self.rows.get(job_id)

@@ -58,6 +58,9 @@ THEMES = (
 )
 """The modules with the tests."""
 
+EDGES = ("edges", "cascades", "parents", "blocked", "rejoining")
+"""More of them, for stores that have edges."""
+
 TEST_SECONDS = 30
 """A test that takes longer hangs: the whole suite takes about as long on a slow disk."""
 
@@ -65,11 +68,16 @@ AnyStore = TypeVar("AnyStore", bound=Store)
 Test = Callable[..., Coroutine[Any, Any, None]]
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{theme}" for theme in THEMES)
+    *(f"{__name__}.{theme}" for theme in (*THEMES, *EDGES))
 )  # to show the values of a failed `assert`
 
 
-def conform(make_store: Callable[[Path], AnyStore], *, round_trips: Callable[[AnyStore], int]) -> type:
+def conform(
+    make_store: Callable[[Path], AnyStore],
+    *,
+    round_trips: Callable[[AnyStore], int],
+    themes: Collection[str] = THEMES,
+) -> type:
     """All tests of the contract for one kind of store: a class that pytest collects under a name like `TestMine`.
 
     `make_store(place)` gives a store that was not opened. `place` is an empty folder of the test's own; its name
@@ -81,7 +89,7 @@ def conform(make_store: Callable[[Path], AnyStore], *, round_trips: Callable[[An
     def under_test(folder: Path) -> StoreUnderTest:
         return StoreUnderTest(make_store, cast("Callable[[Store], int]", round_trips), folder)
 
-    return type("Conformance", (), {_class_name(theme): _tests(theme, under_test) for theme in THEMES})
+    return type("Conformance", (), {_class_name(theme): _tests(theme, under_test) for theme in themes})
 
 
 def _class_name(theme: str) -> str:

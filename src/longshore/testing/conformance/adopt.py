@@ -26,8 +26,8 @@ from longshore.testing.conformance.steps import (
 )
 
 DETAILS = b'{"tags":["red","blue"],"reference":["User","7"],"correlation_id":"c-1"}'
-KEPT = ADOPTABLE - {State.HELD}
-"""States in which a job stays; a held one asks for room."""
+KEPT = ADOPTABLE - {State.HELD, State.BLOCKED}
+"""States in which a job stays whatever else is there; a held one asks for room, a blocked one looks at its parents."""
 every_state = pytest.mark.parametrize("state", sorted(KEPT), ids=str)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, TypedDict, Unpack
 
+from longshore.core.edges import Edges
 from longshore.core.ids import JobId, new_id
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.priority import Priority
@@ -30,6 +31,7 @@ class JobFields(TypedDict, total=False):
     reference: str | None
     correlation_id: str | None
     rules: Rules | None
+    edges: Edges | None
 
 
 def new_job(

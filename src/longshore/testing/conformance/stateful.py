@@ -93,7 +93,9 @@ class Walk(RuleBasedStateMachine):
 
     @rule(
         wanted=st.lists(
-            st.tuples(members, st.sampled_from(sorted(ADOPTABLE)), st.integers(0, 2), rules),
+            st.tuples(
+                members, st.sampled_from(sorted(ADOPTABLE - {State.BLOCKED})), st.integers(0, 2), rules
+            ),
             min_size=1,
             max_size=3,
         )
