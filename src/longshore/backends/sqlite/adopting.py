@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from longshore.backends.sqlite.flowing import Flow
-from longshore.backends.sqlite.rows import HELD, PENDING, Row, blobs, joined_tags
+from longshore.backends.sqlite.rows import BLOCKED, HELD, PENDING, Row, blobs, joined_tags
 from longshore.backends.sqlite.ruled import unique_key
+from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
+from longshore.core.edges import pack as pack_edges
 from longshore.core.ids import JobId
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord
 from longshore.core.rules import pack
-from longshore.core.states import CODES
+from longshore.core.states import CODES, State
 from longshore.store.adopting import search_keys
 from longshore.store.replies import Inserted
 
@@ -29,6 +31,11 @@ def adopt(tx: Transaction, jobs: Sequence[JobRecord], now_ms: int) -> list[Inser
         keys = _take_keys(tx, new)
         tx.each("adopt", [_row(tx, job, keys.get(job.id), flow) for job in new])
         _add_belongings(tx, new)
+        telling = Telling(tx, flow, now_ms)
+        for job in new:
+            if job.state is State.BLOCKED:
+                telling.come(job.id, job.waits_for)
+        telling.finish()
         flow.serve()
     return replies
 
@@ -57,7 +64,7 @@ def _row(tx: Transaction, job: JobRecord, key: bytes | None, flow: Flow) -> Row:
         else:
             state, turn, place, held_by = flow.line_up(job.queue, int(job.priority), job.rules)
     tx.moved(job.queue, None, state)
-    if job.run_ms is not None:
+    if job.run_ms is not None and state != BLOCKED:
         tx.waits(job.queue, job.run_ms)
     return (
         *(
@@ -78,6 +85,7 @@ def _row(tx: Transaction, job: JobRecord, key: bytes | None, flow: Flow) -> Row:
             pack(job.rules),
             held_by,
             key,
+            pack_edges(job.edges),
             job.name,
             joined_tags(keys.tags),
             keys.reference,

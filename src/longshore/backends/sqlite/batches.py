@@ -3,9 +3,10 @@
 from collections import defaultdict
 
 from longshore.backends.sqlite.flowing import Flow
-from longshore.backends.sqlite.inserting import insert_plain
+from longshore.backends.sqlite.inserting import insert_plain, is_plain
 from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, Row, numbers, rules_of
 from longshore.backends.sqlite.ruled import RuledInsert
+from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import ERRORS_KEPT, NewJob
 from longshore.core.rules import Rules
@@ -31,6 +32,7 @@ class Batch:
         self._sums: list[int] = []
         self._seqs: list[int] = []
         self._flow: Flow | None = None
+        self._telling: Telling | None = None
         self._stands: list[Row] = []
 
     @property
@@ -40,10 +42,16 @@ class Batch:
             self._flow = Flow(self._tx, self._now_ms)
         return self._flow
 
-    def add(
-        self, settlement: Settlement, seq: int, queue: str, started_ms: int, packed: bytes | None
-    ) -> None:
-        """Takes one in that will be applied; `packed` are the job's rules."""
+    @property
+    def telling(self) -> Telling:
+        """For jobs that others wait for, and such that wait; made when the first comes."""
+        if self._telling is None:
+            self._telling = Telling(self._tx, self.flow, self._now_ms)
+        return self._telling
+
+    def add(self, settlement: Settlement, claim: Row) -> None:
+        """Takes one in that will be applied, with the claim as `settle_read.sql` gave it."""
+        _, seq, *_, started_ms, queue, packed, awaited = claim
         verdict = settlement.verdict
         if verdict is not self._verdict or queue != self._queue:
             self._turn_to(queue, verdict)
@@ -62,9 +70,11 @@ class Batch:
             self._single.append(self._row(settlement, seq, queue, packed))
         if packed is not None and (rules := rules_of(packed)) is not None:
             self._make_room(seq, queue, rules)
+        if awaited is not None and self._state >= FIRST_TERMINAL:
+            self.telling.ended(settlement.id, self._state)
         if settlement.error is not None or settlement.follow or settlement.if_lost:
             self._belongings.append((seq, settlement))
-            if any(job.rules is not None for job in settlement.follow):
+            if not all(is_plain(job) for job in settlement.follow):
                 self.write()  # what they meet must be in the file
 
     def _make_room(self, seq: int, queue: str, rules: Rules) -> None:
@@ -93,6 +103,8 @@ class Batch:
     def end(self) -> None:
         """Everything that was added, and what follows from it."""
         self.write()
+        if self._telling is not None:
+            self._telling.finish()
         if self._flow is not None:
             self._flow.serve()
 
@@ -139,10 +151,10 @@ class Batch:
         self._end_sessions()
 
     def _insert(self, jobs: tuple[NewJob, ...]) -> None:
-        if all(job.rules is None for job in jobs):
+        if all(is_plain(job) for job in jobs):
             insert_plain(self._tx, jobs, self._now_ms)
         else:
-            RuledInsert(self._tx, self.flow, self._now_ms, is_follow=True).insert(jobs)
+            RuledInsert(self._tx, self.flow, self.telling, self._now_ms, is_follow=True).insert(jobs)
 
     def _end_sessions(self) -> None:
         for session in {settlement.session for _, settlement in self._belongings if settlement.if_lost}:

@@ -13,6 +13,7 @@ from longshore.backends.sqlite.batches import forget
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.lining import Wanted, line_up
 from longshore.backends.sqlite.rows import (
+    BLOCKED,
     CANCELLED,
     FIRST_TERMINAL,
     HELD,
@@ -26,10 +27,11 @@ from longshore.backends.sqlite.rows import (
     rules_of,
 )
 from longshore.backends.sqlite.searching import read_matches, test
+from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
 from longshore.core.job import LOGS_KEPT
-from longshore.core.states import CODES, LIVE, ORDER, RETRIABLE, State
+from longshore.core.states import CODES, LIVE, ORDER, REJOINABLE, RETRIABLE, State
 from longshore.store.commands import (
     SCAN_LIMIT,
     Cancel,
@@ -51,6 +53,7 @@ _TOUCHES: dict[type, frozenset[State]] = {
     Update: LIVE - {State.RUNNING},
 }
 _WANTED = (Match.SEQ, Match.QUEUE, Match.STATE, Match.PRIORITY, Match.RULES)
+_REJOINABLE = frozenset(CODES[state] for state in REJOINABLE)
 _CODES = {kind: frozenset(CODES[state] for state in states) for kind, states in _TOUCHES.items()}
 
 
@@ -61,12 +64,11 @@ def searches(edit: Edit) -> bool:
 
 def change_all(tx: Transaction, now_ms: int, edits: Sequence[Edit]) -> list[Changed]:
     """Carries out edits that name their jobs."""
-    flow = Flow(tx, now_ms)
+    work = Work(tx, now_ms)
     replies = [
-        note(tx, edit, now_ms) if isinstance(edit, Note) else _change(tx, edit, None, flow, now_ms)
-        for edit in edits
+        note(tx, edit, now_ms) if isinstance(edit, Note) else _change(work, edit, None) for edit in edits
     ]
-    flow.serve()
+    work.end()
     return replies
 
 
@@ -93,6 +95,8 @@ def find(connection: apsw.Connection, edit: SearchingEdit, now_ms: int) -> Found
 def _narrowed(edit: SearchingEdit) -> JobQuery:
     """The query, only for states that the edit may touch; not where jobs of other states count as spare."""
     query, touched = edit.where, _TOUCHES[type(edit)]
+    if isinstance(edit, Retry) and edit.rejoin:
+        touched = REJOINABLE
     if query.spare:
         return query
     states = touched if query.states is None else touched.intersection(query.states)
@@ -102,32 +106,50 @@ def _narrowed(edit: SearchingEdit) -> JobQuery:
 def _may(edit: SearchingEdit, row: Row) -> bool:
     if isinstance(edit, Cancel) and row[Match.CANCEL_REQUESTED]:
         return False
+    if isinstance(edit, Retry) and edit.rejoin:
+        return row[Match.EDGES] is not None and row[Match.STATE] in _REJOINABLE
     return row[Match.STATE] in _CODES[type(edit)]
 
 
 def change(tx: Transaction, edit: SearchingEdit, found: Found, now_ms: int) -> Changed:
     """Carries out an edit on the jobs that were found for it."""
-    flow = Flow(tx, now_ms)
-    reply = _change(tx, edit, found, flow, now_ms)
-    flow.serve()
+    work = Work(tx, now_ms)
+    reply = _change(work, edit, found)
+    work.end()
     return reply
 
 
-def _change(tx: Transaction, edit: SearchingEdit, found: Found | None, flow: Flow, now_ms: int) -> Changed:
+class Work:
+    """What the edits of one transaction have in common."""
+
+    def __init__(self, tx: Transaction, now_ms: int) -> None:
+        self.tx, self.now_ms = tx, now_ms
+        self.flow = Flow(tx, now_ms)
+        self.telling = Telling(tx, self.flow, now_ms)
+
+    def end(self) -> None:
+        """What follows from all of them."""
+        self.flow.serve()
+
+
+def _change(work: Work, edit: SearchingEdit, found: Found | None) -> Changed:
     """Without `found` it finds the jobs itself."""
     if found is None:
-        found = find(tx.connection, edit, now_ms)
-    rows = _still_matching(tx, edit, found.seqs, now_ms)
+        found = find(work.tx.connection, edit, work.now_ms)
+    rows = _still_matching(work.tx, edit, found.seqs, work.now_ms)
     match edit:
         case Cancel():
-            return _cancel(tx, rows, flow, now_ms, more=found.more)
+            return _cancel(work, rows, more=found.more)
+        case Retry(rejoin=True):
+            _rejoin(work, rows)
         case Retry():
-            _retry(tx, rows, flow, now_ms)
+            _retry(work, rows)
         case Delete():
-            _delete(tx, rows, flow)
+            _delete(work, rows)
         case Update():
             for row in rows:
-                _update(tx, row, edit.changes, flow, now_ms)
+                _update(work, row, edit.changes)
+    work.telling.finish()
     return Changed(_ids(rows), (), found.more)
 
 
@@ -140,7 +162,8 @@ def _ids(rows: list[Row]) -> tuple[JobId, ...]:
     return tuple(JobId(row[Match.ID]) for row in rows)
 
 
-def _cancel(tx: Transaction, rows: list[Row], flow: Flow, now_ms: int, *, more: bool) -> Changed:
+def _cancel(work: Work, rows: list[Row], *, more: bool) -> Changed:
+    tx, now_ms = work.tx, work.now_ms
     running = [row for row in rows if row[Match.STATE] == RUNNING]
     waiting = [row for row in rows if row[Match.STATE] != RUNNING]
     tx.each("cancel_running", [(now_ms, row[Match.SEQ]) for row in running])
@@ -149,67 +172,95 @@ def _cancel(tx: Transaction, rows: list[Row], flow: Flow, now_ms: int, *, more: 
         tx.wakes.add(Wake(WakeKind.CANCEL, row[Match.QUEUE]))
     for row in waiting:
         tx.moved(row[Match.QUEUE], row[Match.STATE], CANCELLED)
-        _leave(tx, row, flow)
+        _end(work, row)
+    work.telling.finish()
     return Changed(_ids(waiting), _ids(running), more)
 
 
-def _retry(tx: Transaction, rows: list[Row], flow: Flow, now_ms: int) -> None:
-    tx.each("begin_again", [(row[Match.SEQ],) for row in rows if row[Match.STATE] >= FIRST_TERMINAL])
-    line_up(tx, [Wanted(*(row[column] for column in _WANTED)) for row in rows], flow, now_ms)
+def _retry(work: Work, rows: list[Row]) -> None:
+    work.tx.each("begin_again", [(row[Match.SEQ],) for row in rows if row[Match.STATE] >= FIRST_TERMINAL])
+    wanted = [Wanted(*(row[column] for column in _WANTED)) for row in rows]
+    line_up(work.tx, wanted, work.flow, work.now_ms)
 
 
-def _delete(tx: Transaction, rows: list[Row], flow: Flow) -> None:
-    if rows:
-        forget(tx, [row[Match.SEQ] for row in rows])
+def _rejoin(work: Work, rows: list[Row]) -> None:
+    work.tx.each("child_block", [(work.now_ms, row[Match.SEQ]) for row in rows])
     for row in rows:
-        tx.moved(row[Match.QUEUE], row[Match.STATE], None)
-        _leave(tx, row, flow)
+        work.tx.moved(row[Match.QUEUE], row[Match.STATE], BLOCKED)
+        work.telling.come(row[Match.ID])
 
 
-def _leave(tx: Transaction, row: Row, flow: Flow) -> None:
-    """A job that is not running stops to wait: what it used or waited for is the next one's."""
+def _delete(work: Work, rows: list[Row]) -> None:
+    if rows:
+        forget(work.tx, [row[Match.SEQ] for row in rows])
+    for row in rows:
+        work.tx.moved(row[Match.QUEUE], row[Match.STATE], None)
+        if row[Match.STATE] < FIRST_TERMINAL:
+            _end(work, row)
+
+
+def _end(work: Work, row: Row) -> None:
+    """A job that is not running ends: what it used or waited for is the next one's, and others learn of it."""
+    _leave(work, row)
+    if row[Match.STATE] == BLOCKED:
+        work.tx.rows("edge_forget", (row[Match.SEQ],))
+    if row[Match.AWAITED]:
+        work.telling.ended(row[Match.ID], CANCELLED)
+
+
+def _leave(work: Work, row: Row) -> None:
+    """A job that is not running stops to wait for room, or to use it."""
     rules = None if row[Match.RULES] is None else rules_of(row[Match.RULES])
     if rules is None:
         return
     if row[Match.STATE] == PENDING:
-        flow.leave(row[Match.QUEUE], rules, was_claimed=False)
-        tx.left_the_line()
+        work.flow.leave(row[Match.QUEUE], rules, was_claimed=False)
+        work.tx.left_the_line()
     elif row[Match.STATE] == HELD:
-        flow.let_go(row[Match.QUEUE], rules, row[Match.HELD_BY])
+        work.flow.let_go(row[Match.QUEUE], rules, row[Match.HELD_BY])
 
 
-def _update(tx: Transaction, row: Row, changes: Changes, flow: Flow, now_ms: int) -> None:
+def _update(work: Work, row: Row, changes: Changes) -> None:
     """Gives the job its new values, then the place that follows from them."""
-    seq, queue, packed = row[Match.SEQ], row[Match.QUEUE], row[Match.RULES]
-    [(state, turn, place, held_by, run_ms, *values)] = tx.rows("update_read", (seq,))
-    after = state
+    tx, queue, packed = work.tx, row[Match.QUEUE], row[Match.RULES]
+    [(state, turn, place, held_by, run_ms, *values)] = tx.rows("update_read", (row[Match.SEQ],))
     rules = None if packed is None else rules_of(packed)
-    due_ms = changes.run_ms
-    if due_ms is not msgspec.UNSET:
-        if due_ms > now_ms:
-            after, run_ms = RETRYING if state == RETRYING else SCHEDULED, due_ms
-            tx.waits(queue, due_ms)
-            _leave(tx, row, flow)
-            held_by = None
-        elif state not in (PENDING, HELD):
-            run_ms = None
-            if rules is None:
-                after, place = PENDING, tx.places(queue, 1)
-            else:
-                priority = row[Match.PRIORITY] if changes.priority is msgspec.UNSET else changes.priority
-                after, turn, place, held_by = flow.line_up(queue, priority, rules)
+    after = state
+    if changes.run_ms is not msgspec.UNSET:
+        wanted = row[Match.PRIORITY] if changes.priority is msgspec.UNSET else changes.priority
+        stood = state, turn, place, held_by, run_ms
+        after, turn, place, held_by, run_ms = _retimed(work, row, stood, changes.run_ms, wanted)
     names = ("payload", "priority", "max_attempts", "details", "tags", "reference", "correlation_id")
     for number, name in enumerate(names):
         given = getattr(changes, name)
         if given is not msgspec.UNSET:
             values[number] = joined_tags(given) if name == "tags" else given
-    tx.rows("update_write", (after, turn, place, held_by, run_ms, *values, now_ms, seq))
+    tx.rows("update_write", (after, turn, place, held_by, run_ms, *values, work.now_ms, row[Match.SEQ]))
     if rules is not None:
         tx.left_the_line()
         if after == state == HELD and changes.priority not in (msgspec.UNSET, row[Match.PRIORITY]):
-            flow.touch_held(queue, rules, held_by)
+            work.flow.touch_held(queue, rules, row[Match.HELD_BY])
     if after != state:
         tx.moved(queue, state, after)
+
+
+def _retimed(work: Work, row: Row, stood: Row, due_ms: int, priority: int) -> Row:
+    """Where a job stands that gets this time: state, turn, ord, held_by, run_ms."""
+    state, turn, place, held_by, run_ms = stood
+    tx, queue = work.tx, row[Match.QUEUE]
+    is_due = due_ms <= work.now_ms
+    if state == BLOCKED:
+        return state, turn, place, held_by, None if is_due else due_ms
+    if not is_due:
+        tx.waits(queue, due_ms)
+        _leave(work, row)
+        return RETRYING if state == RETRYING else SCHEDULED, turn, place, None, due_ms
+    if state in (PENDING, HELD):
+        return state, turn, place, held_by, run_ms
+    rules = None if row[Match.RULES] is None else rules_of(row[Match.RULES])
+    if rules is None:
+        return PENDING, turn, tx.places(queue, 1), held_by, None
+    return *work.flow.line_up(queue, priority, rules), None
 
 
 def note(tx: Transaction, edit: Note, now_ms: int) -> Changed:

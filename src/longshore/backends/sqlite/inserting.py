@@ -9,6 +9,7 @@ from typing import TypeVar
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.rows import SCHEDULED, Row, blobs, row_of
 from longshore.backends.sqlite.ruled import RuledInsert
+from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import NewJob
 from longshore.store.replies import Inserted, Insertion
@@ -21,16 +22,23 @@ _queue_and_state = itemgetter(QUEUE, STATE)
 
 def insert(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> Sequence[Insertion]:
     """Stores the jobs whose ids are not there yet, and whose rules allow it."""
-    if all(job.rules is None for job in jobs):
+    if all(is_plain(job) for job in jobs):
         return insert_plain(tx, jobs, now_ms)
     flow = Flow(tx, now_ms)
-    replies = RuledInsert(tx, flow, now_ms).insert(jobs)
+    telling = Telling(tx, flow, now_ms)
+    replies = RuledInsert(tx, flow, telling, now_ms).insert(jobs)
+    telling.finish()
     flow.serve()
     return replies
 
 
+def is_plain(job: NewJob) -> bool:
+    """Whether it comes without rules and edges."""
+    return job.rules is None and job.edges is None
+
+
 def insert_plain(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> list[Inserted]:
-    """The same where no job has rules."""
+    """The same where all are plain."""
     places = {
         queue: count_up(tx.places(queue, count)) for queue, count in _counted([job.queue for job in jobs])
     }

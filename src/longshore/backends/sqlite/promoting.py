@@ -6,6 +6,7 @@ from longshore.backends.sqlite import unsound
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.lining import Wanted, line_up
 from longshore.backends.sqlite.rows import HELD, PENDING, RUNNING
+from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE
 from longshore.store.replies import Wake, WakeKind
@@ -27,11 +28,15 @@ class Chunk(NamedTuple):
 
 def promote(tx: Transaction, now_ms: int, *, limit: int, is_last: bool) -> Chunk:
     """Makes up to `limit` due jobs pending, in the order of their times. Where it is the last chunk, because somebody
-    wants no more or because there are no more, the meters whose time has come serve as well."""
+    wants no more or because there are no more, parents that were not there are looked for, and the meters whose time
+    has come serve as well."""
     flow = Flow(tx, now_ms)
     wanted = [Wanted(*row) for row in unsound.due(tx, limit, now_ms)]
     queues = line_up(tx, wanted, flow, now_ms) if wanted else set()
     if is_last or len(wanted) < limit:
+        telling = Telling(tx, flow, now_ms)
+        telling.look_again()
+        queues |= telling.finish()
         tx.write_rules()
         for entry in tx.meters.load_due(now_ms):
             flow.touch(entry)

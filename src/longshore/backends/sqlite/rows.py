@@ -8,6 +8,8 @@ from typing import Any
 import apsw
 import msgspec
 
+from longshore.core.edges import Edges
+from longshore.core.edges import unpack as unpack_edges
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.rules import Rules, unpack
@@ -23,6 +25,7 @@ RETRYING = State.RETRYING.code
 COMPLETED = State.COMPLETED.code
 FAILED = State.FAILED.code
 CANCELLED = State.CANCELLED.code
+SKIPPED = State.SKIPPED.code
 FIRST_TERMINAL = COMPLETED
 """States are kept as their codes; asking the enum for them costs more than the rest of a row."""
 
@@ -36,6 +39,15 @@ def rules_of(packed: bytes) -> Rules | None:
     Most jobs of a key have the same bytes, so they are remembered."""
     try:
         return unpack(packed)
+    except msgspec.MsgspecError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def edges_of(packed: bytes | None) -> Edges | None:
+    """The edges that were packed; None where somebody's hand has spoilt them."""
+    try:
+        return unpack_edges(packed)
     except msgspec.MsgspecError:
         return None
 
@@ -154,6 +166,7 @@ def scanned_job(row: Row) -> JobRecord:
         cancel_requested=bool(row[23]),
         rules=None if row[24] is None else rules_of(row[24]),
         held_by=row[25],
+        edges=None if row[27] is None else edges_of(row[27]),
     )
 
 
@@ -170,3 +183,5 @@ class Match:
     RULES = 24
     HELD_BY = 25
     TURN = 26
+    EDGES = 27
+    AWAITED = 28

@@ -1,11 +1,14 @@
-"""This module stores new jobs where some have rules: each in its turn, for one may stand in the next one's way."""
+"""This module stores new jobs where some have rules or edges: each in its turn, for one may stand in the next one's
+way."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from longshore.backends.sqlite.flowing import Flow
-from longshore.backends.sqlite.rows import PENDING, SCHEDULED, Row, blobs, due_of, joined_tags
+from longshore.backends.sqlite.rows import BLOCKED, PENDING, SCHEDULED, Row, blobs, due_of, joined_tags
+from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
+from longshore.core.edges import pack as pack_edges
 from longshore.core.job import NewJob
 from longshore.core.rules import Rules, UniqueKey, pack
 from longshore.core.states import ORDER
@@ -15,8 +18,10 @@ from longshore.store.replies import Conflict, Inserted, Insertion
 class RuledInsert:
     """One list of new jobs."""
 
-    def __init__(self, tx: Transaction, flow: Flow, now_ms: int, *, is_follow: bool = False) -> None:
-        self._tx, self._flow, self._now_ms = tx, flow, now_ms
+    def __init__(
+        self, tx: Transaction, flow: Flow, telling: Telling, now_ms: int, *, is_follow: bool = False
+    ) -> None:
+        self._tx, self._flow, self._telling, self._now_ms = tx, flow, telling, now_ms
         self._is_follow = is_follow
         self._rows: list[Row] = []
         self._waiting: dict[str, int] = {}
@@ -24,7 +29,7 @@ class RuledInsert:
         """Unique keys of this list: id, state and created_ms of who has them."""
 
     def insert(self, jobs: Sequence[NewJob]) -> list[Insertion]:
-        """Stores those that nothing forbids. Whoever calls serves the meters afterwards."""
+        """Stores those that nothing forbids. Whoever calls tells and serves afterwards."""
         tx = self._tx
         self._flow.expect((job.queue, job.rules) for job in jobs if job.rules is not None)
         known = {job_id for job_id, _ in tx.rows("adopt_read", (blobs([job.id for job in jobs]),))}
@@ -87,7 +92,10 @@ class RuledInsert:
         stand: Row = SCHEDULED, 0, 0, None
         if rules is not None and rules.unique is not None:
             self._take_key(job.queue, rules.unique.key)
-        if due_ms is not None:
+        if job.edges is not None:
+            stand = BLOCKED, 0, 0, None
+            self._telling.come(job.id)
+        elif due_ms is not None:
             self._tx.waits(job.queue, due_ms)
         elif rules is None:
             stand = PENDING, 0, self._tx.places(job.queue, 1), None
@@ -110,6 +118,6 @@ def _row(job: NewJob, rules: Rules | None, stand: Row, due_ms: int | None, now_m
     state, turn, place, held_by = stand
     return (
         *(job.id, job.queue, state, int(job.priority), turn, place, job.max_attempts, due_ms, now_ms),
-        *(pack(rules), held_by, unique_key(rules), job.name, job.payload, job.details),
+        *(pack(rules), held_by, unique_key(rules), pack_edges(job.edges), job.name, job.payload, job.details),
         *(joined_tags(job.tags), job.reference, job.correlation_id),
     )

@@ -15,8 +15,9 @@ from longshore.backends.sqlite import unsound
 from longshore.backends.sqlite.candidates import Candidate, candidates, read_cursor
 from longshore.backends.sqlite.rows import Match, Row, scanned_job
 from longshore.backends.sqlite.statements import sql
+from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
-from longshore.core.states import CODES
+from longshore.core.states import CODES, State
 from longshore.store.commands import SCAN_LIMIT, JobQuery
 from longshore.store.replies import Page
 
@@ -35,6 +36,9 @@ def _read_page(connection: apsw.Connection, query: JobQuery, now_ms: int) -> Pag
     limit = min(query.limit, SCAN_LIMIT)
     rows, cursor = read_matches(connection, query, limit, now_ms)
     jobs = [scanned_job(row if unsound.is_sound(row) else unsound.mended(row)) for row in rows]
+    blocked = {row[Match.SEQ]: job for row, job in zip(rows, jobs, strict=True) if job.state is State.BLOCKED}
+    if blocked:
+        _add_open_edges(connection, blocked)
     if query.full and jobs:
         _add_errors_and_logs(connection, [row[Match.SEQ] for row in rows], jobs)
     return Page(jobs, cursor)
@@ -108,6 +112,11 @@ def _readable(connection: apsw.Connection, parameters: dict[str, Any], seqs: lis
 
 def _list(words: tuple[str, ...] | None) -> str | None:
     return None if words is None else json.dumps(words)
+
+
+def _add_open_edges(connection: apsw.Connection, jobs: dict[int, JobRecord]) -> None:
+    for child, _, parent in sorted(connection.execute(sql("edge_open"), (json.dumps(list(jobs)),))):
+        jobs[child].waits_for += (JobId(parent),)
 
 
 def _add_errors_and_logs(connection: apsw.Connection, seqs: list[int], jobs: list[JobRecord]) -> None:

@@ -36,24 +36,14 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
         if claim is None or claim[2] != settlement.session or claim[3] != settlement.fence:
             replies.append(Settled.STALE)
             continue
-        job_id, seq, session, fence, state, settled, started_ms, queue, packed = claim
+        _, _, session, _, state, settled, *_ = claim
         if state != RUNNING:
             replies.append(Settled.APPLIED if settled == code else Settled.STALE)
         elif settlement.if_lost and session in live:
             replies.append(Settled.STALE)
         else:
-            batch.add(settlement, seq, queue, started_ms, packed)
-            claims[job_id] = (
-                job_id,
-                seq,
-                session,
-                fence,
-                code,
-                code,
-                started_ms,
-                queue,
-                packed,
-            )  # should it come twice
+            batch.add(settlement, claim)
+            claims[settlement.id] = (*claim[:4], code, code, *claim[6:])  # should it come twice
             replies.append(Settled.APPLIED)
     batch.end()
     return replies

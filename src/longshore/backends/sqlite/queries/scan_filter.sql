@@ -1,11 +1,11 @@
 -- verb: scan, and change by query: which of the candidates match
 -- parameters: a name each: seqs, states, queues, names, tags (JSON arrays), reference, correlation_id, session, lost, now_ms, text (small letters), error, finished_before_ms, payload; NULL: not asked
--- columns: seq, id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, rules, held_by, turn
+-- columns: seq, id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, rules, held_by, turn, edges, awaited
 -- index: the rowid of job
 SELECT
     seq, id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session,
     created_ms, details, run_ms, started_ms, finished_ms, coalesce(updated_ms, created_ms), result, error_text,
-    progress, progress_note, cancel_requested, rules, held_by, turn
+    progress, progress_note, cancel_requested, rules, held_by, turn, edges, awaited
 FROM job
 WHERE seq IN (SELECT value FROM json_each(:seqs))
     AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))

@@ -26,6 +26,10 @@ CREATE TABLE job (
     rules BLOB,                       -- NULL for most jobs, and then the next two as well
     held_by TEXT,                     -- the meter that has no room for it: only while it is held
     unique_key BLOB,                  -- only of the last job that came with it
+    edges BLOB,                       -- what it waits for, as it came (core/edges.py); NULL for most jobs
+    open INTEGER,                     -- only while it is blocked: parents that have not told it their end
+    becomes INTEGER,                  -- only while it is blocked: the state that an edge it has missed would give it
+    awaited INTEGER,                  -- 1: others wait for its end
     name TEXT NOT NULL,
     tags TEXT,                        -- each between line feeds
     reference TEXT,
@@ -48,6 +52,18 @@ CREATE INDEX job_finished ON job (queue, state, finished_ms) WHERE state >= 6;
 CREATE INDEX job_tagged ON job (id) WHERE tags IS NOT NULL;
 CREATE INDEX job_reference ON job (reference, id) WHERE reference IS NOT NULL;
 CREATE INDEX job_correlation ON job (correlation_id, id) WHERE correlation_id IS NOT NULL;
+
+CREATE TABLE edge (
+    number INTEGER PRIMARY KEY,       -- the order in which they were linked
+    parent BLOB NOT NULL,             -- an id, because it may not be there yet
+    child INTEGER NOT NULL,           -- a job that is blocked
+    place INTEGER NOT NULL,           -- among the child's edges
+    look_ms INTEGER                   -- when to look once more for a parent that was not there
+);
+
+CREATE INDEX edge_parent ON edge (parent);
+CREATE INDEX edge_child ON edge (child);
+CREATE INDEX edge_look ON edge (look_ms) WHERE look_ms IS NOT NULL;
 
 CREATE TABLE failure (
     job INTEGER NOT NULL,
