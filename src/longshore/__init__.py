@@ -49,6 +49,12 @@ if TYPE_CHECKING:
     from longshore.core.states import State
     from longshore.core.step_errors import StepMismatch
     from longshore.core.unique import Unique
+    from longshore.core.workflow_errors import (
+        InvalidWorkflow,
+        WorkflowCancelled,
+        WorkflowConflict,
+        WorkflowFailed,
+    )
     from longshore.dlq.policy import DeadLetterPolicy
     from longshore.dlq.shelf import DeadLetter
     from longshore.manager.base_queue import BaseQueue
@@ -64,6 +70,8 @@ if TYPE_CHECKING:
     from longshore.manager.recorded import RecordedStep
     from longshore.manager.settings import Settings
     from longshore.manager.task import Task
+    from longshore.manager.workflow import WorkflowRun
+    from longshore.workflows.spec import Step, Workflow, chain, chord, group
 
 __all__ = [
     "BaseQueue",
@@ -84,6 +92,7 @@ __all__ = [
     "InvalidOption",
     "InvalidSplit",
     "InvalidTask",
+    "InvalidWorkflow",
     "ItemFailed",
     "ItemResult",
     "Job",
@@ -118,6 +127,7 @@ __all__ = [
     "Split",
     "State",
     "Stats",
+    "Step",
     "StepMismatch",
     "StoreUnavailable",
     "Task",
@@ -125,8 +135,16 @@ __all__ = [
     "Unique",
     "UnknownOption",
     "UsageError",
+    "Workflow",
+    "WorkflowCancelled",
+    "WorkflowConflict",
+    "WorkflowFailed",
+    "WorkflowRun",
     "bind_context",
+    "chain",
+    "chord",
     "current_context",
+    "group",
 ]
 
 _HOMES = {
@@ -174,6 +192,12 @@ _HOMES = {
     "longshore.core.states": ("State",),
     "longshore.core.step_errors": ("StepMismatch",),
     "longshore.core.unique": ("Unique",),
+    "longshore.core.workflow_errors": (
+        "InvalidWorkflow",
+        "WorkflowCancelled",
+        "WorkflowConflict",
+        "WorkflowFailed",
+    ),
     "longshore.dlq.policy": ("DeadLetterPolicy",),
     "longshore.dlq.shelf": ("DeadLetter",),
     "longshore.manager.base_queue": ("BaseQueue",),
@@ -195,6 +219,14 @@ _HOMES = {
     "longshore.manager.recorded": ("RecordedStep",),
     "longshore.manager.settings": ("Settings",),
     "longshore.manager.task": ("Task",),
+    "longshore.manager.workflow": ("WorkflowRun",),
+    "longshore.workflows.spec": (
+        "Step",
+        "Workflow",
+        "chain",
+        "chord",
+        "group",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -23,6 +23,7 @@ SECTIONS = (
                 "longshore.cli.jobs:jobs", "List, show, retry, cancel, delete, explain, signal jobs."
             ),
             "queues": Lazy("longshore.cli.queues:queues", "List, pause, resume, clean queues."),
+            "workflows": Lazy("longshore.cli.workflows:workflows", "List, show, cancel, retry workflows."),
             "dlq": Lazy("longshore.cli.dlq:dlq", "List, show, requeue, discard dead letters."),
             "top": Lazy("longshore.cli.top:top", "Watch queues and workers live."),
             "workers": Lazy("longshore.cli.workers:workers", "List the workers that are alive."),

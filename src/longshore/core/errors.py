@@ -8,6 +8,7 @@ message that names the thing and the way out.
     │   ├── InvalidSplit             a batching strategy that returned something else than its items
     │   ├── UnknownQueue · UnknownTask · UnknownLimit
     │   ├── UnusableConnection   what was given as connection= cannot carry jobs
+    │   ├── InvalidWorkflow      UnknownStep
     │   └── SettingsError
     ├── PayloadError
     │   ├── PayloadNotEncodable · PayloadTooLarge · PayloadMismatch     raised by enqueue; nothing is stored
@@ -22,7 +23,9 @@ message that names the thing and the way out.
     ├── JobError
     │   ├── NotUnique            the same job is there already
     │   ├── JobNotFound · JobConflict       no such job; not in a state for what was asked
-    │   └── JobFailed · JobCancelled        raised by `await job.result()`
+    │   ├── JobFailed · JobCancelled        raised by `await job.result()`
+    │   └── WorkflowFailed · WorkflowCancelled      raised by `await run.result()`
+    ├── WorkflowNotFound · WorkflowConflict · UnknownPredicate
     ├── AttemptError             why an attempt ended other than by its task's own exception
     │   ├── AttemptTimeout · ResultNotEncodable · WorkerCrashed · TaskRaised
     │   ├── ClaimLost · NotCommitted        about `ctx.complete_in`
@@ -32,11 +35,11 @@ message that names the thing and the way out.
     ├── DrainTimeout             the queue was not empty in time; nothing is lost
     ├── QueueFull · QueueClosed  a queue takes no more, for now or for good
     └── TaskSignal               raised by a task to say how the attempt ended
-        └── Snooze · RetryAt · RateLimited · Cancel · Discard
+        └── Snooze · RetryAt · RateLimited · Cancel · Discard · NotTaken
 
 Those about batches, and of queues in this process, are in core/batch_errors.py, those about limits in
 core/limit_errors.py, those about what somebody else has already in core/conflict_errors.py, that about steps in
-core/step_errors.py.
+core/step_errors.py, those about workflows in core/workflow_errors.py.
 """
 
 from collections.abc import Iterable, Sequence

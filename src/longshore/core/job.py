@@ -42,6 +42,16 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The jobs that must end before this one may run."""
 
 
+class InWorkflow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a job stands in a workflow (`workflows/record.py`)."""
+
+    id: str
+    """Of the workflow."""
+    step: str
+    when: str | None = None
+    """A condition that its worker looks at before it runs: an expression, or a predicate's name."""
+
+
 class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What few jobs have, encoded as one JSON object beside the payload."""
 
@@ -59,6 +69,7 @@ class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
     max_crashes: int | None = None
     dead_letter: str | None = None
     """The queue that is told when the job fails for good."""
+    workflow: InWorkflow | None = None
 
 
 class JobRecord(msgspec.Struct, kw_only=True, gc=False):

@@ -38,11 +38,16 @@ class Adder:
         self._waiting: deque[Entry] = deque()
         self._rounds: asyncio.Task[None] | None = None
 
-    async def add(self, jobs: Sequence[NewJob], durability: Durability | None = None) -> Sequence[Insertion]:
-        """Inserts them; in chunks, each of them all or nothing. Who asks for a durability shares an insert only with
-        others who ask for the same, so nobody else waits for it. Raises StoreUnavailable, NotDurable, InvalidOption."""
+    async def add(
+        self, jobs: Sequence[NewJob], durability: Durability | None = None, *, together: bool = False
+    ) -> Sequence[Insertion]:
+        """Inserts them; in chunks, each of them all or nothing, or all `together`. Who asks for a durability shares an
+        insert only with others who ask for the same, so nobody else waits for it. Raises StoreUnavailable, NotDurable,
+        InvalidOption."""
         if not jobs:
             return []
+        if together and len(jobs) > CHUNK:
+            return await self._insert_chunk(jobs, durability)
         if not self._is_busy:
             return await self._go_first(jobs, durability)
         answer: asyncio.Future[Sequence[Insertion]] = asyncio.get_running_loop().create_future()

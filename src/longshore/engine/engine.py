@@ -30,10 +30,11 @@ class Engine:
         self._due_watchers: list[Callable[[float], None]] = []
 
     async def add(
-        self, jobs: Sequence[NewJob], *, durability: Durability | None = None
+        self, jobs: Sequence[NewJob], *, durability: Durability | None = None, together: bool = False
     ) -> Sequence[Insertion]:
-        """Inserts new jobs. Raises StoreUnavailable and NotDurable; then the same call may be repeated."""
-        replies = await self._adder.add(jobs, durability)
+        """Inserts new jobs; `together`: in one step, however many. Raises StoreUnavailable and NotDurable; then the
+        same call may be repeated."""
+        replies = await self._adder.add(jobs, durability, together=together)
         if self._due_watchers:
             self._announce(jobs)
         if self.bus.wants("enqueued"):

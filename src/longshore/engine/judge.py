@@ -10,6 +10,7 @@
 | sleeps, or waits for a signal | scheduled | releases |
 | raised RateLimited, or heard 429 or 503 with a Retry-After | scheduled (`worker/providers.py`) | releases |
 | raised Cancel | cancelled | nothing |
+| is a step whose condition did not hold | skipped | releases |
 | took its worker down | pending, later retrying, at last failed | crashes |
 | is of a task that nobody here knows | scheduled, ever later | releases |
 """
@@ -35,12 +36,14 @@ from longshore.core.verdict import (
     BURIED,
     CANCELLED,
     POISONED,
+    SKIPPED,
     Verdict,
     crashed,
     released,
     retry_after,
     retry_at,
 )
+from longshore.core.workflow_errors import NotTaken
 from longshore.engine.policy import Policy
 
 log = logging.getLogger("longshore.engine")
@@ -58,6 +61,8 @@ def judge_error(job: JobRecord, error: BaseException, policy: Policy, random: Ra
             return released(max(1, round(seconds * 1000)))
         case Cancel():
             return CANCELLED
+        case NotTaken():
+            return SKIPPED
         case Discard() | PayloadUndecodable():
             return BURIED
         case WorkerCrashed():

@@ -11,7 +11,7 @@ import msgspec
 from longshore.core.context import NOTHING, carried
 from longshore.core.durability import Durability
 from longshore.core.ids import JobId, new_id
-from longshore.core.job import Details, NewJob
+from longshore.core.job import Details, InWorkflow, NewJob
 from longshore.core.payload import encode
 from longshore.core.priority import Priority
 from longshore.core.reference import Reference
@@ -93,9 +93,13 @@ class Plan:
             return {}
         return {job.id: self.on_conflict for job in jobs}
 
-    def one(self, payload: bytes) -> NewJob:
-        """A job with this payload, in the caller's context. Raises what computing its rules raises."""
+    def one(self, payload: bytes, place: InWorkflow | None = None) -> NewJob:
+        """A job with this payload, in the caller's context, and perhaps of a workflow. Raises what computing its rules
+        raises."""
         details, encoded = self._in_context()
+        if place is not None:
+            details = msgspec.structs.replace(details, workflow=place)
+            encoded = self._encode(details)
         return self._make(self.job_id or new_id(), payload, details, encoded)
 
     def many(self, payloads: Iterable[bytes]) -> list[NewJob]:

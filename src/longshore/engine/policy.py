@@ -39,4 +39,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         }
         if details.retry is not None:
             changes["retry"] = Retry.from_dict(details.retry)
+        if details.workflow is not None:  # others read its result, and how the workflow stands
+            changes["keep_completed"] = changes["keep_failed"] = True
         return msgspec.structs.replace(self, **changes) if changes else self

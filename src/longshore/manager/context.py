@@ -16,19 +16,22 @@ from longshore.manager.job import AnyJob
 from longshore.manager.lock import LOCK_SECONDS, Lock
 from longshore.manager.locks import held_in_thread
 from longshore.manager.providing import pick_provider
+from longshore.manager.stepwise import Asked, Results, Surrounding
 from longshore.store.commands import Note
 from longshore.worker.control import Control
+from longshore.workflows.spec import Part
 
 
 class JobContext(Durable):
     """Handed to a task's parameter of this type. Its async methods have twins with `_sync` for tasks in threads."""
 
-    __slots__ = ("_desk", "_job")
+    __slots__ = ("_around", "_desk", "_job")
 
     def __init__(self, desk: Desk, control: Control) -> None:
         super().__init__(desk.runtime, control)
         self._desk = desk
         self._job: AnyJob | None = None
+        self._around: Surrounding | None = None
 
     @property
     def job(self) -> AnyJob:
@@ -91,6 +94,50 @@ class JobContext(Durable):
     def provider_sync(self, candidates: Sequence[str]) -> str:
         """`provider` for tasks in threads."""
         return self._desk.runtime.portal.call(self.provider(candidates))
+
+    @property
+    def previous(self) -> Asked[Any]:
+        """`await ctx.previous`: what the step before returned; where there are several, a list of their results in
+        their order, with None for one that did not complete. None: it waited for no other."""
+        return Asked(self._surrounding().previous)
+
+    @property
+    def results(self) -> Results:
+        """`await ctx.results`: what the steps of the workflow returned that have completed, by name;
+        `await ctx.results["fetch"]`: of one, which raises UnknownStep, and WorkflowConflict where it has none."""
+        around = self._surrounding()
+        return Results(around.results, around.result_of)
+
+    @property
+    def parents(self) -> Asked[list[AnyJob]]:
+        """`await ctx.parents`: the jobs that this one waited for, in their order, however they ended."""
+        return Asked(self._surrounding().parents)
+
+    async def append(self, *parts: Part) -> list[AnyJob]:
+        """Adds steps to the workflow from inside: they run when this step has succeeded, unless `after=` says
+        otherwise. An attempt that is run again adds none twice. Raises like `execute_workflow`."""
+        return await self._surrounding().append(parts)
+
+    def previous_sync(self) -> Any:
+        """`previous` for tasks in threads and processes."""
+        return self._desk.portal.call(self._surrounding().previous())
+
+    def results_sync(self) -> dict[str, Any]:
+        """`results` for tasks in threads and processes."""
+        return self._desk.portal.call(self._surrounding().results())
+
+    def append_sync(self, *parts: Part) -> list[AnyJob]:
+        """`append` for tasks in threads and processes."""
+        return self._desk.portal.call(self.append(*parts))
+
+    async def is_wanted(self, when: str) -> bool:
+        """Asked by the worker before it runs a step: whether its condition holds."""
+        return await self._surrounding().holds(when, self)
+
+    def _surrounding(self) -> Surrounding:
+        if self._around is None:
+            self._around = Surrounding(self._desk.runtime, self._control.record)
+        return self._around
 
     async def progress(self, value: float, note: str = "") -> None:
         """How far the attempt is, from 0 to 1. Does not wait for the store."""

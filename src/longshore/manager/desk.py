@@ -2,6 +2,8 @@
 
 from longshore.manager.adding import Adding
 from longshore.manager.controls import Controls
+from longshore.manager.flowing import Flowing
+from longshore.manager.flows import Workflows
 from longshore.manager.jobs import Jobs
 from longshore.manager.letters import DeadLetters
 from longshore.manager.limits import Limits
@@ -13,7 +15,7 @@ from longshore.manager.signalling import Signalling
 from longshore.manager.transacting import Transacting
 
 
-class Desk(Adding, Transacting, Jobs, Controls, Limits, Providing, Locking, Signalling, Reports):
+class Desk(Adding, Flowing, Transacting, Jobs, Controls, Limits, Providing, Locking, Signalling, Reports):
     """Adding, finding and changing jobs; queues, their limits and figures; locks; dead letters.
 
     A running task sees the manager as this (`ctx.manager`); `QueueManager` adds what defines tasks and runs workers.
@@ -22,3 +24,4 @@ class Desk(Adding, Transacting, Jobs, Controls, Limits, Providing, Locking, Sign
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
         self.dead_letters: DeadLetters = DeadLetters(runtime)
+        self.workflows: Workflows = Workflows(runtime)

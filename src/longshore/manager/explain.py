@@ -12,6 +12,7 @@ from longshore.core.unique import FOLLOW_UP
 from longshore.engine.engine import Engine
 from longshore.flow import parking, pausing
 from longshore.flow.pausing import Pause
+from longshore.manager.blocked import Parent, parents_of, why_blocked, why_over
 from longshore.manager.recorded import sleeps_until, waits_for
 from longshore.manager.staff import WorkerCard, workers_alive
 from longshore.manager.times import ago, moment, span
@@ -58,6 +59,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether only this process can run it."""
     steps: tuple[Kept, ...] = ()
     """What is recorded of its run, where it was let go of."""
+    parents: tuple[Parent, ...] = ()
+    """Jobs that it waits for, or that are the reason why it never ran."""
 
 
 async def explain(
@@ -87,6 +90,7 @@ async def explain(
             meter=await _meter(engine, record),
             parked=await _parked(engine, provider),
             steps=tuple(steps),
+            parents=await parents_of(engine, record),
         ),
     )
 
@@ -95,7 +99,9 @@ def reason(record: JobRecord, around: Surroundings) -> Explanation:
     """The one reason that matters most. Pure."""
     state = record.state
     if state.is_terminal:
-        return _over(record)
+        return _over(record, around)
+    if state is State.BLOCKED and not is_held(record):
+        return Explanation("blocked", why_blocked(record, around.parents))
     if state is State.RUNNING:
         return _running(record, around)
     if is_held(record):
@@ -221,8 +227,10 @@ def _running(record: JobRecord, around: Surroundings) -> Explanation:
     return Explanation("silent", f"{text} No sign of that worker; the job runs again when its lease is over.")
 
 
-def _over(record: JobRecord) -> Explanation:
+def _over(record: JobRecord, around: Surroundings) -> Explanation:
     state = record.state
+    if (why := why_over(record, around.parents)) is not None:
+        return Explanation(state, why)
     error = f" with {record.error_text}" if state is State.FAILED and record.error_text else ""
     return Explanation(state, f"It is over: {state}{error}.")
 

@@ -28,15 +28,20 @@ CHUNK = 1000
 
 
 async def insert(
-    runtime: Runtime, jobs: Sequence[NewJob], connection: object | None, durability: Durability | None
+    runtime: Runtime,
+    jobs: Sequence[NewJob],
+    connection: object | None,
+    durability: Durability | None,
+    *,
+    together: bool = False,
 ) -> Sequence[Insertion]:
-    """Stores new jobs. Raises what `Engine.add` raises, or with a connection UnusableConnection, InvalidOption and what
-    its driver raises."""
+    """Stores new jobs; `together`: in one step, however many. Raises what `Engine.add` raises, or with a connection
+    UnusableConnection, InvalidOption and what its driver raises."""
     if runtime.volatile and is_child():
         _refuse_in_child(runtime, jobs)
     runtime.stored.update({job.queue for job in jobs})
     if connection is None:
-        added = await (await runtime.engines.here()).add(jobs, durability=durability)
+        added = await (await runtime.engines.here()).add(jobs, durability=durability, together=together)
         if runtime.self_run:
             await _let_run(runtime, {job.queue for job in jobs})
         return added

@@ -192,7 +192,7 @@ _IN_DETAILS = {
     "backoff",
     "max_crashes",
 }
-_NOT_UPDATABLE = {"job_id", "durability", "connection", "rate_limit", "limit", "concurrency_key"}
+_NOT_UPDATABLE = {"job_id", "durability", "connection", "chain_to", "rate_limit", "limit", "concurrency_key"}
 """What a job keeps as it was added with."""
 _UPDATABLE = sorted(JobWords.__annotations__.keys() - _NOT_UPDATABLE)
 

@@ -82,6 +82,8 @@ class Runtime:
         """Of jobs that are added by name without options."""
         self.overrides: Overrides = Overrides()
         self.parking: Parking = Parking(clock)
+        self.predicates: dict[str, Callable[..., Any]] = {}
+        """Conditions of steps, by name."""
         self._known: dict[tuple[str | None, str, bool], tuple[Handler, TaskOptions]] = {}
         """By queue, name, and whether it takes the job itself; with what each was told."""
         self._results: dict[Signature, ResultType] = {}

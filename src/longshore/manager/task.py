@@ -15,9 +15,11 @@ from longshore.core.batch_errors import QueueFull
 from longshore.core.conflict_errors import NotUnique
 from longshore.core.errors import InvalidOption, PayloadMismatch
 from longshore.core.ids import format_id
+from longshore.core.payload import decode
 from longshore.core.signature import Signature
 from longshore.engine.plan import Plan
 from longshore.manager.admitting import admit
+from longshore.manager.chaining import add_chained, head, without_chain
 from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
 from longshore.manager.intake import blocking_intake, insert, without_connection
@@ -26,6 +28,7 @@ from longshore.manager.planning import is_news, plan
 from longshore.manager.portal import Portal
 from longshore.manager.words import JobWords, translate
 from longshore.worker.control import Control
+from longshore.workflows.spec import Parts, Step
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +54,7 @@ class Task(Generic[P, R]):
         self._desk = desk
         self._words = words
         self._connection: object | None = None
+        self._follows: Parts = None
         self._plan: Plan | None = None
         self._planned_with: object = None
         self._planned_at = 0
@@ -79,6 +83,8 @@ class Task(Generic[P, R]):
         runtime = self._desk.runtime
         planned = self._planned()
         payload = self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit)
+        if self._follows is not None:
+            return (await self._chained([payload]))[0]
         if planned.is_plain:
             new = planned.one(payload)
             await insert(runtime, (new,), self._connection, planned.durability)
@@ -100,6 +106,8 @@ class Task(Generic[P, R]):
                 "job_id", format_id(planned.job_id), "nothing for enqueue_many: one id cannot name many jobs"
             )
         runtime = self._desk.runtime
+        if self._follows is not None:
+            return await self._chained(self._encode_all(calls))
         if planned.has_rules and await is_news(runtime, self._connection):
             planned = self._planned()
         jobs: list[Job[R]] = []
@@ -119,12 +127,20 @@ class Task(Generic[P, R]):
         """The same task whose jobs get these options. Raises UnknownOption and InvalidOption here, not when
         enqueuing."""
         bound = copy.copy(self)
-        own, connection = without_connection(translate(words, JobWords.__annotations__, of="a job"))
+        said, connection = without_connection(translate(words, JobWords.__annotations__, of="a job"))
+        own, follows = without_chain(said)
         bound._words = {**self._words, **own}  # noqa: SLF001 - a copy of itself
         bound._connection = self._connection if connection is None else connection  # noqa: SLF001
+        bound._follows = self._follows if follows is None else follows  # noqa: SLF001
         bound._plan = None  # noqa: SLF001
         bound._planned()  # noqa: SLF001
         return bound
+
+    def step(self, /, *args: P.args, **kwargs: P.kwargs) -> Step:
+        """A step of a workflow that calls the function with these arguments; what it is called and waits for is said
+        by its own options: `send.step("a").options(id="first", after="fetch")`. Raises like `enqueue`."""
+        payload = self.signature.encode(args, kwargs, limit_bytes=self._desk.runtime.settings.payload_limit)
+        return self._step(payload)
 
     def context_for(self, control: Control) -> JobContext:
         """What the function's context parameter gets; asked by a child process that runs the task."""
@@ -141,6 +157,17 @@ class Task(Generic[P, R]):
 
     enqueue_sync: Final = blocking_intake(enqueue)
     enqueue_many_sync: Final = blocking_intake(enqueue_many)
+
+    def _step(self, payload: bytes) -> Step:
+        return head(self.queue, self.name, decode(payload), self._words)
+
+    async def _chained(self, payloads: Iterable[bytes]) -> list[Job[R]]:
+        steps = [self._step(payload) for payload in payloads]
+        if not steps:
+            return []
+        runtime = self._desk.runtime
+        added = await add_chained(runtime, steps, self._follows, self._words, self._connection)
+        return [Job(runtime, source) for source in added]
 
     def _planned(self) -> Plan:
         runtime = self._desk.runtime

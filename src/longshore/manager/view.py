@@ -126,7 +126,14 @@ class JobView:
     @property
     def workflow_id(self) -> str | None:
         """None: not part of a workflow."""
-        return None
+        place = self.details.workflow
+        return None if place is None else place.id
+
+    @property
+    def step(self) -> str | None:
+        """What the job is called in its workflow. None: not part of one."""
+        place = self.details.workflow
+        return None if place is None else place.step
 
     # ------------------------------------------------------------------------------------ how it stands
 
@@ -246,18 +253,20 @@ def _record_of(new: NewJob) -> JobRecord:
     created_ms = int.from_bytes(new.id[:6])
     run_ms = new.run_ms if new.run_ms is not None else created_ms + new.delay_ms
     waits = run_ms > created_ms
+    state = State.BLOCKED if new.edges is not None else State.SCHEDULED if waits else State.PENDING
     return JobRecord(
         id=new.id,
         queue=new.queue,
         name=new.name,
         payload=new.payload,
-        state=State.SCHEDULED if waits else State.PENDING,
+        state=state,
         priority=new.priority,
         max_attempts=new.max_attempts,
         created_ms=created_ms,
         updated_ms=created_ms,
         details=new.details,
         run_ms=run_ms if waits else None,
+        edges=new.edges,
     )
 
 

@@ -23,6 +23,7 @@ from longshore.core.unique import Unique
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.engine.plan import Plan
 from longshore.engine.ruling import Ruling
+from longshore.workflows.spec import Part
 
 
 class JobWords(TypedDict, total=False):
@@ -55,12 +56,16 @@ class JobWords(TypedDict, total=False):
     """No other job of the queue with the same key runs while this one does."""
     unique: Unique | bool
     """Instead of its task's; False: whether the same job is there or not."""
+    chain_to: Part | Sequence[Part]
+    """What runs after its success, one after the other: steps, or lists of steps that run side by side. Jobs that are
+    added together with the same one share it: it runs once, after all of them."""
     connection: object
     """Of the caller's own: the job is there when its transaction commits, and not before."""
 
 
 SEED_WORDS: Mapping[str, str] = {
     "attempts": "max_attempts",
+    "chainTo": "chain_to",
     "correlationId": "correlation_id",
     "jobId": "job_id",
     "maxAttempts": "max_attempts",
@@ -121,8 +126,8 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any], *, rules: Ruling =
     )
 
 
-_PLANNED = tuple(word for word in JobWords.__annotations__ if word != "connection")
-"""What can be said ahead; a connection is given with the call."""
+_PLANNED = tuple(word for word in JobWords.__annotations__ if word not in ("connection", "chain_to"))
+"""What can be said ahead; a connection is given with the call, and what follows is no matter of one job."""
 _AT = {"at", "run_at"}
 
 

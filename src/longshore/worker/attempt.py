@@ -59,6 +59,7 @@ class Attempt:
         "relay",
         "stop",
         "task",
+        "when",
     )
 
     control: Control
@@ -75,6 +76,8 @@ class Attempt:
         self.policy = handler.policy
         self.context = NO_CONTEXT
         self.correlation_id: str | None = None
+        self.when: str | None = None
+        """The condition of a step, to be looked at before it runs."""
         self.deadline = NEVER
         """In monotonic time: of the time-out, and then of giving up on it."""
         self.stop: Stop | None = None

@@ -94,5 +94,12 @@ class Control:
         self._scribe.log(self.record, text)
 
 
-MakeContext = Callable[[Control], object]
+class Wanted(Protocol):
+    """What a worker asks of a task's context."""
+
+    async def is_wanted(self, when: str) -> bool:
+        """Whether the condition of a step holds. Raises what looking at it raises."""
+
+
+MakeContext = Callable[[Control], Wanted]
 """How a task's context parameter is made; `manager/assembly.py` hands it in."""

@@ -28,7 +28,7 @@ from longshore.worker.completer import Completer
 from longshore.worker.deadlines import Deadlines
 from longshore.worker.doubts import Doubt
 from longshore.worker.handback import Handback
-from longshore.worker.invocation import Invocation
+from longshore.worker.invocation import Invocation, has_condition
 from longshore.worker.lanes import Lanes
 from longshore.worker.middleware import CallNext
 from longshore.worker.outcome import encoded, timed_out
@@ -103,7 +103,7 @@ class Executor:
         error: BaseException | None = None
         outcome = None
         try:
-            if self._invocation.may_leave(handler):
+            if self._invocation.may_leave(handler) and not has_condition(record):
                 self._send(attempt)
                 return True
             outcome = await self._call(attempt)
@@ -140,6 +140,8 @@ class Executor:
     async def _call(self, attempt: Attempt) -> Any:
         """The attempt in its slot, to its end."""
         space = self._prepare(attempt)
+        if attempt.when is not None:
+            await self._invocation.look(attempt, attempt.when)
         try:
             coroutine = self._invocation.coroutine(attempt, space, self._away)
             try:
@@ -169,7 +171,7 @@ class Executor:
         if handler is None or handler.provider is not None:  # whether that is parked is looked at in a slot
             return False
         is_lone = handler.kind is Kind.THREAD and handler.batch is None
-        return is_lone and self._invocation.may_leave(handler)
+        return is_lone and self._invocation.may_leave(handler) and not has_condition(record)
 
     def _ahead(self, record: JobRecord) -> Attempt | None:
         handler = self._registry.find(record.queue, record.name)
@@ -285,7 +287,8 @@ class Executor:
             return self._put_off(attempt, error, *noticed)
         verdict = judge_error(record, error, attempt.policy, self._random)
         if verdict.charge is Charge.RELEASE:
-            return self._settle(attempt, verdict)
+            why = str(error) if verdict.state is State.SKIPPED else None
+            return self._settle(attempt, verdict, error_text=why)
         return self._bury(attempt, verdict, error)
 
     def _suspend(self, attempt: Attempt, suspended: Suspended) -> None:

@@ -10,8 +10,9 @@ import msgspec
 
 from longshore.core.context import restore
 from longshore.core.errors import PayloadUndecodable
-from longshore.core.job import Details
+from longshore.core.job import Details, JobRecord
 from longshore.core.payload import decode
+from longshore.core.workflow_errors import NotTaken
 from longshore.engine.herald import MakeJob
 from longshore.worker.attempt import Attempt
 from longshore.worker.control import MakeContext, Scribe
@@ -51,6 +52,13 @@ class Invocation:
             raise PayloadUndecodable(attempt.record.name, f"its details cannot be read: {error}") from error
         attempt.context = details.context
         attempt.correlation_id = details.correlation_id
+        if details.workflow is not None:
+            attempt.when = details.workflow.when
+
+    async def look(self, attempt: Attempt, when: str) -> None:
+        """Looks at the condition of a step. Raises NotTaken where it does not hold."""
+        if not await self._make_context(attempt.steer(self._scribe)).is_wanted(when):
+            raise NotTaken(f"Its condition did not hold: {when}")
 
     def space(self, attempt: Attempt) -> Context:
         """A contextvars context for this attempt alone, with what was bound where the job was added."""
@@ -96,6 +104,11 @@ class Invocation:
         for name in signature.context_parameters:
             arguments[name] = self._make_context(attempt.steer(self._scribe))
         return partial(handler.function, **arguments)
+
+
+def has_condition(record: JobRecord) -> bool:
+    """Whether the job may be a step with a condition, which a slot looks at before anything else."""
+    return record.details is not None and b'"when":' in record.details
 
 
 def _check(name: str, payload: bytes) -> None:

@@ -113,7 +113,8 @@ async def test_a_job_id_of_the_callers_own_is_added_once(manager, send):
     [
         ({"dellay": 3}, UnknownOption),
         ({"unique": "args"}, InvalidOption),
-        ({"chain_to": []}, UnknownOption),
+        ({"chain_two": []}, UnknownOption),
+        ({"chain_to": 5}, InvalidOption),
         ({"priority": 11}, InvalidOption),
         ({"delay": -1}, InvalidOption),
         ({"at": datetime(2099, 1, 1)}, InvalidOption),  # noqa: DTZ001 - the mistake

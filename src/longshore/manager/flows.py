@@ -1,0 +1,74 @@
+"""This module is `manager.workflows`: what there is of workflows, and what a person does about it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from longshore.core.errors import InvalidOption
+from longshore.manager import keeping_flows as keeping
+from longshore.manager.blocking import blocking
+from longshore.manager.job import AnyJob
+from longshore.manager.part import Part
+from longshore.manager.workflow import WorkflowRun, shown_jobs
+from longshore.workflows.record import Status
+from longshore.workflows.restarting import Mode
+from longshore.workflows.spec import Part as WorkflowPart
+
+FORGOTTEN_AFTER_MS = 3_600_000
+"""A record without any job is forgotten so long after its workflow was started."""
+
+
+class Workflows(Part):
+    """The workflows of the store."""
+
+    async def get(self, workflow_id: str) -> WorkflowRun | None:
+        """The workflow as it stands; None where there is none."""
+        engine = await self.runtime.engines.here()
+        found = await keeping.look(engine, workflow_id)
+        if found is None:
+            return None
+        record = found[0]
+        jobs = await keeping.jobs_of(engine, [entry.job for entry in record.entries])
+        return WorkflowRun(self.runtime, record, shown_jobs(self.runtime, record, jobs))
+
+    async def list(self, *, status: str | None = None, limit: int = 100) -> list[WorkflowRun]:
+        """The newest workflows, perhaps only those that stand so: "running", "completed", "failed", "cancelled",
+        "absent". Those whose jobs were forgotten long ago are forgotten now. Raises InvalidOption."""
+        if status is not None and status not in tuple(Status):
+            raise InvalidOption("status", status, " or ".join(Status))
+        engine = await self.runtime.engines.here()
+        found: list[WorkflowRun] = []
+        stale: list[str] = []
+        now_ms = self.runtime.clock.now_ms()
+        for record in await keeping.all_of(engine):
+            if len(found) >= limit:
+                break
+            jobs = await keeping.jobs_of(engine, [entry.job for entry in record.entries])
+            run = WorkflowRun(self.runtime, record, shown_jobs(self.runtime, record, jobs))
+            if run.status is Status.ABSENT and record.created_ms < now_ms - FORGOTTEN_AFTER_MS:
+                stale.append(record.id)
+            elif status is None or run.status == status:
+                found.append(run)
+        await keeping.forget(engine, stale)
+        return found
+
+    async def cancel(self, workflow_id: str) -> int:
+        """See `WorkflowRun.cancel`. Raises WorkflowNotFound."""
+        return await (await self._found(workflow_id)).cancel()
+
+    async def retry(self, workflow_id: str, mode: Mode = "failed_and_downstream") -> int:
+        """See `WorkflowRun.retry`. Raises WorkflowNotFound."""
+        return await (await self._found(workflow_id)).retry(mode)
+
+    async def append(self, workflow_id: str, *parts: WorkflowPart) -> Sequence[AnyJob]:
+        """See `WorkflowRun.append`. Raises WorkflowNotFound."""
+        return await (await self._found(workflow_id)).append(*parts)
+
+    async def _found(self, workflow_id: str) -> WorkflowRun:
+        engine = await self.runtime.engines.here()
+        return WorkflowRun(self.runtime, await keeping.find(engine, workflow_id), {})
+
+    get_sync: Final = blocking(get)
+    list_sync: Final = blocking(list)  # noqa: A003 - the method above
+    cancel_sync: Final = blocking(cancel)
+    retry_sync: Final = blocking(retry)
+    append_sync: Final = blocking(append)
