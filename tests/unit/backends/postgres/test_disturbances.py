@@ -49,10 +49,15 @@ async def test_a_backend_that_is_killed_takes_all_idle_connections_along(links: 
 
 
 async def test_a_backend_that_is_killed_while_idle_is_not_even_noticed(links: Links, query: Query) -> None:
-    before = await links.run(Lane.OTHER, pid)
+    goodbye = asyncio.Event()
+
+    async def listen(connection: Connection) -> int:
+        connection.driver.add_termination_listener(lambda _: goodbye.set())
+        return await pid(connection)
+
+    before = await links.run(Lane.OTHER, listen)
     await query("SELECT pg_terminate_backend($1)", before)
-    await until(query, "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1)", before)
-    await query("SELECT pg_sleep(0.05)")  # the goodbye arrives in the meantime
+    await asyncio.wait_for(goodbye.wait(), 30)
     assert await links.run(Lane.OTHER, pid) != before
 
 
@@ -69,15 +74,20 @@ async def test_a_primary_that_was_demoted_is_left_at_once(links: Links, query: Q
 
 
 async def test_a_network_that_resets_connections_costs_one_call(
-    make_links: MakeLinks, postgres: ServerLike, proxy: Proxy
+    make_links: MakeLinks, postgres: ServerLike, proxy: Proxy, query: Query
 ) -> None:
     links = await make_links(proxy.url_for(postgres.url))
-    calls = [
-        asyncio.create_task(links.run(lane, lambda c: c.execute("SELECT pg_sleep(30)")))
-        for lane in (Lane.CLAIM, Lane.SETTLE)
-    ]
+    runs = asyncio.Queue[int]()
+
+    async def run_long(connection: Connection) -> None:
+        runs.put_nowait(await pid(connection))
+        await connection.execute("SELECT pg_sleep(30)")
+
+    calls = [asyncio.create_task(links.run(lane, run_long)) for lane in (Lane.CLAIM, Lane.SETTLE)]
     await links.run(Lane.READ, pid)
-    await asyncio.wait(calls, timeout=0.2)
+    for backend in [await runs.get(), await runs.get()]:
+        asleep = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
+        await until(query, asleep, backend)
     proxy.cut()
     assert [await reason(call) for call in calls] == ["unreachable"] * 2
     assert len(await pids(links)) == len(Lane)
