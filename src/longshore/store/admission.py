@@ -8,7 +8,7 @@ claims are. What is free of a rate only grows until somebody claims, so what was
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -21,6 +21,8 @@ _EPSILON = 1e-6
 """Tokens; a time that was rounded up to a whole millisecond must find the token that it was computed for."""
 _TICK_MS = 1e-3
 """Milliseconds, forgiven for the same reason: a double counts milliseconds since 1970 in steps of a quarter of it."""
+_CONCURRENCY, _BUCKET = LimitKind.CONCURRENCY, LimitKind.BUCKET
+"""Asking the enum for them takes as long as what is asked."""
 
 
 class Meter(msgspec.Struct, kw_only=True):
@@ -51,6 +53,13 @@ class Meter(msgspec.Struct, kw_only=True):
     def follow(self, key: FlowKey, now_ms: int) -> None:
         """Takes the limit over from a key. What was spent of a rate stays spent as far as the kind and the stretch are
         the same; of a bucket as many tokens, but never more than it holds now, come back as fast as they do now."""
+        if (
+            key.limit == self.limit
+            and key.kind is self.kind
+            and key.per_ms == self.per_ms
+            and key.burst == self.burst
+        ):
+            return
         is_bucket = key.kind is self.kind is LimitKind.BUCKET
         if key.kind is not self.kind or (key.per_ms != self.per_ms and not is_bucket):
             self.spent = b""
@@ -66,7 +75,7 @@ class Meter(msgspec.Struct, kw_only=True):
 
     def room(self, now_ms: int) -> int:
         """How much is left for jobs that want to be pending; may be below 0 after a limit was lowered."""
-        if self.kind is LimitKind.CONCURRENCY:
+        if self.kind is _CONCURRENCY:
             return self.limit - self.used
         return self._free(now_ms) - self.used
 
@@ -74,6 +83,11 @@ class Meter(msgspec.Struct, kw_only=True):
         """Whether a job of this cost may be pending. One that costs more than the limit gives since it was lowered
         needs all of it."""
         return self.room(now_ms) >= self._wants(cost)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody may be pending before somebody leaves."""
+        return self.kind is _CONCURRENCY and self.used >= self.limit
 
     def next_ms(self, cost: int, now_ms: int) -> int | None:
         """When there is room for so much if nobody claims meanwhile; None where only a job that leaves gives room."""
@@ -89,18 +103,35 @@ class Meter(msgspec.Struct, kw_only=True):
             return None
         return max(now_ms, self._windows_free_ms(wanted, now_ms))
 
+    def hold(self, cost: int) -> None:
+        """A job of this cost is held from now on."""
+        self.wanted = min(self.wanted, cost) if self.held else cost
+        self.held += 1
+
+    def start(self, costs: Sequence[int], now_ms: int) -> None:
+        """What jobs of these costs had reserved of a rate is claimed."""
+        self.used -= sum(costs)
+        self.spend_all(costs, now_ms)
+
     def spend(self, cost: int, now_ms: int) -> None:
         """What a claim takes of a rate. A concurrency limit knows no claims."""
-        if self.kind is LimitKind.BUCKET:
+        self.spend_all((cost,), now_ms)
+
+    def spend_all(self, costs: Sequence[int], now_ms: int) -> None:
+        """What claims take, one after the other."""
+        if self.kind is _BUCKET:
             [full_ms] = self._numbers() or (0.0,)
-            self.spent = _pack(max(full_ms, float(now_ms)) + cost * self.per_ms / self.limit)
-        elif self.kind is not LimitKind.CONCURRENCY:
+            full_ms = max(full_ms, float(now_ms))
+            for cost in costs:
+                full_ms += cost * self.per_ms / self.limit
+            self.spent = _pack(full_ms)
+        elif self.kind is not _CONCURRENCY:
             window = float(now_ms // self._window_ms)
             pairs = [pair for pair in self._pairs() if self._counts(pair[0], now_ms)]
             if pairs and pairs[-1][0] == window:
-                pairs[-1] = (window, pairs[-1][1] + cost)
+                pairs[-1] = (window, pairs[-1][1] + sum(costs))
             else:
-                pairs.append((window, float(cost)))
+                pairs.append((window, float(sum(costs))))
             self.spent = _pack(*(number for pair in pairs for number in pair))
 
     def reading(self, now_ms: int) -> MeterReading:
@@ -187,8 +218,46 @@ def meter_for(queue: str, key: FlowKey) -> Meter:
     )
 
 
+Asked = Sequence[tuple[FlowKey, Meter]]
+"""The limits of one job, each with its meter."""
+
+
+def learn(asked: Asked, now_ms: int, *, is_new: bool) -> None:
+    """Takes limits over from a job that asks for room, before it is answered: from a new one always, from another
+    only where a meter is idle. So it makes no difference whether an idle meter was forgotten."""
+    for key, meter in asked:
+        if is_new or (not meter.used and not meter.held and meter.is_idle(now_ms)):
+            meter.follow(key, now_ms)
+
+
+def blocker(asked: Asked, now_ms: int) -> FlowKey | None:
+    """The first limit that stands in the way of a job that comes; None when none does. Where others are held it
+    waits behind them."""
+    for key, meter in asked:
+        if meter.held or not meter.has_room(key.cost, now_ms):
+            return key
+    return None
+
+
+def blocker_of_held(asked: Asked, holder: Meter, now_ms: int) -> FlowKey | None:
+    """The limit that has no room for a held job: the one that holds it, else the first of the others; None when
+    all have room."""
+    if len(asked) > 1:
+        asked = sorted(asked, key=lambda each: each[1] is not holder)
+    for key, meter in asked:
+        if not meter.has_room(key.cost, now_ms):
+            return key
+    return None
+
+
+def enter(asked: Asked) -> None:
+    """The job becomes pending."""
+    for key, meter in asked:
+        meter.used += key.cost
+
+
 class Meters:
-    """The meters of one queue that a step works with; they are changed in place."""
+    """The meters of one queue that a step works with, by name; they are changed in place."""
 
     def __init__(self, meters: Iterable[Meter], now_ms: int) -> None:
         self._meters = {meter.name: meter for meter in meters}
@@ -199,35 +268,20 @@ class Meters:
         self._meters[meter.name] = meter
 
     def learn(self, flow: Iterable[FlowKey], *, is_new: bool) -> None:
-        """Takes limits over from a job that asks for room, before it is answered: from a new one always, from another
-        only where a meter is idle. So it makes no difference whether an idle meter was forgotten."""
-        for key in flow:
-            meter = self._meters[key.meter]
-            if is_new or meter.is_idle(self._now_ms):
-                meter.follow(key, self._now_ms)
+        """See `learn`."""
+        learn(self._asked(flow), self._now_ms, is_new=is_new)
 
     def blocker(self, flow: Iterable[FlowKey]) -> FlowKey | None:
-        """The first limit that stands in the way of a job that comes; None when none does. Where others are held it
-        waits behind them."""
-        for key in flow:
-            meter = self._meters[key.meter]
-            if meter.held or not meter.has_room(key.cost, self._now_ms):
-                return key
-        return None
+        """See `blocker`."""
+        return blocker(self._asked(flow), self._now_ms)
 
     def blocker_of_held(self, flow: Iterable[FlowKey], held_by: str) -> FlowKey | None:
-        """The limit that has no room for a held job: the one that holds it, else the first of the others; None when
-        all have room."""
-        for key in sorted(flow, key=lambda key: key.meter != held_by):
-            if not self._meters[key.meter].has_room(key.cost, self._now_ms):
-                return key
-        return None
+        """See `blocker_of_held`."""
+        return blocker_of_held(self._asked(flow), self._meters[held_by], self._now_ms)
 
     def hold(self, key: FlowKey) -> None:
         """A job is held by this limit from now on."""
-        meter = self._meters[key.meter]
-        meter.wanted = min(meter.wanted, key.cost) if meter.held else key.cost
-        meter.held += 1
+        self._meters[key.meter].hold(key.cost)
 
     def let_go(self, key: FlowKey) -> None:
         """A job is not held by this limit any more."""
@@ -239,19 +293,19 @@ class Meters:
 
     def enter(self, flow: Iterable[FlowKey]) -> None:
         """The job becomes pending."""
-        for key in flow:
-            self._meters[key.meter].used += key.cost
+        enter(self._asked(flow))
 
     def start(self, flow: Iterable[FlowKey]) -> None:
         """The pending job is claimed."""
         for key in flow:
-            meter = self._meters[key.meter]
-            if key.kind is not LimitKind.CONCURRENCY:
-                meter.used -= key.cost
-                meter.spend(key.cost, self._now_ms)
+            if key.kind is not _CONCURRENCY:
+                self._meters[key.meter].start((key.cost,), self._now_ms)
 
     def leave(self, flow: Iterable[FlowKey], *, was_claimed: bool) -> None:
         """The job stops being pending or running."""
         for key in flow:
-            if key.kind is LimitKind.CONCURRENCY or not was_claimed:
+            if key.kind is _CONCURRENCY or not was_claimed:
                 self._meters[key.meter].used -= key.cost
+
+    def _asked(self, flow: Iterable[FlowKey]) -> Asked:
+        return [(key, self._meters[key.meter]) for key in flow]

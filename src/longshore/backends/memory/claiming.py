@@ -31,7 +31,7 @@ def claim(shelves: Shelves, ask: ClaimAsk, now_ms: int) -> Claimed:
     if queue is None or queue.is_empty:
         return Claimed([])
     rows = _taken(shelves, queue, ask, now_ms)
-    running = shelves.running
+    running, ruled = shelves.running, []
     for row in rows:
         row.state = RUNNING
         row.fence += 1
@@ -39,7 +39,9 @@ def claim(shelves: Shelves, ask: ClaimAsk, now_ms: int) -> Claimed:
         row.started_ms = row.updated_ms = now_ms
         running[row.job.id] = row
         if row.job.rules is not None:
-            shelves.flow.start(row, now_ms)
+            ruled.append(row)
+    if ruled:
+        shelves.flow.start(queue.name, ruled, now_ms)
     queue.counts[PENDING] -= len(rows)
     queue.counts[RUNNING] += len(rows)
     return Claimed([claimed_record(row) for row in rows])

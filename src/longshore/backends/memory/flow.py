@@ -5,11 +5,12 @@ there as an entry that fits it no more, and is dropped when its turn comes.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from longshore.backends.memory.rows import HELD, PENDING, RUNNING, Row, Ruled
 from longshore.core.rules import FlowKey, LimitKind
-from longshore.store.admission import Meter, Meters, meter_for
+from longshore.store.admission import Asked, Meter, blocker, blocker_of_held, enter, learn, meter_for
 from longshore.store.commands import MeterAsk, Tune
 from longshore.store.replies import MeterReading
 
@@ -20,10 +21,12 @@ Entry = tuple[int, int, int, Row]
 
 _METERS_KEPT = 1000
 """So many are kept without asking which of them are idle."""
+_CONCURRENCY = LimitKind.CONCURRENCY
 
 
 class Flow:
-    """All meters of a store. `touched` are those that have to serve before the step ends."""
+    """All meters of a store. `touched` are those that have to serve before the step ends: only such as hold jobs, or
+    may have done so."""
 
     def __init__(self, next_place: Callable[[], int], ring: Callable[[str], None]) -> None:
         self.touched: set[Place] = set()
@@ -37,43 +40,49 @@ class Flow:
 
     def admit(self, row: Row, now_ms: int, *, is_new: bool = False) -> bool:
         """Whether there is room for a job that wants to be pending. It uses the room from now on, or is held."""
-        queue, flow = row.job.queue, _flow(row)
+        flow = _flow(row)
         if not flow:
             return True
-        meters = self._of(queue, flow, now_ms)
-        self.touched.update((queue, key.meter) for key in flow)
-        meters.learn(flow, is_new=is_new)
-        blocker = meters.blocker(flow)
-        if blocker is None:
-            meters.enter(flow)
+        asked = self._asked(row.job.queue, flow)
+        learn(asked, now_ms, is_new=is_new)
+        holder = blocker(asked, now_ms)
+        if holder is None:
+            enter(asked)
             return True
-        self._hold(meters, row, blocker)
+        self._hold(row, holder)
+        self.touched.update((row.job.queue, key.meter) for key in flow)
         return False
 
     def leave(self, row: Row) -> None:
         """A job gives its room back, or its place in a line, before it gets another state."""
-        flow = _flow(row)
-        if not flow:
-            return
-        queue, meters = row.job.queue, self._of(row.job.queue, flow, 0)
         if row.state == HELD:
-            holder = _holder(row)
-            meters.let_go(holder)
-            self.touched.add((queue, holder.meter))
+            place = row.job.queue, _holder(row).meter
+            self._meters[place].held -= 1
+            self.touched.add(place)
             row.ruled = None
-        elif row.state == PENDING:
-            meters.leave(flow, was_claimed=False)
-            self.touched.update((queue, key.meter) for key in flow)
-        elif row.state == RUNNING:
-            meters.leave(flow, was_claimed=True)
-            self.touched.update((queue, key.meter) for key in flow if key.kind is LimitKind.CONCURRENCY)
+        elif row.state in {PENDING, RUNNING}:
+            for key in _flow(row):
+                if key.kind is _CONCURRENCY or row.state == PENDING:
+                    self._give_back((row.job.queue, key.meter), key.cost)
 
-    def start(self, row: Row, now_ms: int) -> None:
-        """A job is claimed: what it had reserved of rates is spent."""
-        rates = [key for key in _flow(row) if key.kind is not LimitKind.CONCURRENCY]
-        if rates:
-            self._of(row.job.queue, rates, now_ms).start(rates)
-            self._note_times([(row.job.queue, key.meter) for key in rates], now_ms)
+    def _give_back(self, place: Place, cost: int) -> None:
+        meter = self._meters[place]
+        meter.used -= cost
+        if meter.held:
+            self.touched.add(place)
+        elif not meter.used and meter.kind is _CONCURRENCY:
+            self._forget(place)
+
+    def start(self, queue: str, rows: Iterable[Row], now_ms: int) -> None:
+        """Jobs are claimed: what they had reserved of rates is spent."""
+        costs: defaultdict[Place, list[int]] = defaultdict(list)
+        for row in rows:
+            for key in _flow(row):
+                if key.kind is not _CONCURRENCY:
+                    costs[queue, key.meter].append(key.cost)
+        for place, spent in costs.items():
+            self._meters[place].start(spent, now_ms)
+        self._note_times(costs, now_ms)
 
     def line_up_again(self, row: Row) -> None:
         """A held job has got another priority."""
@@ -86,25 +95,26 @@ class Flow:
         touched, self.touched = sorted(self.touched), set()
         changed = set(touched)
         for place in touched:
-            while (row := self._first(place)) is not None:
-                flow, holder = _flow(row), _holder(row)
-                meters = self._of(place[0], flow, now_ms)
-                meters.learn(flow, is_new=False)
-                blocker = meters.blocker_of_held(flow, holder.meter)
-                if blocker is holder:
-                    meters.is_first(holder)
+            meter = self._meters.get(place)
+            while meter is not None and meter.held and not meter.is_full:
+                row = self._first(place)
+                asked = self._asked(place[0], _flow(row))
+                learn(asked, now_ms, is_new=False)
+                key = blocker_of_held(asked, meter, now_ms)
+                if key is not None and key is _holder(row):
+                    meter.wanted = key.cost
                     break
                 heapq.heappop(self._lines[place])
-                meters.let_go(holder)
+                meter.held -= 1
                 row.updated_ms = now_ms
-                if blocker is None:
-                    meters.enter(flow)
+                if key is None:
+                    enter(asked)
                     yield row
                 else:
                     row.order = self._next_place()
-                    self._hold(meters, row, blocker)
-                    changed.add((place[0], blocker.meter))
-        self._note_times(sorted(changed), now_ms)
+                    self._hold(row, key)
+                    changed.add((place[0], key.meter))
+        self._note_times(changed if len(changed) == 1 else sorted(changed), now_ms)
 
     def touch_due(self, now_ms: int) -> None:
         """Touches the meters whose time has come."""
@@ -138,52 +148,52 @@ class Flow:
             if where == queue and not meter.is_idle(now_ms)
         ]
 
-    def _of(self, queue: str, flow: Iterable[FlowKey], now_ms: int) -> Meters:
-        meters = []
-        for key in flow:
-            meter = self._meters.get((queue, key.meter))
-            if meter is None:
-                meter = self._meters[queue, key.meter] = meter_for(queue, key)
-            meters.append(meter)
-        return Meters(meters, now_ms)
+    def _asked(self, queue: str, flow: Sequence[FlowKey]) -> Asked:
+        return [(key, self._meter((queue, key.meter), key)) for key in flow]
 
-    def _hold(self, meters: Meters, row: Row, holder: FlowKey) -> None:
-        meters.hold(holder)
-        row.ruled = Ruled(holder=holder)
+    def _meter(self, place: Place, key: FlowKey) -> Meter:
+        meter = self._meters.get(place)
+        if meter is None:
+            meter = self._meters[place] = meter_for(place[0], key)
+        return meter
+
+    def _hold(self, row: Row, holder: FlowKey) -> None:
+        self._meters[row.job.queue, holder.meter].hold(holder.cost)
         self._push(row, holder)
 
     def _push(self, row: Row, holder: FlowKey) -> None:
         self._entries += 1
+        row.ruled = Ruled(holder=holder, entry=self._entries)
         line = self._lines.setdefault((row.job.queue, holder.meter), [])
         heapq.heappush(line, (row.job.priority, row.order, self._entries, row))
 
-    def _first(self, place: Place) -> Row | None:
-        """The first in a line who really stands there."""
-        line = self._lines.get(place)
-        while line:
-            priority, order, _, row = line[0]
-            fits = (row.state, row.job.priority, row.order) == (HELD, priority, order)
-            if fits and _holder(row).meter == place[1]:
+    def _first(self, place: Place) -> Row:
+        """The first in a line who really stands there; asked only of a meter that holds somebody."""
+        line = self._lines[place]
+        while True:
+            _, _, entry, row = line[0]
+            if row.state == HELD and row.ruled is not None and row.ruled.entry == entry:
                 return row
             heapq.heappop(line)
-        self._lines.pop(place, None)
-        return None
 
     def _note_times(self, places: Iterable[Place], now_ms: int) -> None:
         """Keeps in mind when these meters have to serve next, and forgets those that are idle."""
         for place in places:
-            meter = self._meters[place]
+            meter = self._meters.get(place)
+            if meter is None:
+                continue
             due_ms, noted_ms = meter.due_ms(now_ms), self._times.pop(place, None)
             if due_ms is not None:
                 self._times[place] = due_ms
                 if noted_ms is None or due_ms < noted_ms:
                     self._ring(place[0])
-            elif meter.is_idle(now_ms):
+            elif not meter.used and not meter.held and meter.is_idle(now_ms):
                 self._forget(place)
 
     def _forget(self, place: Place) -> None:
         del self._meters[place]
         self._lines.pop(place, None)
+        self._times.pop(place, None)
 
 
 def _flow(row: Row) -> tuple[FlowKey, ...]:

@@ -38,6 +38,8 @@ class Ruled(msgspec.Struct, gc=False):
 
     holder: FlowKey | None = None
     """The limit that has no room for it: only while it is held."""
+    entry: int = 0
+    """Its newest one in that limit's line."""
     tag: int | None = None
     """By which it stands in line among jobs with a fair key."""
 
