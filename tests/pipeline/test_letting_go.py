@@ -337,3 +337,45 @@ async def test_a_task_in_a_process_has_steps_sleeps_and_waits(tmp_path, monkeypa
     finally:
         await step_tasks.manager.shutdown()
     assert (tmp_path / "marks").read_text() == "once\n"
+
+
+async def test_a_step_may_sleep_and_take_steps_of_its_own(manager):
+    """B.12: what it recorded inside is there when it begins again, and is taken for nothing outside."""
+    ran, failed = [], []
+
+    async def inner(where: str) -> str:
+        ran.append(where)
+        return where
+
+    def plain(ctx: JobContext) -> str:
+        return ctx.step_sync("inner", lambda: "in a thread")
+
+    @manager.task(queue="q", retry=Retry(2, initial=0.01))
+    async def work(ctx: JobContext) -> list[str]:
+        async def outer() -> str:
+            ran.append("outer")
+            found = await ctx.step("inner", inner, "inside")
+            await ctx.sleep(1.1)
+            return found
+
+        found = await asyncio.gather(ctx.step("outer", outer), ctx.step("beside", inner, "beside"))
+        if not failed:
+            failed.append(1)
+            raise ValueError("again")
+        return [*found, await ctx.step("plain", plain, ctx), await ctx.step("inner", inner, "outside")]
+
+    job = await work.enqueue()
+    await manager.start_workers()
+    assert await job.result(30) == ["inside", "beside", "in a thread", "outside"]
+    await job.refresh()
+    assert job.releases == 1
+    assert sorted(ran) == ["beside", "inside", "outer", "outer", "outside"]
+    assert sorted(step.name for step in await job.steps()) == [
+        "beside",
+        "inner",
+        "outer",
+        "outer>inner",
+        "outer>sleep",
+        "plain",
+        "plain>inner",
+    ]

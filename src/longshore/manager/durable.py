@@ -89,7 +89,8 @@ class Durable:
         if (found := portal.call(self._recorded(own, Kind.STEP))) is not None:
             return read_result(own, found.entry.value, function)
         began_ms = self._runtime.clock.now_ms()
-        value = self._tried(lambda: function(*args, **kwargs))
+        with self._transcript.inside(own):
+            value = self._tried(lambda: function(*args, **kwargs))
         return portal.call(self._record_step(own, value, began_ms, function))
 
     def sleep(self, seconds: Seconds) -> Coroutine[Any, Any, None]:
@@ -122,7 +123,7 @@ class Durable:
     async def _step(
         self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        with self._transcript.at_work():
+        with self._transcript.at_work(name):
             if (found := await self._recorded(name, Kind.STEP)) is not None:
                 return read_result(name, found.entry.value, function)
             began_ms = self._runtime.clock.now_ms()

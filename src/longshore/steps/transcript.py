@@ -9,11 +9,13 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from random import Random
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from longshore.core.clock import Clock
-from longshore.core.errors import StoreUnavailable
+from longshore.core.errors import ClaimLost, StoreUnavailable
+from longshore.core.ids import format_id
 from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience
 from longshore.core.suspension import Suspended
@@ -30,6 +32,27 @@ BREATHS = 10
 """Turns of the event loop that other branches of a task get to begin their next step before it is let go."""
 FAR_SECONDS = 24 * 3600.0
 """When a job that waits without a time-out looks again, though nobody told it of a signal."""
+
+
+class Running(NamedTuple):
+    """A step that has begun and not ended."""
+
+    name: str
+    token: object
+
+
+_around: ContextVar[tuple[Running, ...]] = ContextVar("longshore_steps", default=())
+"""The steps that the running code is inside of, the innermost last."""
+
+
+class Parked(NamedTuple):
+    """Who sleeps or waits."""
+
+    until_ms: int
+    wants_signal: bool
+    """Whether a signal may come before."""
+    inside: tuple[Running, ...]
+    """The steps that cannot end before."""
 
 
 class Reins(Protocol):
@@ -57,16 +80,18 @@ class Transcript:
         self._kept: dict[str, Kept] = {}
         self._loading: asyncio.Task[None] | None = None
         self._is_loaded = reins.record.fence <= 1  # nobody can have recorded anything before the first claim
-        self._busy = 0
-        self._parked: dict[Alarm, tuple[int, bool]] = {}
-        """Who sleeps or waits: until when, and whether a signal may come before."""
+        self._at_work: set[Running] = set()
+        self._parked: dict[Alarm, Parked] = {}
 
     def name(self, wanted: str) -> str:
-        """The name that this call has in the record: the second of the same is `name#2`."""
+        """The name that this call has in the record: the second of the same is `name#2`, and what is asked for inside a
+        step `step>name`, so that it counts for nobody else: in a later attempt that step may not be run."""
+        around = _around.get()
+        inside = f"{around[-1].name}>{wanted}" if around else wanted
         with self._lock:
-            self._asked[wanted] += 1
-            count = self._asked[wanted]
-            name = wanted if count == 1 else f"{wanted}#{count}"
+            self._asked[inside] += 1
+            count = self._asked[inside]
+            name = inside if count == 1 else f"{inside}#{count}"
             self._places[name] = len(self._places)
             return name
 
@@ -89,30 +114,42 @@ class Transcript:
         job_id = self.reins.record.id
         put = put_of(job_id, name, entry, expect)
         stored = await self.insist(lambda recorder: recorder.record(job_id, put))
-        assert stored.record is not None, "steps are deleted with their job only"
+        if stored.record is None:  # steps are forgotten with their job only
+            raise ClaimLost(format_id(job_id))
         found = self._kept[name] = kept(stored.record)
         return found
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """While a step runs no branch of the task lets go of the slot."""
-        self._busy += 1
+    def inside(self, name: str) -> Iterator[Running]:
+        """For the code of a step: what it asks for is named after it."""
+        step = Running(name, object())
+        around = _around.set((*_around.get(), step))
         try:
-            yield
+            yield step
         finally:
-            self._busy -= 1
-            for alarm in self._parked:
-                alarm.ring()
+            _around.reset(around)
+
+    @contextmanager
+    def at_work(self, name: str) -> Iterator[None]:
+        """While a step runs no branch of the task lets go of the slot, but one that the step itself waits for."""
+        with self.inside(name) as step:
+            self._at_work.add(step)
+            try:
+                yield
+            finally:
+                self._at_work.discard(step)
+                for alarm in self._parked:
+                    alarm.ring()
 
     async def park(self, due_ms: int | None, *, wants_signal: bool = False) -> None:
         """Returns when it is time, or for who wants a signal when it is worth a look; otherwise lets go of the slot by
         raising Suspended. None: there is no time."""
         alarm = Alarm(self.clock)
         until_ms = self.clock.now_ms() + round(FAR_SECONDS * 1000) if due_ms is None else due_ms
-        self._parked[alarm] = (until_ms, wants_signal)
+        self._parked[alarm] = Parked(until_ms, wants_signal, _around.get())
         try:
             while (left := self._left(until_ms)) > 0:
-                soonest = self._left(min(due for due, _ in self._parked.values()))
+                soonest = self._left(min(parked.until_ms for parked in self._parked.values()))
                 if soonest > IN_PLACE_SECONDS and await self._is_calm():
                     self._suspend(soonest)
                 await alarm.wait(min(left, LOOK_SECONDS) if wants_signal else left)
@@ -139,14 +176,19 @@ class Transcript:
     async def _is_calm(self) -> bool:
         """Whether nothing of the task runs but what sleeps and waits, also after the others had a chance to go on."""
         for _ in range(BREATHS):
-            if self._busy:
+            if self._is_at_work:
                 return False
             await self.clock.sleep(0)
-        return not self._busy
+        return not self._is_at_work
+
+    @property
+    def _is_at_work(self) -> bool:
+        waiting = {step for parked in self._parked.values() for step in parked.inside}
+        return not self._at_work <= waiting
 
     def _suspend(self, seconds: float) -> None:
         if self.reins.suspended is None:
-            wants_signal = any(wants for _, wants in self._parked.values())
+            wants_signal = any(parked.wants_signal for parked in self._parked.values())
             self.reins.suspended = Suspended(seconds, wants_signal=wants_signal)
         raise self.reins.suspended
 

@@ -50,3 +50,9 @@ async def test_a_claim_is_ended_by_its_id_and_not_through_all_jobs_of_its_sessio
     links: Links, name: str
 ) -> None:
     assert "run_session" not in await plan(links, statements(links.dsn.names)[name])
+
+
+async def test_records_that_are_asked_for_by_key_are_found_by_it(links: Links) -> None:
+    """Jobs with steps are named by the thousands under one kind; to read one must not read them all."""
+    found = await plan(links, statements(links.dsn.names)["records"])
+    assert re.search(r"Index Cond: \(\(kind = \S+\) AND \(key = \S+\)\)", found), found

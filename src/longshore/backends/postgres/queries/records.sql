@@ -32,6 +32,13 @@ SELECT
 FROM
     moment
     CROSS JOIN asked
-    LEFT JOIN {schema}.{prefix}record AS record
-        ON record.kind = asked.kind AND (asked.key IS NULL OR record.key = asked.key)
+    LEFT JOIN LATERAL (
+        SELECT kind, key, value, version, session, expires_ms, xmin
+        FROM {schema}.{prefix}record
+        WHERE asked.key IS NOT NULL AND kind = asked.kind AND key = asked.key
+        UNION ALL
+        SELECT kind, key, value, version, session, expires_ms, xmin
+        FROM {schema}.{prefix}record
+        WHERE asked.key IS NULL AND kind = asked.kind
+    ) AS record ON TRUE
 ORDER BY asked.n, record.key
