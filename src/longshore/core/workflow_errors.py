@@ -70,7 +70,8 @@ class WorkflowFailed(JobError):
 
     def __init__(self, workflow_id: str, step: str, message: str) -> None:
         super().__init__(f"Workflow '{workflow_id}' failed in step '{step}': {message}")
-        self.step, self.message = step, message
+        self.step: str = step
+        self.message: str = message
 
 
 class WorkflowCancelled(JobError):
