@@ -201,6 +201,7 @@ async def test_a_process_that_does_not_drain_is_killed_soon_after_the_grace_time
     await words.started()
     supervisor.drain()
     assert (await words.next())[0] == "refused"
+    await clock.until_asleep(for_at_most=11.5)
     clock.advance(11.4)
     for _ in range(20):
         await asyncio.sleep(0)
