@@ -165,6 +165,13 @@ def _judge(
     return verdicts.exit_code()  # fmt: skip
 
 
+def _tell_of_strays(joins: list[JobRecord | None]) -> None:
+    """Joins that should have completed, and what they say."""
+    for job in joins[:10]:
+        if job is not None:
+            print(f"join {job.id.hex()}: {job.state}, {job.crashes} crashes, {job.error_text}")
+
+
 def _completed(jobs: Iterable[JobRecord | None]) -> int:
     return sum(_is(job, "completed") for job in jobs)
 

@@ -7,7 +7,7 @@ Dead letters go only where a queue's retention says so. A job that shall not be 
 here: it is forgotten in the step that ends it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 
 import msgspec
@@ -20,6 +20,7 @@ from longshore.core.states import State
 from longshore.engine.engine import Engine
 from longshore.store.commands import RETENTION, SCAN_LIMIT, Delete, JobQuery, Order, Put, RecordAsk
 from longshore.store.replies import QueueCounts
+from longshore.upkeep import sparing
 
 CHUNK_PAUSE_SECONDS = 0.05
 """Between two chunks: a million old jobs are gone in a minute, and nobody else waits for it."""
@@ -59,10 +60,16 @@ class Pruner(Repeating):
             for counts in await self._engine.store.count(None)
             for edit in _edits(counts, stated.get(counts.queue, self._default), now_ms)
         ]
-        replies = await self._engine.store.change(edits) if edits else []
-        if any(reply.more for reply in replies):
+        if edits and await self._delete(edits):
             return CHUNK_PAUSE_SECONDS
         return self._pause_seconds * self._random.uniform(0.8, 1.2)
+
+    async def _delete(self, edits: Sequence[Delete]) -> bool:
+        """Whether there is more to forget."""
+        store = self._engine.store
+        if await sparing.has_workflows(store):
+            return await sparing.prune(store, edits)
+        return any(reply.more for reply in await store.change(edits))
 
     async def _statements(self) -> Mapping[str, Retention]:
         """What is stated here, which others are told, and what others have stated."""
