@@ -1,6 +1,6 @@
 """Pruning beside workflows: what others may still ask for is spared, and all goes when the workflow is over."""
 
-from longshore import Retention, State, Workflow
+from longshore import State, Workflow
 from longshore.core.states import TERMINAL
 from longshore.store.commands import Delete, JobQuery, Order
 from longshore.upkeep import sparing
@@ -44,12 +44,16 @@ async def test_what_is_spared_does_not_hold_up_what_is_not(works):
     assert len(await manager.get_jobs(limit=100)) == 31
 
 
-async def test_queues_that_keep_nothing_keep_jobs_of_workflows(works):
+async def test_tasks_that_keep_nothing_keep_jobs_of_workflows(works):
     """S3.18"""
     manager = works.manager
-    manager.queue("q", retention=Retention(completed=0, failed=0))
-    run = await works.run(works.step("a", 5))
+
+    @manager.queue("q").task(retention=0)
+    async def passing() -> int:
+        return 5
+
+    run = await works.run(passing.step())
     assert await run.result(5) == 5
-    alone = await works.note.enqueue("alone")
+    alone = await passing.enqueue()
     await manager.run_until_empty(timeout=30)
     assert await manager.get_job(alone.id) is None
