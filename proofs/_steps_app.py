@@ -31,5 +31,7 @@ async def walk(ctx: JobContext) -> list[list[int]]:
             await ctx.sleep(1.2)
         if step == STEPS // 2:
             results.append([-1, await ctx.wait_for("half-way", timeout=600)])
+        if step == STEPS // 5:
+            results.append([-2, await ctx.wait_for("on-the-way", timeout=600)])
         results.append(await ctx.step("step", _effect, ctx.job.id, ctx.job.fence, step))
     return results

@@ -2,10 +2,11 @@
 
     python3 dev.py proof steps [--store sqlite] [--jobs 2] [--steps 100] [--kills 30] [--lease 2] [--seed N]
 
-Each job takes its steps, sleeps once, and waits once for a signal that came early. Workers are killed (SIGKILL) in the
-middle of steps, and others start; what was recorded is read after each kill. At the end each step's side effect has
-happened at least once, its result was recorded exactly once and is what the task returned, and no step began again
-after its result was recorded. --store postgres or redis gives it a server of its own; PROOF_URL names another.
+Each job takes its steps, sleeps once, and waits twice: for a signal that came early, and for one that comes some time.
+Workers are killed (SIGKILL) in the middle of steps, and others start; what was recorded is read after each kill. At the
+end each step's side effect has happened at least once, its result was recorded exactly once and is what the task
+returned, and no step began again after its result was recorded. --store postgres or redis gives it a server of its own;
+PROOF_URL names another.
 """
 
 import argparse
@@ -69,6 +70,7 @@ async def _walk(
     """Lets workers work, and kills them; how often."""
     worker, killed, began = place.start(app=APP), 0, time.monotonic()
     marks = place.count_marks()
+    send_at = {each: began + chance.uniform(3, 12) for each in ids}
     while time.monotonic() - began < LIMIT_SECONDS:
         await _come_back(manager, ids)
         jobs = await every_job(manager, ids)
@@ -78,6 +80,9 @@ async def _walk(
             worker.process.terminate()
             await asyncio.to_thread(worker.process.wait, 30)
             return killed
+        for each in [each for each, at in send_at.items() if time.monotonic() > at]:
+            await manager.signal(each, "on-the-way", ids.index(each))
+            del send_at[each]
         now = place.count_marks()
         if killed < kills and now > marks:
             await asyncio.sleep(chance.uniform(0, 0.1))
@@ -123,6 +128,7 @@ async def _judge(
         recorded += len(found)
         expected = [step.value for step in found]
         expected.insert(steps // 2, [-1, number])
+        expected.insert(steps // 5, [-2, number])
         wrong += msgspec.json.decode(jobs[each].result or b"null") != expected
         wrong += any(step.value[0] != place for place, step in enumerate(found))
         again += sum(

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from longshore import JobContext, QueueManager, Retry, State
+from longshore import JobContext, QueueManager, Retry, State, Workflow
 from longshore.core.clock import SystemClock
+from longshore.core.workflow_errors import WorkflowNotFound
 from servers import running
 
 clock = SystemClock()
@@ -302,3 +303,27 @@ async def test_a_job_that_failed_for_good_goes_on_where_it_was_when_it_is_retrie
     await job.retry()
     assert await job.result(30) == "done"
     assert times.done == ["once"]
+
+
+async def test_a_signal_to_a_workflow_reaches_its_steps_also_those_to_come(manager):
+    """B.12"""
+    queue = manager.queue("q")
+
+    @queue.task
+    async def approve(ctx: JobContext) -> object:
+        return await ctx.wait_for("go")
+
+    @queue.task
+    async def publish(ctx: JobContext) -> object:
+        return await ctx.wait_for("go", timeout=60)
+
+    steps = [approve.step().options(on_success=[publish.step()])]
+    run = await manager.execute_workflow(Workflow(id=f"order-{uuid4().hex}", steps=steps))
+    await manager.start_workers()
+    await until_it_waits(run.steps["approve"], "waiting")
+    assert await manager.signal(run, "go", 7)
+    await run.result(timeout=30)
+    assert [job.value for job in run.steps.values()] == [7, 7]
+    assert not await manager.signal(run.id, "go")
+    with pytest.raises(WorkflowNotFound):
+        await manager.signal("order-of-nobody", "go")

@@ -18,8 +18,7 @@ async def sweep(store: Store, number: int) -> int:
     """Forgets what belongs to jobs of one bucket that are gone, and tells those that were not told of a signal. How
     many jobs it forgot."""
     named, pokes = await store.get([RecordAsk(bucket(number)), RecordAsk(POKE)])
-    for poke in pokes:
-        await tell(store, JobId(bytes.fromhex(poke.key)))
+    await tell(store, [JobId(bytes.fromhex(poke.key)) for poke in pokes])
     jobs = [JobId(bytes.fromhex(record.key)) for record in named]
     forgotten = 0
     for start in range(0, len(jobs), SCAN_LIMIT):

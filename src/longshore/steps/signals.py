@@ -7,6 +7,7 @@ let go, the poke stays: its worker looks for one when the job is let go, and a s
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,6 +20,8 @@ from longshore.store.replies import Record
 
 POKE = "poke"
 """The kind of record that says of the job which is its key that it may wait for a signal that has come."""
+JOBS_AT_ONCE = 50
+"""That are told in one round: each may have hundreds of records."""
 TRIES = 3
 """How often a job is looked at again that changed between two looks."""
 
@@ -43,14 +46,18 @@ def event_of(record: Record) -> str:
 
 async def post(store: Store, jobs: Sequence[JobId], event: str, data: bytes, now_ms: int) -> None:
     """Stores a signal for each of these jobs, and that they are to be told."""
-    puts = []
-    for job_id in jobs:
-        letter = Letter(at_ms=now_ms, data=msgspec.Raw(data))
-        key = f"{event}/{new_id().hex()}"
-        puts.append(mention(job_id))
-        puts.append(Put(kind=signals_of(job_id), key=key, value=_encode(letter), expect=0))
-        puts.append(Put(kind=POKE, key=job_id.hex(), value=b""))
-    await store.put(puts)
+    letter = _encode(Letter(at_ms=now_ms, data=msgspec.Raw(data)))
+    for start in range(0, len(jobs), JOBS_AT_ONCE):
+        chunk = jobs[start : start + JOBS_AT_ONCE]
+        puts = [mention(job_id) for job_id in chunk]
+        puts += [Put(kind=signals_of(job_id), key=_key(event), value=letter, expect=0) for job_id in chunk]
+        puts += [Put(kind=POKE, key=job_id.hex(), value=b"") for job_id in chunk]
+        await store.put(puts)
+
+
+def _key(event: str) -> str:
+    """Of a new signal: later ones stand behind it."""
+    return f"{event}/{new_id().hex()}"
 
 
 async def take(store: Store, job_id: JobId, event: str, wait: str) -> tuple[Record, Letter] | None:
@@ -85,32 +92,59 @@ async def hand_back(store: Store, record: Record, letter: Letter) -> None:
     await store.put([Put(kind=record.kind, key=record.key, value=value, expect=record.version)])
 
 
-async def tell(store: Store, job_id: JobId) -> bool:
-    """Lets the job run on if it waits for a signal that has come; whether it did that. What cannot be told yet, because
+async def tell(store: Store, jobs: Sequence[JobId]) -> list[JobId]:
+    """Lets those of the jobs run on that wait for a signal that has come; gives them. What cannot be told yet, because
     an attempt is under way that may have looked before, stays to be told."""
-    key = job_id.hex()
-    for _ in range(TRIES):
-        asks = [RecordAsk(POKE, (key,)), RecordAsk(steps_of(job_id)), RecordAsk(signals_of(job_id))]
-        pokes, steps, letters = await store.get(asks)
-        if not pokes:
-            return False
-        waits = {each.name: each.entry.event for each in map(kept, steps) if each.entry.is_waiting}
-        if not any(_is_for(record, waits) for record in letters):
-            await _told(store, pokes[0])
-            return False
-        where = JobQuery(ids=(job_id,), states=(State.SCHEDULED,), limit=1)
-        [changed] = await store.change([Retry(where=where)])
-        if changed.ids:
-            await _told(store, pokes[0])
-            return True
-        [page] = await store.scan([JobQuery(ids=(job_id,), limit=1)])
-        state = page.jobs[0].state if page.jobs else None
-        if state is State.RUNNING:
-            return False
-        if state is not State.SCHEDULED:  # it will look for itself when it runs, or never
-            await _told(store, pokes[0])
-            return False
-    return False
+    woken: list[JobId] = []
+    for start in range(0, len(jobs), JOBS_AT_ONCE):
+        left: Sequence[JobId] = jobs[start : start + JOBS_AT_ONCE]
+        for _ in range(TRIES):
+            if left:
+                again, left = await _tell(store, left)
+                woken += again
+    return woken
+
+
+async def _tell(store: Store, jobs: Sequence[JobId]) -> tuple[list[JobId], list[JobId]]:
+    """Those that run on, and those to be looked at once more."""
+    news = await _news(store, jobs)
+    wanted = tuple(each.job_id for each in news if each.is_wanted)
+    changed: tuple[JobId, ...] = ()
+    if wanted:
+        where = JobQuery(ids=wanted, states=(State.SCHEDULED,), limit=len(wanted))
+        [reply] = await store.change([Retry(where=where)])
+        changed = reply.ids
+    states = await _states(store, [job_id for job_id in wanted if job_id not in changed])
+    # A job that neither runs nor is scheduled looks for itself when it runs, or never will.
+    told = [each for each in news if states.get(each.job_id) not in (State.RUNNING, State.SCHEDULED)]
+    await _told(store, [each.poke for each in told])
+    return list(changed), [job_id for job_id, state in states.items() if state is State.SCHEDULED]
+
+
+class News(NamedTuple):
+    """A job that is to be told of a signal."""
+
+    job_id: JobId
+    poke: Record
+    is_wanted: bool
+    """Whether it waits for one that has come."""
+
+
+async def _news(store: Store, jobs: Sequence[JobId]) -> list[News]:
+    asks = [RecordAsk(kind) for job_id in jobs for kind in (steps_of(job_id), signals_of(job_id))]
+    keys = tuple(job_id.hex() for job_id in jobs)
+    found, *kinds = await store.get([RecordAsk(POKE, keys), *asks])
+    pokes = {record.key: record for record in found}
+    return [
+        News(job_id, pokes[job_id.hex()], _is_wanted(steps, letters))
+        for job_id, steps, letters in zip(jobs, kinds[::2], kinds[1::2], strict=True)
+        if job_id.hex() in pokes
+    ]
+
+
+def _is_wanted(steps: Sequence[Record], letters: Sequence[Record]) -> bool:
+    waits = {each.name: each.entry.event for each in map(kept, steps) if each.entry.is_waiting}
+    return any(_is_for(record, waits) for record in letters)
 
 
 def _is_for(record: Record, waits: dict[str, str | None]) -> bool:
@@ -119,6 +153,13 @@ def _is_for(record: Record, waits: dict[str, str | None]) -> bool:
     return event_of(record) in waits.values() if taken is None else taken in waits
 
 
-async def _told(store: Store, poke: Record) -> None:
+async def _states(store: Store, jobs: Sequence[JobId]) -> dict[JobId, State]:
+    if not jobs:
+        return {}
+    [page] = await store.scan([JobQuery(ids=tuple(jobs), limit=len(jobs))])
+    return {job.id: job.state for job in page.jobs}
+
+
+async def _told(store: Store, pokes: Sequence[Record]) -> None:
     """Unless another signal came meanwhile."""
-    await store.put([Put(kind=POKE, key=poke.key, value=None, expect=poke.version)])
+    await store.put([Put(kind=POKE, key=poke.key, value=None, expect=poke.version) for poke in pokes])

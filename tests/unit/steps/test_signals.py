@@ -77,7 +77,7 @@ async def test_a_job_that_waits_is_pending_as_soon_as_it_is_told(yard):
     await yard.wait("go")
     await yard.let_go()
     await yard.post("go")
-    assert await signals.tell(yard.store, yard.id)
+    assert await signals.tell(yard.store, [yard.id])
     assert (await yard.state(), await yard.pokes()) == (State.PENDING, 0)
 
 
@@ -85,7 +85,7 @@ async def test_a_signal_of_another_event_leaves_the_job_where_it_is(yard):
     await yard.wait("go")
     await yard.let_go()
     await yard.post("other")
-    assert not await signals.tell(yard.store, yard.id)
+    assert not await signals.tell(yard.store, [yard.id])
     assert (await yard.state(), await yard.pokes()) == (State.SCHEDULED, 0)
 
 
@@ -93,7 +93,7 @@ async def test_a_job_that_was_added_for_later_is_not_begun_by_an_early_signal(ya
     job = NewJob(id=new_id(), queue="q", name="later", payload=b"{}", delay_ms=1000)
     await yard.store.insert([job])
     await signals.post(yard.store, [job.id], "go", b"1", 0)
-    assert not await signals.tell(yard.store, job.id)
+    assert not await signals.tell(yard.store, [job.id])
     [page] = await yard.store.scan([JobQuery(ids=(job.id,))])
     assert page.jobs[0].state is State.SCHEDULED
 
@@ -102,10 +102,10 @@ async def test_a_signal_that_comes_before_the_job_is_let_go_is_told_right_after(
     """B.12: the moment between the task's last look and the end of its attempt."""
     await yard.wait("go")
     await yard.post("go")
-    assert not await signals.tell(yard.store, yard.id)
+    assert not await signals.tell(yard.store, [yard.id])
     assert (await yard.state(), await yard.pokes()) == (State.RUNNING, 1)
     await yard.let_go()
-    assert await signals.tell(yard.store, yard.id)
+    assert await signals.tell(yard.store, [yard.id])
     assert (await yard.state(), await yard.pokes()) == (State.PENDING, 0)
 
 
@@ -133,7 +133,7 @@ async def test_a_signal_that_was_taken_and_not_recorded_is_still_to_be_told(yard
     await yard.post("go")
     await yard.take("go", "go")
     await yard.let_go()
-    assert await signals.tell(yard.store, yard.id)
+    assert await signals.tell(yard.store, [yard.id])
 
 
 async def test_a_signal_that_is_handed_back_is_for_the_next_wait(yard):
@@ -147,3 +147,17 @@ async def test_the_names_of_events_may_hold_slashes(yard):
     await yard.post("a/b", b"7")
     assert await yard.take("a", "a") is None
     assert await yard.take("a/b", "a/b") == 7
+
+
+async def test_many_jobs_are_told_together_each_as_it_stands(yard):
+    ids = [new_id() for _ in range(120)]
+    jobs = [NewJob(id=job_id, queue="q", name="work", payload=b"{}", delay_ms=9_000_000) for job_id in ids]
+    await yard.store.insert(jobs)
+    entry = Entry(kind=Kind.WAIT, place=0, attempt=1, at_ms=0, event="go")
+    await yard.store.put([put_of(job_id, "go", entry, 0) for job_id in ids[::2]])
+    await yard.wait("go")
+    everyone = [*ids, yard.id]
+    await signals.post(yard.store, everyone, "go", b"1", 0)
+    assert sorted(await signals.tell(yard.store, everyone)) == ids[::2]
+    assert await yard.pokes() == 1
+    assert await signals.tell(yard.store, everyone) == []
