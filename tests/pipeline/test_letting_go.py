@@ -379,3 +379,22 @@ async def test_a_step_may_sleep_and_take_steps_of_its_own(manager):
         "plain",
         "plain>inner",
     ]
+
+
+async def test_a_signal_between_the_last_look_and_the_end_of_the_attempt_wakes_the_job(manager):
+    """B.12: by the worker, at once; a sweep would find it after 12 seconds."""
+    ends = []
+
+    @manager.task(queue="q")
+    async def work(ctx: JobContext) -> object:
+        try:
+            return await ctx.wait_for("go")
+        finally:
+            ends.append(1)
+            if len(ends) == 1:
+                await ctx.manager.signal(ctx.job, "go", 7)
+
+    job = await work.enqueue()
+    await manager.start_workers()
+    assert await job.result(10) == 7
+    assert len(ends) == 2
