@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         WorkflowConflict,
         WorkflowFailed,
     )
+    from longshore.cron.schedule import Schedule
     from longshore.dlq.policy import DeadLetterPolicy
     from longshore.dlq.shelf import DeadLetter
     from longshore.manager.base_queue import BaseQueue
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from longshore.manager.memory_queues import InMemoryBatchQueue, InMemoryQueue
     from longshore.manager.queue import Queue
     from longshore.manager.recorded import RecordedStep
+    from longshore.manager.schedule_state import ScheduleState
     from longshore.manager.settings import Settings
     from longshore.manager.task import Task
     from longshore.manager.workflow import WorkflowRun
@@ -121,6 +123,8 @@ __all__ = [
     "Retention",
     "Retry",
     "RetryAt",
+    "Schedule",
+    "ScheduleState",
     "Settings",
     "SettingsError",
     "Snooze",
@@ -198,6 +202,7 @@ _HOMES = {
         "WorkflowConflict",
         "WorkflowFailed",
     ),
+    "longshore.cron.schedule": ("Schedule",),
     "longshore.dlq.policy": ("DeadLetterPolicy",),
     "longshore.dlq.shelf": ("DeadLetter",),
     "longshore.manager.base_queue": ("BaseQueue",),
@@ -217,6 +222,7 @@ _HOMES = {
     "longshore.manager.memory_queues": ("InMemoryBatchQueue", "InMemoryQueue"),
     "longshore.manager.queue": ("Queue",),
     "longshore.manager.recorded": ("RecordedStep",),
+    "longshore.manager.schedule_state": ("ScheduleState",),
     "longshore.manager.settings": ("Settings",),
     "longshore.manager.task": ("Task",),
     "longshore.manager.workflow": ("WorkflowRun",),

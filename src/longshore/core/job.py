@@ -70,6 +70,8 @@ class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
     dead_letter: str | None = None
     """The queue that is told when the job fails for good."""
     workflow: InWorkflow | None = None
+    schedule: tuple[str, int] | None = None
+    """(id, tick in ms) of the schedule that added the job."""
 
 
 class JobRecord(msgspec.Struct, kw_only=True, gc=False):

@@ -17,7 +17,7 @@ from longshore.manager.figures import Thresholds
 from longshore.manager.job import Job
 from longshore.manager.rule_watch import RuleWatch
 from longshore.manager.runtime import Runtime
-from longshore.manager.services import dead_letter_sweeper, health_watch, presence
+from longshore.manager.services import dead_letter_sweeper, health_watch, presence, timekeeper
 from longshore.manager.settings import Settings, load_settings, without_secrets
 from longshore.manager.signalling import tell_when_suspended
 from longshore.store.contract import Store
@@ -74,8 +74,18 @@ def build(
     return runtime
 
 
-def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: bool = True) -> Worker:
+def hire(
+    desk: Desk,
+    engine: Engine,
+    options: WorkerOptions,
+    *,
+    with_upkeep: bool = True,
+    with_schedules: bool = True,
+) -> Worker:
     """A worker of this manager, with the services that keep the store in order unless they are not wanted."""
+    upkeep = _upkeep(desk, engine, options, lambda: worker.session) if with_upkeep else []
+    if with_upkeep and with_schedules:
+        upkeep.append(timekeeper(desk, engine, options))
     runtime = desk.runtime
     worker = Worker(
         engine,
@@ -88,7 +98,7 @@ def hire(desk: Desk, engine: Engine, options: WorkerOptions, *, with_upkeep: boo
         make_job=lambda record: Job(runtime, record),
         middleware=runtime.middleware,
         parking=runtime.parking,
-        upkeep=_upkeep(desk, engine, options, lambda: worker.session) if with_upkeep else [],
+        upkeep=upkeep,
     )
     return worker
 
@@ -98,7 +108,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
     runtime = desk.runtime
     bus, clock, random = runtime.bus, runtime.clock, runtime.random
     return [
-        presence(session, engine.store, runtime, options),
+        presence(session, engine.store, desk, options),
         Promoter(engine, poll_seconds=options.poll_seconds / 2, clock=clock, random=random, bus=bus),
         Rescuer(
             engine,

@@ -80,6 +80,12 @@ class BatchDecorator:
             raise InvalidOption(
                 "process", told["process"], "nothing for a batch task: it runs here or in a thread"
             )
+        if "schedule" in told:
+            raise InvalidOption(
+                "schedule",
+                told["schedule"],
+                "nothing for a batch task: manager.schedule(when, task, item) says which item",
+            )
         own = {**self._words, **read_task(told)}
         if function is None:
             return BatchDecorator(self._desk, own, rules)

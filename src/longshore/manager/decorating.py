@@ -54,6 +54,7 @@ def make_task(desk: Desk, function: Callable[..., Any], told: Mapping[str, Any])
     own = dict(told)
     name = own.pop("name", None) or name_of(function)
     queue = own.pop("queue", DEFAULT_QUEUE)
+    schedule = own.pop("schedule", None)
     options = TaskOptions(**own)
     kind = kind_of(name, function, in_process=options.process)
     signature = Signature(name, function, context_types=(JobContext,))
@@ -70,8 +71,11 @@ def make_task(desk: Desk, function: Callable[..., Any], told: Mapping[str, Any])
     )
     desk.runtime.register(handler, options)
     words = {} if options.priority is None else {"priority": options.priority}
-    made = AsyncTask if kind is Kind.ASYNC else PlainTask
-    return made(desk, function, signature, queue=queue, words=words)
+    make = AsyncTask if kind is Kind.ASYNC else PlainTask
+    made: Task[..., Any] = make(desk, function, signature, queue=queue, words=words)
+    if schedule is not None:
+        desk.schedules.declare_task(schedule, made)
+    return made
 
 
 def kind_of(name: str, function: Callable[..., Any], *, in_process: bool = False) -> Kind:

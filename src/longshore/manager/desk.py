@@ -11,12 +11,15 @@ from longshore.manager.locks import Locking
 from longshore.manager.providing import Providing
 from longshore.manager.reports import Reports
 from longshore.manager.runtime import Runtime
+from longshore.manager.schedules import Schedules, Scheduling
 from longshore.manager.signalling import Signalling
 from longshore.manager.transacting import Transacting
 
 
-class Desk(Adding, Flowing, Transacting, Jobs, Controls, Limits, Providing, Locking, Signalling, Reports):
-    """Adding, finding and changing jobs; queues, their limits and figures; locks; dead letters.
+class Desk(
+    Adding, Flowing, Transacting, Jobs, Controls, Limits, Providing, Locking, Scheduling, Signalling, Reports
+):
+    """Adding, finding and changing jobs; queues, their limits and figures; locks; schedules; dead letters.
 
     A running task sees the manager as this (`ctx.manager`); `QueueManager` adds what defines tasks and runs workers.
     """
@@ -25,3 +28,4 @@ class Desk(Adding, Flowing, Transacting, Jobs, Controls, Limits, Providing, Lock
         super().__init__(runtime)
         self.dead_letters: DeadLetters = DeadLetters(runtime)
         self.workflows: Workflows = Workflows(runtime)
+        self.schedules: Schedules = Schedules(runtime)

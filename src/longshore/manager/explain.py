@@ -5,7 +5,7 @@ from typing import Self
 
 import msgspec
 
-from longshore.core.job import JobRecord
+from longshore.core.job import Details, JobRecord
 from longshore.core.rules import LimitKind
 from longshore.core.states import State
 from longshore.core.unique import FOLLOW_UP
@@ -15,7 +15,7 @@ from longshore.flow.pausing import Pause
 from longshore.manager.blocked import Parent, parents_of, why_blocked, why_over
 from longshore.manager.recorded import sleeps_until, waits_for
 from longshore.manager.staff import WorkerCard, workers_alive
-from longshore.manager.times import ago, moment, span
+from longshore.manager.times import ago, exactly, moment, span
 from longshore.moving.holding import is_held
 from longshore.steps.entries import Kept
 from longshore.store.commands import SCAN_LIMIT, JobQuery, MeterAsk, Order
@@ -75,7 +75,7 @@ async def explain(
     `memory`: of a queue in memory, where workers sign in that run such queues by themselves."""
     ahead, to_the_end = await count_ahead(engine, record) if record.state is State.PENDING else (0, True)
     paused = await pausing.paused(engine.store)
-    return reason(
+    explanation = reason(
         record,
         Surroundings(
             now_ms=engine.clock.now_ms(),
@@ -93,6 +93,19 @@ async def explain(
             parents=await parents_of(engine, record),
         ),
     )
+    return with_schedule(explanation, record)
+
+
+def with_schedule(explanation: Explanation, record: JobRecord) -> Explanation:
+    """The answer, and which schedule added the job for what time, if one did."""
+    if record.details is None or b'"schedule"' not in record.details:
+        return explanation
+    found = msgspec.json.decode(record.details, type=Details).schedule
+    if found is None:
+        return explanation
+    schedule, tick_ms = found
+    text = f"{explanation} Schedule '{schedule}' added it for {exactly(tick_ms)}."
+    return Explanation(explanation.code, text, call=explanation.call, command=explanation.command)
 
 
 def reason(record: JobRecord, around: Surroundings) -> Explanation:

@@ -117,7 +117,8 @@ class InMemory(Running):
             engine = (await self.runtime.engines.bench()).quick
             concurrency = self.runtime.options_of(name).concurrency or CONCURRENCY
             if not crew.is_working:  # somebody may have been quicker
-                crew.start(hire(self, engine, self._options({name: concurrency}, concurrency)))
+                options = self._options({name: concurrency}, concurrency)
+                crew.start(hire(self, engine, options, with_schedules=False))
 
     async def _wind_down(self, timeout: Seconds) -> None:  # noqa: ASYNC109 - a promise of the API
         limit = seconds("timeout", timeout)

@@ -1,6 +1,7 @@
 """This module holds what a queue and a task are told when they are defined, and what follows for an attempt."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -14,6 +15,7 @@ from longshore.core.priority import check_priority
 from longshore.core.retention import Retention
 from longshore.core.retry import Retry, Seconds
 from longshore.core.unique import Unique
+from longshore.cron.schedule import Schedule
 from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.words import (
     JobWords,
@@ -95,6 +97,8 @@ class TaskWords(TypedDict, total=False):
     """As of a queue, for the jobs of this task."""
     provider: str
     """The service that its jobs depend on: while that is parked (`RateLimited`), they wait."""
+    schedule: Schedule | str | Seconds | datetime
+    """When a job without arguments is added by itself: "0 3 * * *", 300, or a Schedule with more words."""
 
 
 class FlowOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +182,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "rate_limit": lambda value: limits_from("rate_limit", value),
     "retention": read_retention,
     "retry": read_retry,
+    "schedule": Schedule.of,
     "timeout": read_timeout,
     "unique": read_unique,
     "when_full": lambda value: _one_of("when_full", value, ("reject", "drop_oldest", "wait")),

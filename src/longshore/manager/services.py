@@ -1,13 +1,16 @@
-"""This module holds what a manager's worker does beside running jobs: sign in, sweep dead letters, watch the health."""
+"""This module holds what a manager's worker does beside running jobs: sign in, heed schedules, sweep dead letters,
+watch the health."""
 
 from collections.abc import Callable
 
 from longshore.core.service import Repeating, Service
+from longshore.engine.engine import Engine
+from longshore.manager.declaring import bring_in, rules_here
 from longshore.manager.desk import Desk
 from longshore.manager.figures import Thresholds
-from longshore.manager.runtime import Runtime
 from longshore.manager.staff import WorkerCard, card, sign_in
 from longshore.store.contract import Store
+from longshore.upkeep.timekeeper import Timekeeper
 from longshore.worker.options import WorkerOptions
 
 PRESENCE_SECONDS = 2.0
@@ -16,8 +19,9 @@ SWEEP_SECONDS = 60.0
 HEALTH_SECONDS = 30.0
 
 
-def presence(session: Callable[[], str], store: Store, runtime: Runtime, options: WorkerOptions) -> Service:
+def presence(session: Callable[[], str], store: Store, desk: Desk, options: WorkerOptions) -> Service:
     """Keeps the worker's card in the store, under its current session."""
+    runtime = desk.runtime
     started_ms = runtime.clock.now_ms()
     shown: list[WorkerCard] = []
 
@@ -28,6 +32,7 @@ def presence(session: Callable[[], str], store: Store, runtime: Runtime, options
             queues=list(options.queues),
             tasks=registry.names(),
             processors=runtime.processed(),
+            schedules=desk.schedules.declared.ids,
             slots=options.slots,
             started_ms=started_ms,
         )
@@ -37,6 +42,29 @@ def presence(session: Callable[[], str], store: Store, runtime: Runtime, options
         return PRESENCE_SECONDS
 
     return Repeating("presence", step, clock=runtime.clock, random=runtime.random, bus=runtime.bus)
+
+
+def timekeeper(desk: Desk, engine: Engine, options: WorkerOptions) -> Service:
+    """Acts on the ticks of schedules: of those made at run time, and of those in the code of this process."""
+    runtime, declared = desk.runtime, desk.schedules.declared
+    known: list[int] = []
+
+    async def declare() -> None:
+        version = declared.version
+        if known != [version]:
+            await bring_in(runtime, engine, declared)
+            known[:] = [version]
+
+    return Timekeeper(
+        engine,
+        declare=declare,
+        is_ours=lambda schedule_id, entry: entry.code is None or schedule_id in declared.ids,
+        rules_of=lambda job: rules_here(runtime, job),
+        poll_seconds=options.poll_seconds,
+        clock=runtime.clock,
+        random=runtime.random,
+        bus=runtime.bus,
+    )
 
 
 def dead_letter_sweeper(desk: Desk) -> Service:

@@ -24,6 +24,8 @@ class WorkerCard(msgspec.Struct, frozen=True, kw_only=True):
     """Names of tasks and handlers that it knows."""
     processors: tuple[str, ...] = ()
     """Queues of which it runs every job, whatever its name."""
+    schedules: tuple[str, ...] = ()
+    """Ids of those that its code declares."""
     slots: int
     started_ms: int
 
@@ -50,6 +52,7 @@ def card(
     queues: Sequence[str],
     tasks: Sequence[str],
     processors: Sequence[str],
+    schedules: Sequence[str],
     slots: int,
     started_ms: int,
 ) -> WorkerCard:
@@ -61,6 +64,7 @@ def card(
         queues=tuple(queues),
         tasks=tuple(tasks),
         processors=tuple(processors),
+        schedules=tuple(schedules),
         slots=slots,
         started_ms=started_ms,
     )

@@ -7,8 +7,13 @@ def moment(ms: int | None, now_ms: int) -> str:
     """A time to come: `2026-01-31 12:00:00 UTC (in 5 min)`."""
     if ms is None:
         return "as soon as possible"
-    exact = datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    exact = exactly(ms)
     return f"{exact} (in {span(ms - now_ms)})" if ms > now_ms else f"{exact} (now due)"
+
+
+def exactly(ms: int) -> str:
+    """A time to the second: `2026-01-31 12:00:00 UTC`."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def ago(ms: int, now_ms: int) -> str:

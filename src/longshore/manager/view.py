@@ -124,6 +124,18 @@ class JobView:
         return self.details.correlation_id
 
     @property
+    def schedule_id(self) -> str | None:
+        """Of the schedule that added it."""
+        found = self.details.schedule
+        return None if found is None else found[0]
+
+    @property
+    def tick(self) -> datetime | None:
+        """The time for which its schedule added it; when it was added may be later."""
+        found = self.details.schedule
+        return None if found is None else _time(found[1])
+
+    @property
     def workflow_id(self) -> str | None:
         """None: not part of a workflow."""
         place = self.details.workflow

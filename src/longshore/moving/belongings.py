@@ -1,17 +1,19 @@
-"""This module takes along what belongs to queues and not to jobs: pauses, stated retentions, counts of requeues."""
+"""This module takes along what belongs to queues and not to jobs: pauses, stated retentions, counts of requeues,
+and schedules with what became of their ticks."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 from longshore.core.clock import Clock
+from longshore.cron.entry import FIRINGS, SCHEDULE
 from longshore.dlq.shelf import REQUEUES
 from longshore.flow.pausing import Pause, read_pause
 from longshore.store.commands import PAUSE, RETENTION, SCAN_LIMIT, Put, RecordAsk
 from longshore.store.contract import Store
 from longshore.store.replies import Record
 
-KINDS = (PAUSE, RETENTION, REQUEUES)
+KINDS = (PAUSE, RETENTION, REQUEUES, SCHEDULE, FIRINGS)
 """The kinds of records that are settings, or memories, of queues and jobs. Those of workers end with them."""
 
 

@@ -1,0 +1,75 @@
+"""This module decides what a schedule asks for now. Pure: an entry and a time go in, what is to be done comes out."""
+
+import msgspec
+
+from longshore.cron.entry import Entry, Firing, Underway
+from longshore.cron.when import newest
+
+ON_TIME_MS = 60_000
+"""A tick that is acted on within a minute is not late: a deploy takes seconds, and clocks differ."""
+TAKEOVER_MS = 5_000
+"""After which somebody else adds the jobs of ticks that are underway: whoever wanted to has died."""
+AHEAD_MS = 86_400_000
+"""A last tick that lies more than a day ahead was made by a clock that was wrong, and is not believed."""
+COUNTED = 100
+"""Missed ticks that are counted, at most."""
+
+
+def is_due(entry: Entry, now_ms: int) -> bool:
+    """Whether a look is worth it. A paused schedule is never due, but what was underway is finished."""
+    if entry.underway is not None:
+        return _is_orphaned(entry.underway, now_ms)
+    if entry.paused_ms is not None:
+        return False
+    next_ms = entry.next_ms
+    return (next_ms is not None and next_ms <= now_ms) or entry.last_ms > now_ms + AHEAD_MS
+
+
+def look_ms(entry: Entry, now_ms: int) -> int | None:
+    """When the next look is due; None: never, as far as it is known now."""
+    if entry.underway is not None:
+        return now_ms + TAKEOVER_MS
+    return None if entry.paused_ms is not None else entry.next_ms
+
+
+def decide(entry: Entry, now_ms: int, *, owner: str, previous_lives: bool) -> Entry:
+    """The entry that says what is to be done now, by whoever gets it into the store. `previous_lives`: whether the
+    newest job is not over; asked only where `overlap` is not "queue"."""
+    if entry.underway is not None:
+        taken_over = msgspec.structs.replace(entry.underway, owner=owner, since_ms=now_ms)
+        return msgspec.structs.replace(entry, underway=taken_over)
+    if entry.last_ms > now_ms + AHEAD_MS:
+        return msgspec.structs.replace(entry, last_ms=now_ms)
+    most = max(entry.catch_up.most, COUNTED)
+    ticks = newest(entry.when, entry.last_ms, now_ms, most)
+    if not ticks:
+        return entry
+    wanted, missed = _caught_up(ticks, entry.catch_up.most, now_ms)
+    wanted, overlapping, makes_way = _in_turn(entry, wanted, previous_lives=previous_lives)
+    skipped = [Firing(tick, now_ms, reason="overlap") for tick in overlapping]
+    if missed:
+        skipped.insert(0, Firing(missed[-1], now_ms, reason="missed", count=len(missed)))
+    underway = Underway(owner, now_ms, tuple(wanted), tuple(skipped), entry.last_job if makes_way else None)
+    return msgspec.structs.replace(entry, last_ms=ticks[-1], underway=underway)
+
+
+def _is_orphaned(underway: Underway, now_ms: int) -> bool:
+    return abs(now_ms - underway.since_ms) >= TAKEOVER_MS
+
+
+def _caught_up(ticks: list[int], most: int, now_ms: int) -> tuple[list[int], list[int]]:
+    """The ticks that count, and those that are missed. Ticks on time count always."""
+    late = [tick for tick in ticks if now_ms - tick > ON_TIME_MS]
+    on_time = ticks[len(late) :]
+    made_up = max(most - len(on_time), 0)
+    split = max(len(late) - made_up, 0)
+    return late[split:] + on_time, late[:split]
+
+
+def _in_turn(entry: Entry, ticks: list[int], *, previous_lives: bool) -> tuple[list[int], list[int], bool]:
+    """The ticks that fire, those that another one keeps from it, and whether the newest job makes way."""
+    if entry.overlap == "queue" or not ticks:
+        return ticks, [], False
+    if entry.overlap == "skip" and previous_lives:
+        return [], ticks, False
+    return ticks[-1:], ticks[:-1], previous_lives
