@@ -165,7 +165,8 @@ def scanned_job(queue: str, row: Sequence[bytes]) -> JobRecord:
     if extras:
         _read_extras(job, extras)
     if kept:
-        job.rules, job.held_by = kept_rules(kept)
+        job.rules, held_by = kept_rules(kept)
+        job.held_by = held_by if job.state is State.HELD else None
     return job
 
 

@@ -3,7 +3,7 @@
 MessagePack of lists, like `core/rules.py`, but of texts and numbers only: the library in Redis is of 2013 and knows no
 bytes, so a unique key is written in hexadecimal and states are written by their codes. In front of it a byte says
 whether a claim of the job spends of a rate, and whether its end gives room back: where not, the script need not read
-the rest.
+the rest. Of the commonest rules what serves and ends need stands there too.
 """
 
 import struct
@@ -15,7 +15,10 @@ from longshore.core.rules import FairKey, FlowKey, LimitKind, Rules, UniqueKey
 from longshore.core.states import CODES, STATES
 from longshore.store.admission import Meter
 
-SPENDS, GIVES = 1, 2
+SPENDS, GIVES, SHORT = 1, 2, 4
+_SHORT = struct.Struct("<HI")
+"""Of the commonest rules, one concurrency limit and nothing else: length of the meter's name, cost; then the name."""
+_LARGEST_COST = 2**32 - 1
 _HEAD = 8
 """Bytes in front of the rules in what is kept: the place in the flow of the limit that holds the job, and its tag."""
 _NUMBERS = struct.Struct("<Bdddddd")
@@ -51,14 +54,29 @@ def packed_rules(rules: Rules | None) -> bytes:
         unique = _Unique(rules.unique.key.hex(), codes, rules.unique.within_ms)
     spends = any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)
     gives = any(key.kind is LimitKind.CONCURRENCY for key in rules.flow)
-    return bytes([SPENDS * spends + GIVES * gives]) + _encode(
-        _Rules(rules.flow, rules.fair, unique, rules.room)
-    )
+    short = _short(rules)
+    head = bytes([SPENDS * spends + GIVES * gives + SHORT * bool(short)])
+    return head + short + _encode(_Rules(rules.flow, rules.fair, unique, rules.room))
+
+
+def _short(rules: Rules) -> bytes:
+    """All that a script needs to serve such a job without reading the rest; empty where there is more to it."""
+    if len(rules.flow) != 1 or rules.fair is not None or rules.unique is not None or rules.room is not None:
+        return b""
+    [key] = rules.flow
+    if key.kind is not LimitKind.CONCURRENCY or key.cost > _LARGEST_COST:
+        return b""
+    name = key.meter.encode()
+    return _SHORT.pack(len(name), key.cost) + name
 
 
 def read_rules(packed: bytes) -> Rules:
     """The rules that were packed."""
-    told = _decode(packed[1:])
+    begin = 1
+    if packed[0] & SHORT:
+        length, _ = _SHORT.unpack_from(packed, 1)
+        begin += _SHORT.size + length
+    told = _decode(packed[begin:])
     unique = None
     if told.unique is not None:
         states = tuple(STATES[code] for code in told.unique.states)
@@ -76,7 +94,7 @@ def read_each(packed: Iterable[int | bytes]) -> Iterator[Rules]:
 
 
 def kept_rules(kept: bytes) -> tuple[Rules, str | None]:
-    """What is kept of a job: its rules, and the meter that holds it."""
+    """What is kept of a job: its rules, and the meter that holds it, or did when it was held last."""
     rules = read_rules(kept[_HEAD:])
     return rules, rules.flow[kept[0] - 1].meter if kept[0] else None
 

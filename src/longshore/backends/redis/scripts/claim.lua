@@ -23,7 +23,8 @@ local function take_new(id, body, priority_and_counters, place)
 end
 
 local function take(id, body, record)
-  local counters, flags, result = pack('<I4', unpack_bytes('<I4', record, 5) + 1) .. sub(record, 9, 20), byte(record, 2), ''
+  local counters, flags, result = FIRST_CLAIM, byte(record, 2), ''
+  if sub(record, 5, 20) ~= NEW_COUNTERS then counters = pack('<I4', unpack_bytes('<I4', record, 5) + 1) .. sub(record, 9, 20) end
   if has(flags, RESULT) then result = sub(record, 60 + byte(record, 59)) end
   append(running, id, char(RUNNING, without(flags, BACK), byte(record, 3)) .. sub(body, 15, 15) .. counters
     .. sub(record, 21, 26) .. times .. result)

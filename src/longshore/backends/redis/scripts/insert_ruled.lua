@@ -9,6 +9,17 @@
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}
 for n = 1, size do queues[n] = open_queue(n - 1, ARGV[3 + n]) end
+
+-- Reads at once what the jobs will ask for one by one.
+local ids, packed = {}, {}
+for n = 1, size do ids[n], packed[n] = {}, {} end
+for i = 4 + size, #ARGV, 2 do
+  local n = unpack_bytes('<I2', ARGV[i]) + 1
+  append(ids[n], sub(ARGV[i], 4, 19))
+  if ARGV[i + 1] ~= '' then append(packed[n], ARGV[i + 1]) end
+end
+for n, q in ipairs(queues) do ruling().expect_new(q, ids[n], packed[n]) end
+
 for i = 4 + size, #ARGV, 2 do
   local q = queues[unpack_bytes('<I2', ARGV[i]) + 1]
   replies[#replies + 1] = ruling().take(q, sub(ARGV[i], 4), ARGV[i + 1], byte(ARGV[i], 3) == 1)

@@ -45,7 +45,8 @@ local function hold(q, id, row, job, holder)
   row.state, row.run_ms, row.finished, row.flags = HELD, 0, 0, without(row.flags, BACK)
   job.holder = holder
   keep_job(q, id, job)
-  redis.call('ZADD', q.waiters, 0, held_entry(id, row, job))
+  set_waiting(q, held_entry(id, row, job), true)
+  ledger_of(q).ahead[meter.name] = nil
 end
 
 -- A job wants to be pending: it is from now on, or held. Gives which; the caller moves and keeps it.
@@ -67,7 +68,7 @@ end
 local function let_go(q, id, row, job)
   local meter = meter_for(q, job.flow[job.holder])
   meter.held = meter.held - 1
-  redis.call('ZREM', q.waiters, held_entry(id, row, job))
+  set_waiting(q, held_entry(id, row, job), false)
   job.holder = 0
   return meter
 end
@@ -92,8 +93,17 @@ end
 
 -- A running job ends or goes back: it has spent of rates, but gives back what it had of other limits.
 function rules.give_back(q, id)
-  local bytes = redis.call('HGET', q.rules, id)
+  local bytes = ledger_of(q).packed[id] or redis.call('HGET', q.rules, id)
   if byte(bytes, 9) < GIVES then return end
+  if byte(bytes, 9) >= SHORT then
+    local name, cost = short_of(bytes)
+    local meter = meter_of(q, name)
+    if meter then
+      meter.used = meter.used - cost
+      touch(q, meter)
+      return
+    end
+  end
   for _, key in ipairs(decode(sub(bytes, 9))[FLOW]) do
     if key[KIND] == CONCURRENCY then
       local meter = meter_for(q, key)
@@ -111,9 +121,9 @@ function rules.reorder(q, id, row, priority)
     row.priority = priority
     stand_in_line(q, id, row, job, true)
   elseif row.state == HELD then
-    redis.call('ZREM', q.waiters, held_entry(id, row, job))
+    set_waiting(q, held_entry(id, row, job), false)
     row.priority = priority
-    redis.call('ZADD', q.waiters, 0, held_entry(id, row, job))
+    set_waiting(q, held_entry(id, row, job), true)
     touch(q, meter_for(q, job.flow[job.holder]))
   end
 end
@@ -122,6 +132,8 @@ end
 function rules.forget(q, id)
   local job = rules.job(q, id)
   redis.call('HDEL', q.rules, id)
+  local ledger = ledger_of(q)
+  ledger.jobs[id], ledger.kept[id], ledger.packed[id] = nil, nil, nil
   if job.unique and redis.call('HGET', q.marks, 'u' .. job.unique[UNIQUE_KEY]) == id then
     redis.call('HDEL', q.marks, 'u' .. job.unique[UNIQUE_KEY])
   end

@@ -1,7 +1,8 @@
 -- part, on demand: what a call knows of the rules in each of its queues, and what of it is to be written.
 --
--- rules        id -> place in its flow of the limit that holds the job 1 (0: none) · tag 7 · rules, as `ruling.py` packs
---              them: SPENDS if a claim spends of a rate, and GIVES if an end gives room back 1 · MessagePack
+-- rules        id -> place in its flow of the limit that holds the job, or did last, 1 (0: none) · tag 7 · rules, as `ruling.py` packs
+--              them: SPENDS if a claim spends of a rate, GIVES if an end gives room back, SHORT 1 · MessagePack; of a SHORT
+--              one before that length of the meter's name 2 · cost 4 · name, and this is all that there is to it
 -- meter_times  name -> when a meter has to serve next
 -- waiters      length of a meter's name 4 · name · priority 1 · place 6 · id 16: those that meters hold, in their order
 -- marks        'u' unique key -> id of the last job that was stored with it; 't' priority key -> last tag of a fair
@@ -14,7 +15,7 @@ local ledgers, decoded = {}, {}
 local function ledger_of(q)
   local ledger = ledgers[q.meters]
   if not ledger then
-    ledger = { meters = {}, touched = {}, changed = {}, jobs = {}, rows = {} }
+    ledger = { meters = {}, touched = {}, changed = {}, jobs = {}, rows = {}, kept = {}, packed = {}, records = {}, waiting = {}, ahead = {}, now = pack('<d', now) }
     ledgers[q.meters] = ledger
   end
   return ledger
@@ -24,7 +25,7 @@ end
 local function decode(packed)
   local told = decoded[packed]
   if not told then
-    told = cmsgpack.unpack(sub(packed, 2))
+    told = cmsgpack.unpack(sub(packed, byte(packed) < SHORT and 2 or 8 + unpack_bytes('<I2', packed, 2)))
     for _, key in ipairs(told[FLOW]) do key.name = key[RULE] .. ':' .. key[KEY] end
     decoded[packed] = told
   end
@@ -42,14 +43,68 @@ end
 
 -- The rules of a job that has some.
 function rules.job(q, id)
-  local jobs = ledger_of(q).jobs
-  if not jobs[id] then jobs[id] = read_job(redis.call('HGET', q.rules, id)) end
-  return jobs[id]
+  local ledger = ledger_of(q)
+  local job = ledger.jobs[id]
+  if not job then
+    job = read_job(ledger.packed[id] or redis.call('HGET', q.rules, id))
+    ledger.jobs[id] = job
+  end
+  return job
 end
 
+-- Written by `rules.write`.
 local function keep_job(q, id, job)
-  ledger_of(q).jobs[id] = job
-  redis.call('HSET', q.rules, id, char(job.holder) .. pack('>I7', job.tag) .. job.packed)
+  local ledger = ledger_of(q)
+  ledger.jobs[id], ledger.kept[id] = job, true
+end
+
+-- Reads what is kept of so many fields in one command, and puts it into the table.
+local function read_into(known, key, fields)
+  if #fields == 0 then return end
+  for i, bytes in ipairs(read_each('HMGET', key, fields)) do known[fields[i]] = bytes end
+end
+
+-- Reads the meters of these names, those that are not known yet.
+local function read_meters(q, names)
+  local meters, unknown, found, seen = ledger_of(q).meters, {}, {}, {}
+  for _, name in ipairs(names) do
+    if meters[name] == nil and not seen[name] then
+      seen[name] = true
+      unknown[#unknown + 1] = name
+    end
+  end
+  read_into(found, q.meters, unknown)
+  for name, bytes in pairs(found) do
+    if bytes then
+      meters[name] = read_meter(bytes)
+      meters[name].name = name
+    end
+  end
+end
+
+local function names_of(flow, names)
+  for _, key in ipairs(flow) do names[#names + 1] = key.name end
+end
+
+-- Meter and cost of one that is SHORT.
+local function short_of(bytes)
+  local length, cost = unpack_bytes('<I2I4', bytes, 10)
+  return sub(bytes, 16, 15 + length), cost
+end
+
+-- Reads at once what the ends of these jobs will ask for one by one.
+function rules.expect_ends(q, ids)
+  local ledger, names = ledger_of(q), {}
+  read_into(ledger.packed, q.rules, ids)
+  for _, id in ipairs(ids) do
+    local bytes = ledger.packed[id]
+    if byte(bytes, 9) >= SHORT then
+      names[#names + 1] = (short_of(bytes))
+    elseif byte(bytes, 9) >= GIVES then
+      names_of(decode(sub(bytes, 9))[FLOW], names)
+    end
+  end
+  read_meters(q, names)
 end
 
 -- The meter of a key, a new one where there is none; `key` may be nil where there is one.
@@ -85,4 +140,17 @@ local function held_prefix(name) return pack('>I4', #name) .. name end
 
 local function held_entry(id, row, job)
   return held_prefix(job.flow[job.holder].name) .. char(row.priority) .. row.place .. id
+end
+
+-- Whether an entry is among those that are held; written by `write_waiting`.
+local function set_waiting(q, entry, is_there) ledger_of(q).waiting[entry] = is_there end
+
+local function write_waiting(q)
+  local ledger, added, dropped = ledger_of(q), {}, {}
+  for entry, is_there in pairs(ledger.waiting) do
+    if is_there then append(added, 0, entry) else append(dropped, entry) end
+  end
+  if #dropped > 0 then call_with('ZREM', q.waiters, dropped) end
+  if #added > 0 then call_with('ZADD', q.waiters, added) end
+  ledger.waiting = {}
 end

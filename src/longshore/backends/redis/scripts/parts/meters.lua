@@ -9,22 +9,23 @@ local SLICES, EPSILON, TICK = 20, 1e-6, 1e-3
 
 local function new_meter(key)
   return {
-    kind = key[KIND], limit = key[LIMIT], per = key[PER], burst = key[BURST], used = 0, held = 0, wanted = 1, spent = {},
+    kind = key[KIND], limit = key[LIMIT], per = key[PER], burst = key[BURST], used = 0, held = 0, wanted = 1, spent = {}, name = '',
   }
 end
 
 local function read_meter(bytes)
-  local meter, spent = {}, {}
-  meter.kind, meter.limit, meter.per, meter.burst, meter.used, meter.held, meter.wanted = unpack_bytes('<Bdddddd', bytes)
+  local kind, limit, per, burst, used, held, wanted = unpack_bytes('<Bdddddd', bytes)
+  local spent = {}
   for at = 50, #bytes, 8 do spent[#spent + 1] = unpack_bytes('<d', bytes, at) end
-  meter.spent = spent
-  return meter
+  return {
+    kind = kind, limit = limit, per = per, burst = burst, used = used, held = held, wanted = wanted, spent = spent, name = '',
+  }
 end
 
 local function write_meter(meter)
-  local pieces = {
-    pack('<Bdddddd', meter.kind, meter.limit, meter.per, meter.burst, meter.used, meter.held, meter.wanted),
-  }
+  local head = pack('<Bdddddd', meter.kind, meter.limit, meter.per, meter.burst, meter.used, meter.held, meter.wanted)
+  if #meter.spent == 0 then return head end
+  local pieces = { head }
   for i = 1, #meter.spent do pieces[i + 1] = pack('<d', meter.spent[i]) end
   return table.concat(pieces)
 end

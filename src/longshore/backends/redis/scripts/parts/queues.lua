@@ -9,6 +9,7 @@ end
 local function open_queue(number, name)
   local q = queue_keys(number)
   q.name, q.moves, q.tally = name, {}, {}
+  q.place, q.last_place, q.places = 0, 0, 1
   renew_queue(q)
   return q
 end
@@ -24,8 +25,14 @@ local function count_minute(q, what, amount)
   q.tally[what] = (q.tally[what] or 0) + amount
 end
 
+-- As many places as `q.places` says are taken at once; those that are not used stay empty.
 local function next_place(q)
-  return place_bytes(redis.call('HINCRBY', q.counts, 'place', 1))
+  if q.place == q.last_place then
+    q.last_place = redis.call('HINCRBY', q.counts, 'place', q.places)
+    q.place, q.places = q.last_place - q.places, 1
+  end
+  q.place = q.place + 1
+  return place_bytes(q.place)
 end
 
 -- Lets a job that is pending now stand at the tail of its line; a new one has no record.

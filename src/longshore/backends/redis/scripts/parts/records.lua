@@ -32,13 +32,14 @@ end
 
 -- A record as a table, for whatever is not the hot path.
 local function read_record(record)
-  local row = { state = byte(record, 1), flags = byte(record, 2), settled = byte(record, 3), priority = byte(record, 4) }
-  row.fence, row.failures, row.crashes, row.releases = unpack_bytes('<I4I4I4I4', record, 5)
-  row.place = sub(record, 21, 26)
-  row.started, row.finished, row.updated, row.run_ms = unpack_bytes('<dddd', record, 27)
-  local length = byte(record, 59)
-  row.session, row.result = sub(record, 60, 59 + length), sub(record, 60 + length)
-  return row
+  local state, flags, settled, priority, fence, failures, crashes, releases = unpack_bytes('<BBBBI4I4I4I4', record)
+  local started, finished, updated, run_ms, length = unpack_bytes('<ddddB', record, 27)
+  return {
+    state = state, flags = flags, settled = settled, priority = priority,
+    fence = fence, failures = failures, crashes = crashes, releases = releases, place = sub(record, 21, 26),
+    started = started, finished = finished, updated = updated, run_ms = run_ms,
+    session = sub(record, 60, 59 + length), result = sub(record, 60 + length),
+  }
 end
 
 local function write_record(row)

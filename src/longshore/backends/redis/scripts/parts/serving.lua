@@ -9,32 +9,112 @@ local function is_before(one, other)
   return #one < #other
 end
 
-local function sorted_names(set)
-  local names = {}
-  for name in pairs(set) do names[#names + 1] = name end
-  table.sort(names, is_before)
-  return names
+local function common_prefix(names)
+  local prefix = names[1] or ''
+  for _, name in ipairs(names) do
+    while sub(name, 1, #prefix) ~= prefix do prefix = sub(prefix, 1, -2) end
+  end
+  return prefix
 end
 
-local function first_held(q, name)
-  local prefix = held_prefix(name)
-  local entry = redis.call('ZRANGEBYLEX', q.waiters, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, 1)[1]
-  return entry, entry and sub(entry, -16)
+-- Most differ in the six bytes behind what is common to all, and numbers are compared without a function of ours.
+local function sorted_names(set)
+  local names, numbers, groups = {}, {}, {}
+  for name in pairs(set) do names[#names + 1] = name end
+  local first = #common_prefix(names) + 1
+  for _, name in ipairs(names) do
+    local number = place_number(sub(sub(name, first, first + 5) .. NOWHERE, 1, 6))
+    if not groups[number] then
+      numbers[#numbers + 1], groups[number] = number, {}
+    end
+    append(groups[number], name)
+  end
+  table.sort(numbers)
+  local sorted = {}
+  for _, number in ipairs(numbers) do
+    table.sort(groups[number], is_before)
+    for _, name in ipairs(groups[number]) do sorted[#sorted + 1] = name end
+  end
+  return sorted
+end
+
+-- A limit without any room is not asked who is first; of a rate that says when its time comes.
+local function may_serve(meter) return meter.held > 0 and (meter.kind ~= CONCURRENCY or meter.limit > meter.used) end
+
+-- The first that a meter holds, as many as it may serve.
+local function look_ahead(q, meter, most)
+  local ledger, prefix = ledger_of(q), held_prefix(meter.name)
+  if next(ledger.waiting) then write_waiting(q) end
+  local found = redis.call('ZRANGEBYLEX', q.waiters, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0,
+    math.max(math.min(room_of(meter), meter.held, most), 1))
+  ledger.ahead[meter.name] = { entries = found, at = 1 }
+  return found
+end
+
+-- Reads at once what serving these meters will ask for one by one.
+local function expect_served(q, names)
+  local ledger, ids, most = ledger_of(q), {}, MOST_SERVED
+  read_meters(q, names)
+  for _, name in ipairs(names) do
+    local meter = meter_of(q, name)
+    if most > 0 and may_serve(meter) then
+      local found = look_ahead(q, meter, most)
+      for _, entry in ipairs(found) do ids[#ids + 1] = sub(entry, -16) end
+      most = most - #found
+    end
+  end
+  read_into(ledger.records, q.states, ids)
+  read_into(ledger.packed, q.rules, ids)
+  q.places = math.max(#ids, 1)
 end
 
 local function row_of(q, id)
-  local rows = ledger_of(q).rows
-  if not rows[id] then rows[id] = read_record(redis.call('HGET', q.states, id)) end
-  return rows[id]
+  local ledger = ledger_of(q)
+  if not ledger.rows[id] then ledger.rows[id] = read_record(ledger.records[id] or redis.call('HGET', q.states, id)) end
+  return ledger.rows[id]
+end
+
+local function is_short(q, id)
+  local ledger = ledger_of(q)
+  local packed = ledger.packed[id]
+  return packed and byte(packed, 9) >= SHORT and not ledger.jobs[id] and not ledger.rows[id] and ledger.records[id]
+end
+
+-- The same as below where one concurrency limit is all: nothing is decoded, and the record only gets other bytes.
+local function serve_short(q, meter, ahead, id)
+  local ledger = ledger_of(q)
+  local _, cost = short_of(ledger.packed[id])
+  if not has_room(meter, cost) then
+    meter.wanted = cost
+    return false
+  end
+  local record, place = ledger.records[id], next_place(q)
+  set_waiting(q, ahead.entries[ahead.at], false)
+  ahead.at = ahead.at + 1
+  meter.held, meter.used = meter.held - 1, meter.used + cost
+  ledger.changed[meter.name] = true
+  move(q, HELD, PENDING)
+  join_tail(q, id, byte(record, 4), place)
+  record = char(PENDING, without(byte(record, 2), BACK)) .. sub(record, 3, 20) .. place .. sub(record, 27, 34) .. NEVER
+    .. ledger.now .. NEVER .. sub(record, 59)
+  append(q.written, id, record)
+  return true
 end
 
 -- Serves the first that a meter holds. Gives whether there may be more.
 local function serve_first(q, meter)
-  local entry, id = first_held(q, meter.name)
+  local ahead = ledger_of(q).ahead[meter.name]
+  if not ahead or ahead.at > #ahead.entries then
+    look_ahead(q, meter, 1)
+    ahead = ledger_of(q).ahead[meter.name]
+  end
+  local entry = ahead.entries[ahead.at]
   if not entry then
     meter.held = 0
     return false
   end
+  local id = sub(entry, -16)
+  if is_short(q, id) then return serve_short(q, meter, ahead, id) end
   local row, job = row_of(q, id), rules.job(q, id)
   local next_holder = blocker_of_held(q, job.flow, job.holder)
   if next_holder == job.holder then
@@ -42,6 +122,7 @@ local function serve_first(q, meter)
     return false
   end
   let_go(q, id, row, job)
+  ahead.at = ahead.at + 1
   row.updated = now
   if next_holder then
     row.place = next_place(q)
@@ -61,9 +142,11 @@ function rules.serve(q)
   local ledger, left = ledgers[q.meters], MOST_SERVED
   if not ledger then return end
   flush(q)
-  for _, name in ipairs(sorted_names(ledger.touched)) do
+  local names = sorted_names(ledger.touched)
+  expect_served(q, names)
+  for _, name in ipairs(names) do
     local meter = meter_of(q, name)
-    while meter.held > 0 do
+    while may_serve(meter) do
       if left <= 0 then
         meter.is_left = true
         break
@@ -72,7 +155,7 @@ function rules.serve(q)
       if not serve_first(q, meter) then break end
     end
   end
-  ledger.touched = {}
+  ledger.touched, ledger.ahead = {}, {}
   rules.write(q)
 end
 

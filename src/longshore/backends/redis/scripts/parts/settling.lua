@@ -13,6 +13,16 @@ for n = 1, size do
   queues[n].completed, queues[n].spent = 0, 0
 end
 
+-- Reads what the rules of these jobs say, in one step.
+local function expect_ends(q)
+  local ruled = {}
+  for _, id in ipairs(q.asked) do
+    local record = q.records[id]
+    if record and byte(record, 2) >= RULED then append(ruled, id) end
+  end
+  if #ruled > 0 then ruling().expect_ends(q, ruled) end
+end
+
 -- Reads the records of all claims that the call is about. Those that are not running may have been settled before.
 local function read_all()
   local i = 4 + size
@@ -24,6 +34,7 @@ local function read_all()
   for _, q in ipairs(queues) do
     local there = #q.asked > 0 and read_each('HMGET', q.running, q.asked)
     for k, id in ipairs(q.asked) do q.records[id] = there[k] end
+    if takes_rules then expect_ends(q) end
   end
 end
 

@@ -59,11 +59,27 @@ local function take_ruled(q, id, item, job)
   return row.state
 end
 
+local function is_there(q, id)
+  local known = q.expected and q.expected[id]
+  if known == nil then return redis.call('HEXISTS', q.jobs, id) == 1 end
+  return known
+end
+
+-- Reads at once what the taking in of these jobs asks for one by one.
+function rules.expect_new(q, ids, all_packed)
+  local there, names = read_each('HMGET', q.jobs, ids), {}
+  q.expected = {}
+  for i, id in ipairs(ids) do q.expected[id] = there[i] ~= false end
+  for _, packed in ipairs(all_packed) do names_of(decode(packed)[FLOW], names) end
+  read_meters(q, names)
+  q.places = #ids
+end
+
 -- `packed` are the rules, '' for none. A follower is never turned away for want of room.
 function rules.take(q, item, packed, is_follower)
   local id, job = sub(item, 1, 16), nil
   q.taken = q.taken or {}
-  if q.taken[id] or redis.call('HEXISTS', q.jobs, id) == 1 then return DUPLICATE end
+  if q.taken[id] or is_there(q, id) then return DUPLICATE end
   if packed ~= '' then
     job = read_job(char(0) .. pack('>I7', 0) .. packed)
     local conflict = job.unique and conflict_of(q, job.unique)
