@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from longshore.backends import open_store
 from longshore.store.contract import Store
-from longshore.testing.conformance import conform
+from longshore.testing.conformance import EDGES, THEMES, conform
 from servers import running
 
 
@@ -47,12 +47,14 @@ def conform_pooled() -> type:
 
 def conform_redis(version: str) -> type:
     """All tests of the contract on this version of Redis or Valkey."""
-    return conform(lambda place: redis_store(version, place), round_trips=_round_trips)
+    return conform(
+        lambda place: redis_store(version, place), round_trips=_round_trips, themes=(*THEMES, *EDGES)
+    )
 
 
 def conform_cluster() -> type:
     """All tests of the contract on a cluster."""
-    return conform(cluster_store, round_trips=_round_trips)
+    return conform(cluster_store, round_trips=_round_trips, themes=(*THEMES, *EDGES))
 
 
 def _round_trips(store: Store) -> int:

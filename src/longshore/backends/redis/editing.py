@@ -11,10 +11,12 @@ from itertools import groupby
 import msgspec
 
 from longshore.backends.redis.calling import Caller
+from longshore.backends.redis.outbox import empty_outboxes
 from longshore.backends.redis.queries import edit_words, note_words
+from longshore.backends.redis.rare import left_queues
 from longshore.backends.redis.searching import scan
 from longshore.core.ids import JobId
-from longshore.core.states import LIVE, ORDER, RETRIABLE, State
+from longshore.core.states import LIVE, ORDER, REJOINABLE, RETRIABLE, State
 from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, Edit, JobQuery, Note, Order, Retry, Update
 from longshore.store.replies import Changed
 
@@ -25,6 +27,10 @@ _TOUCHES: dict[type, frozenset[State]] = {
     Delete: frozenset(ORDER) - {State.RUNNING},
     Update: LIVE - {State.RUNNING},
 }
+
+
+def _touches(edit: Searching) -> frozenset[State]:
+    return REJOINABLE if isinstance(edit, Retry) and edit.rejoin else _TOUCHES[type(edit)]
 
 
 async def change(caller: Caller, edits: Sequence[Edit], now_ms: int | None) -> list[Changed]:
@@ -72,10 +78,13 @@ async def _edit_named(
             positions.setdefault(queue, []).append(position)
     calls = [caller.prepared("change", [queue], [queue, *each], now_ms) for queue, each in words.items()]
     touched: list[tuple[list[JobId], list[JobId]]] = [([], []) for _ in edits]
+    left: list[str] = []
     for queue, reply in zip(words, await caller.each(calls), strict=True):
+        left += left_queues(reply, len(positions[queue]))
         for position, (changed, asked) in zip(positions[queue], reply, strict=True):
             touched[position][0].extend(_split(changed))
             touched[position][1].extend(_split(asked))
+    await empty_outboxes(caller, left, now_ms)
     return [Changed(tuple(changed), tuple(asked)) for changed, asked in touched]
 
 
@@ -112,7 +121,7 @@ async def _find(caller: Caller, edit: Searching, now_ms: int | None) -> tuple[li
 
 def _narrowed(edit: Searching) -> JobQuery:
     """The query, only for states that the edit may touch; not where jobs of other states count as spare."""
-    query, touched = edit.where, _TOUCHES[type(edit)]
+    query, touched = edit.where, _touches(edit)
     if query.spare:
         return query
     states = touched if query.states is None else touched.intersection(query.states)
@@ -120,4 +129,4 @@ def _narrowed(edit: Searching) -> JobQuery:
 
 
 def _may(edit: Searching, state: State, *, stops: bool) -> bool:
-    return state in _TOUCHES[type(edit)] and not (stops and isinstance(edit, Cancel))
+    return state in _touches(edit) and not (stops and isinstance(edit, Cancel))

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from longshore.backends.redis.calling import Caller
+from longshore.backends.redis.edging import adopted_edges, packed_rare
 from longshore.backends.redis.grouping import Numbers, grouped
 from longshore.backends.redis.keys import Line
 from longshore.backends.redis.links import Call, Word
+from longshore.backends.redis.outbox import empty_outboxes
+from longshore.backends.redis.rare import left_queues, ruled_call
 from longshore.backends.redis.rows import (
     item,
     packed_body,
@@ -31,7 +34,7 @@ async def insert(
 ) -> list[Insertion]:
     """Takes in new jobs: in one step on one server, in one for each queue on a Cluster."""
     await caller.links.check_durability(durability)
-    if any(job.rules is not None for job in jobs):
+    if any(job.rules is not None or job.edges is not None for job in jobs):
         return await _insert_ruled(caller, jobs, durability, now_ms)
     lines = _lines(jobs)
     await caller.registry.add([line.queue for line in lines])
@@ -65,39 +68,24 @@ def insert_call(caller: Caller, items: Mapping[Line, Sequence[bytes]], now_ms: i
 async def _insert_ruled(
     caller: Caller, jobs: Sequence[NewJob], durability: Durability | None, now_ms: int | None
 ) -> list[Insertion]:
-    """The same where some have rules: one job after the other."""
+    """The same where some have rules or edges: one job after the other."""
     queues = [job.queue for job in jobs]
     await caller.registry.add(queues)
     groups = grouped(queues, is_cluster=caller.keys.is_cluster)
     calls = []
     for group in groups:
         some = [jobs[position] for position in group]
-        calls.append(
-            ruled_call(caller, [(job.queue, item(job), packed_rules(job.rules)) for job in some], now_ms)
-        )
+        calls.append(ruled_call(caller, [(job.queue, item(job), packed_rare(job)) for job in some], now_ms))
     outcomes: list[Insertion] = [Inserted.DUPLICATE] * len(jobs)
+    left: list[str] = []
     for group, reply in zip(groups, await caller.each(calls, durability=durability), strict=True):
+        left += left_queues(reply, len(group))
         for position, told in zip(group, reply, strict=True):
             outcomes[position] = (
                 Conflict(JobId(told[:16]), ORDER[told[16]]) if isinstance(told, bytes) else OUTCOMES[told]
             )
+    await empty_outboxes(caller, left, now_ms)
     return outcomes
-
-
-def ruled_call(
-    caller: Caller,
-    items: Iterable[tuple[str, bytes, bytes]],
-    now_ms: int | None,
-    *,
-    are_followers: bool = False,
-) -> Call:
-    """One call for jobs of queues that lie together: queue, item and rules of each."""
-    numbers = Numbers()
-    words: list[Word] = []
-    for queue, each, rules in items:
-        words += (numbers.of(queue) + bytes([are_followers]) + each, rules)
-    names = numbers.names
-    return caller.prepared("insert_ruled", names, [len(names), *names, *words], now_ms)
 
 
 def _lines(jobs: Sequence[NewJob]) -> dict[Line, list[int]]:
@@ -120,11 +108,14 @@ async def adopt(caller: Caller, jobs: Sequence[JobRecord], now_ms: int | None) -
     queues = [job.queue for job in jobs]
     await caller.registry.add(queues)
     outcomes = [Inserted.DUPLICATE] * len(jobs)
+    left: list[str] = []
     groups = grouped(queues, is_cluster=caller.keys.is_cluster)
     calls = [_adopt_call(caller, [jobs[position] for position in group], now_ms) for group in groups]
     for group, reply in zip(groups, await caller.each(calls), strict=True):
+        left += left_queues(reply, len(group))
         for position, created in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[created]
+    await empty_outboxes(caller, left, now_ms)
     return outcomes
 
 
@@ -141,6 +132,7 @@ def _adopt_call(caller: Caller, jobs: Sequence[JobRecord], now_ms: int | None) -
             packed_lines(job.errors[-ERRORS_KEPT:]),
             packed_lines(job.logs[-LOGS_KEPT:]),
             packed_rules(job.rules),
+            adopted_edges(job),
         ]
     names = numbers.names
     return caller.prepared("adopt", names, [len(names), *names, *words], now_ms)

@@ -9,11 +9,15 @@ import msgspec
 from longshore.backends.redis.calling import Caller
 from longshore.backends.redis.keys import HOME
 from longshore.backends.redis.outbox import empty_outboxes
+from longshore.backends.redis.rare import left_queues
 from longshore.backends.redis.sessions import EXTENDS, packed
 from longshore.store.replies import Promoted
 
 CHUNK = 1000
 """Jobs that one script makes pending, at most: 2 ms."""
+
+
+_PROMOTE_REPLIES = 6
 
 
 class _Due(msgspec.Struct):
@@ -127,7 +131,9 @@ async def _promote_shares(
     got pending jobs."""
     calls = [caller.prepared("promote", [queue], [queue, count], now_ms) for queue, count in shares.items()]
     total, queues = 0, set()
+    left: list[str] = []
     for queue, reply in zip(shares, await caller.each(calls), strict=True):
+        left += left_queues(reply, _PROMOTE_REPLIES)
         count, is_more, next_due, is_over, next_meter, serves = reply
         total += count
         if is_more:
@@ -135,7 +141,7 @@ async def _promote_shares(
         dues[queue] = _Due(
             _time(next_due), bool(is_over), next_meter_ms=_time(next_meter), serves=bool(serves)
         )
-    return total, queues
+    return total, queues | await empty_outboxes(caller, left, now_ms)
 
 
 def _first(dues: Iterable[_Due]) -> int | None:

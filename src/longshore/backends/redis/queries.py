@@ -74,6 +74,8 @@ def edit_words(edit: Cancel | Retry | Delete | Update, ids: Iterable[JobId]) -> 
     words = filters(edit.where) | {"kind": KINDS[type(edit)], "ids": list(ids)}
     if isinstance(edit, Update):
         words["changes"] = _changes(edit.changes)
+    if isinstance(edit, Retry) and edit.rejoin:
+        words["rejoin"] = True
     return pack(words)
 
 

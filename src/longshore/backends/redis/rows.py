@@ -8,11 +8,13 @@ not have: that is what keeps a waiting job under 400 bytes.
 import struct
 from collections.abc import Iterable, Sequence
 
-from longshore.backends.redis.ruling import kept_rules, packed_rules, read_each
+from longshore.backends.redis.edging import kept_edges, packed_rare
+from longshore.backends.redis.ruling import kept_rules, read_each
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import ORDER, State
 
+BLOCKED = State.BLOCKED.code
 RUNNING = State.RUNNING.code
 COMPLETED = State.COMPLETED.code
 PENDING = State.PENDING.code
@@ -57,13 +59,13 @@ def item(job: NewJob) -> bytes:
 
 
 def ruled_item(job: NewJob) -> bytes:
-    """The same with the job's rules in front."""
-    rules = packed_rules(job.rules)
+    """The same with the job's edges and rules in front."""
+    rules = packed_rare(job)
     return _LENGTH.pack(len(rules)) + rules + item(job)
 
 
 def split_item(packed: bytes) -> tuple[bytes, bytes]:
-    """The rules, empty for none, and the item."""
+    """Edges and rules, empty for none, and the item."""
     (length,) = _LENGTH.unpack_from(packed)
     return packed[4 : 4 + length], packed[4 + length :]
 
@@ -136,8 +138,8 @@ def claimed_jobs(
 
 
 def scanned_job(queue: str, row: Sequence[bytes]) -> JobRecord:
-    """What `scan` answered about a job: id, body, record, due time, extras, rules; errors and logs are not read."""
-    job_id, body, record, due, extras, kept = row[:6]
+    """What `scan` answered about a job: id, body, record, due time, extras, rules, edges; not errors and logs."""
+    job_id, body, record, due, extras, kept, edges = row[:7]
     created_ms, place, priority, max_attempts, name_length, details_length, words_length = _BODY.unpack_from(
         body
     )
@@ -167,6 +169,8 @@ def scanned_job(queue: str, row: Sequence[bytes]) -> JobRecord:
     if kept:
         job.rules, held_by = kept_rules(kept)
         job.held_by = held_by if job.state is State.HELD else None
+    if edges:
+        job.edges, job.waits_for = kept_edges(edges)
     return job
 
 
@@ -264,7 +268,7 @@ def _read_record(job: JobRecord, record: bytes) -> None:
     job.session = record[_RECORD.size : end].decode() or None
     job.started_ms = int(started_ms) or None
     job.finished_ms = int(ended_ms) if state >= COMPLETED else None
-    job.run_ms = int(run_ms) if state in WAITING else None
+    job.run_ms = int(run_ms) or None if state == BLOCKED else int(run_ms) if state in WAITING else None
     job.updated_ms = int(updated_ms)
     job.result = record[end:] if flags & RESULT else None
     job.cancel_requested = bool(flags & STOPPING)

@@ -108,13 +108,13 @@ def _frontier(last: bytes, order: Order) -> Key:
 
 
 def _jobs(rows: list[bytes], queue: str, query: JobQuery) -> list[tuple[Key, JobRecord]]:
-    width = 8 if query.full else 6
+    width = 9 if query.full else 7
     is_by_end = query.order is Order.FINISHED
     jobs = []
     for at in range(0, len(rows), width):
-        job = scanned_job(queue, rows[at : at + 6])
+        job = scanned_job(queue, rows[at : at + 7])
         if query.full:
-            job.errors, job.logs = lines(rows[at + 6]), lines(rows[at + 7])
+            job.errors, job.logs = lines(rows[at + 7]), lines(rows[at + 8])
         jobs.append(((finished_ms(rows[at + 2]) if is_by_end else 0, rows[at]), job))
     return jobs
 

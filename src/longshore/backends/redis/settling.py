@@ -7,6 +7,7 @@ from longshore.backends.redis.calling import Caller
 from longshore.backends.redis.grouping import Numbers, grouped
 from longshore.backends.redis.links import Call, Reply
 from longshore.backends.redis.outbox import empty_outboxes
+from longshore.backends.redis.rare import left_queues
 from longshore.backends.redis.rows import ruled_item
 from longshore.backends.redis.sessions import end
 from longshore.core.job import NewJob
@@ -27,13 +28,16 @@ async def settle(caller: Caller, settlements: Sequence[Settlement], now_ms: int 
     outcomes = [Settled.STALE] * len(settlements)
     groups = grouped([each.queue for each in settlements], is_cluster=caller.keys.is_cluster)
     over: set[str] = set()
+    left: list[str] = []
     for group, reply in await _replies(caller, settlements, groups, now_ms):
+        left += left_queues(reply, len(group))
         for position, applied in zip(group, reply, strict=True):
             outcomes[position] = OUTCOMES[applied]
             if applied == ENDED_SESSION:
                 over.add(settlements[position].session)
     if caller.keys.is_cluster:
-        await _tell_other_slots(caller, settlements, over, now_ms)
+        left += await _tell_other_slots(caller, settlements, over, now_ms)
+    await empty_outboxes(caller, left, now_ms)
     return outcomes
 
 
@@ -44,7 +48,7 @@ async def _replies(
     calls = [settle_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
     replies = list(zip(groups, await caller.each(calls), strict=True))
     again = [
-        [position for position, applied in zip(group, reply, strict=True) if applied == NEEDS_RULES]
+        [position for position, applied in zip(group, reply, strict=False) if applied == NEEDS_RULES]
         for group, reply in replies
     ]
     again = [group for group in again if group]
@@ -59,12 +63,11 @@ async def _replies(
 
 async def _tell_other_slots(
     caller: Caller, settlements: Sequence[Settlement], over: Iterable[str], now_ms: int | None
-) -> None:
-    """What a settlement means for other queues: sessions that it has ended, and followers."""
+) -> set[str]:
+    """What a settlement means for other queues: sessions that it has ended, and followers. Which queues sent some."""
     if over:
         await end(caller, over, now_ms)
-    leaving = {each.queue for each in settlements if any(job.queue != each.queue for job in each.follow)}
-    await empty_outboxes(caller, leaving, now_ms)
+    return {each.queue for each in settlements if any(job.queue != each.queue for job in each.follow)}
 
 
 async def _register_followers(caller: Caller, settlements: Sequence[Settlement]) -> None:
@@ -96,7 +99,9 @@ def _packed_follower(caller: Caller, numbers: Numbers, job: NewJob, queue: str) 
 
 
 def _has_rules(settlement: Settlement) -> bool:
-    return settlement.rules is not None or any(job.rules is not None for job in settlement.follow)
+    return settlement.rules is not None or any(
+        job.rules is not None or job.edges is not None for job in settlement.follow
+    )
 
 
 def packed(settlement: Settlement) -> bytes:

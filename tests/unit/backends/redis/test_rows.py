@@ -72,7 +72,8 @@ def test_a_job_comes_back_as_it_was_packed(
         progress=progress,
         progress_note=note,
     )
-    row = (job.id, rows.packed_body(job, words), rows.packed_record(job), b"", rows.packed_extras(job), b"")
+    extras = rows.packed_extras(job)
+    row = (job.id, rows.packed_body(job, words), rows.packed_record(job), b"", extras, b"", b"")
     assert rows.scanned_job("mail", row) == job
 
 

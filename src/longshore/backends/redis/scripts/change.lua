@@ -1,9 +1,10 @@
 -- verb: change
--- keys: sessions cancels | jobs states running ids due back finished failed extras errors logs counts minutes rules meters meter_times waiters marks ready
+-- keys: sessions cancels | jobs states running ids due back finished failed extras errors logs counts minutes outbox edges waits parents children rules meters meter_times waiters marks ready
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
--- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each
+-- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each; behind them
+--   the queues that have something in their outbox, if there are any
 -- include: time layout records sessions calls queues lives notes matching
--- on demand: meters ledgers turns flow spending serving
+-- on demand: meters ledgers turns flow spending serving edges telling
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
 local LOGS_KEPT = 200
@@ -21,7 +22,9 @@ end
 
 -- Takes a job that waits out of where it waits. Gives its body, to be written if it stood in a line.
 local function leave(id, row, body)
-  if has(row.flags, RULED) then
+  if row.state == BLOCKED then
+    ruling().go(q, id)
+  elseif has(row.flags, RULED) then
     ruling().leave(q, id, row)
   elseif row.state == PENDING then
     return leave_line(q, id, row, body)
@@ -39,6 +42,12 @@ local function become_pending(id, row)
   end
 end
 
+-- A job that was not over counts as cancelled to those that wait for it.
+local function end_parent(id)
+  local waited = waited_among(q, { id })
+  if waited and waited[id] then ruling().end_parent(q, id, CANCELLED) end
+end
+
 local edits = {}
 
 edits[CANCEL] = function(id, body, row)
@@ -48,6 +57,7 @@ edits[CANCEL] = function(id, body, row)
     return 'asked'
   end
   append(q.bodies, id, leave(id, row, body))
+  end_parent(id)
   move(q, row.state, CANCELLED)
   row.updated = now
   finish(q, id, row, CANCELLED)
@@ -55,7 +65,21 @@ edits[CANCEL] = function(id, body, row)
   return 'changed'
 end
 
-edits[RETRY] = function(id, _, row)
+-- Back to waiting for all of its parents.
+local function rejoin(id, row)
+  local state = row.state
+  if not has(row.flags, EDGED) or (state ~= FAILED and state ~= CANCELLED and state ~= SKIPPED) then return nil end
+  append(q.not_ended, id)
+  row.failures, row.crashes, row.result, row.flags = 0, 0, '', without(row.flags, RESULT)
+  row.state, row.run_ms, row.finished, row.updated = BLOCKED, 0, 0, now
+  ruling().come(q, id, redis.call('HGET', q.edges, id))
+  move(q, state, BLOCKED)
+  keep(q, id, row)
+  return 'changed'
+end
+
+edits[RETRY] = function(id, _, row, _, _, rejoins)
+  if rejoins then return rejoin(id, row) end
   local state = row.state
   if state ~= FAILED and state ~= CANCELLED and state ~= RETRYING and state ~= SCHEDULED then return nil end
   if state >= FIRST_TERMINAL then
@@ -74,7 +98,7 @@ end
 edits[DELETE] = function(id, body, row)
   if row.state == RUNNING then return nil end
   leave(id, row, body)
-  if row.state >= FIRST_TERMINAL then append(q.not_ended, id) end
+  if row.state >= FIRST_TERMINAL then append(q.not_ended, id) else end_parent(id) end
   move(q, row.state, nil)
   if has(row.flags, RULED) then ruling().forget(q, id) end
   forget(q, id, row.flags)
@@ -120,7 +144,9 @@ edits[UPDATE] = function(id, body, row, changes, is_new)
   local new_body = changed_body(body, changes)
   local priority = priority_of(new_body)
   row.updated = now
-  if is_later or (run_ms and not was_pending and row.state ~= HELD) then
+  if row.state == BLOCKED then
+    if run_ms then row.run_ms = is_later and run_ms or 0 end
+  elseif is_later or (run_ms and not was_pending and row.state ~= HELD) then
     local before, waiting = row.state, row.state == RETRYING and RETRYING or SCHEDULED
     new_body = leave(id, row, new_body)
     row.priority = priority
@@ -184,7 +210,7 @@ local function edit_named(edit)
       if body and not seen[id] and matches(edit, body, record, error_text) then
         local row = record and read_record(record) or new_row(body)
         if not record and row.state == SCHEDULED then row.run_ms = tonumber(redis.call('ZSCORE', q.due, id)) end
-        local kind = edits[edit.kind](id, body, row, edit.changes, not record)
+        local kind = edits[edit.kind](id, body, row, edit.changes, not record, edit.rejoin)
         if kind then append(touched[kind], id) end
       end
       seen[id] = true
@@ -201,7 +227,8 @@ for i = 4, #ARGV do
 end
 if has_rules() then
   q = open_queue(0, ARGV[3])
+  ruling().decide({ q })
   ruling().serve(q)
   close_queue(q)
 end
-return replies
+return add_left(replies)

@@ -30,7 +30,7 @@ local function take(id, body, record)
     .. sub(record, 21, 26) .. times .. result)
   append(moved, id)
   append(reply, id .. counters .. body)
-  if flags >= RULED then
+  if flags % EDGED >= RULED then
     append(ruled, id)
     append(numbers, #reply - 4)
   end

@@ -1,10 +1,11 @@
 -- verb: insert, of jobs of which some have rules
--- keys: | jobs states running ids due back finished failed counts minutes rules meters meter_times waiters marks ready
+-- keys: | jobs states running ids due back finished failed counts minutes outbox extras errors logs edges waits parents children rules meters meter_times waiters marks ready
 -- arguments: now, channel, number of queues, their names, then for each job two: number of its queue 2 · 1 if it follows
---   another 1 · item; rules ('' for none)
--- reply: for each job 0 (a duplicate), 1 (created), 2 (no room), or of the job that has its unique key: id 16 · state 1
+--   another 1 · item; rules and edges ('' for none), as `edging.py` packs them
+-- reply: for each job 0 (a duplicate), 1 (created), 2 (no room), or of the job that has its unique key: id 16 · state 1; behind
+--   them the queues that have something in their outbox, if there are any
 -- include: time layout records calls queues inserting lives
--- on demand: meters ledgers turns flow spending serving taking
+-- on demand: meters ledgers turns flow spending serving taking edges telling
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}
@@ -24,8 +25,9 @@ for i = 4 + size, #ARGV, 2 do
   local q = queues[unpack_bytes('<I2', ARGV[i]) + 1]
   replies[#replies + 1] = ruling().take(q, sub(ARGV[i], 4), ARGV[i + 1], byte(ARGV[i], 3) == 1)
 end
+ruling().decide(queues)
 for _, q in ipairs(queues) do
   ruling().serve(q)
   close_queue(q)
 end
-return replies
+return add_left(replies)

@@ -1,10 +1,10 @@
 -- verb: promote
--- keys: | jobs states due back finished failed counts minutes ids rules meters meter_times waiters marks ready
+-- keys: | jobs states running due back finished failed counts minutes ids extras errors logs outbox edges waits parents children rules meters meter_times waiters marks ready
 -- arguments: now, channel, queue, limit
 -- reply: how many were due; 1 if more are pending than before; when the next job is due ('' for none); 1 if that is over
---   already; the same of the next meter
+--   already; the same of the next meter; the queue if it has something in its outbox
 -- include: time layout records calls queues lives
--- on demand: meters ledgers turns flow spending serving
+-- on demand: meters ledgers turns flow spending serving edges telling
 
 local q = open_queue(0, ARGV[3])
 local limit = tonumber(ARGV[4])
@@ -39,7 +39,10 @@ end
 
 local function serve()
   if redis.call('ZCARD', q.meter_times) > 0 then ruling().touch_due(q) end
-  if has_rules() then ruling().serve(q) end
+  if has_rules() then
+    ruling().decide({ q })
+    ruling().serve(q)
+  end
 end
 
 for first = 1, #ids, CHUNK do promote(first, math.min(first + CHUNK - 1, #ids)) end
@@ -50,4 +53,4 @@ close_queue(q)
 local next_due = redis.call('ZRANGE', q.due, 0, 0, 'WITHSCORES')[2]
 local next_meter = redis.call('ZRANGE', q.meter_times, 0, 0, 'WITHSCORES')[2]
 local function is_over(time) return time and tonumber(time) <= now and 1 or 0 end
-return { #done, is_more and 1 or 0, next_due or '', is_over(next_due), next_meter or '', is_over(next_meter) }
+return add_left({ #done, is_more and 1 or 0, next_due or '', is_over(next_due), next_meter or '', is_over(next_meter) })

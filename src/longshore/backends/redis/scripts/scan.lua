@@ -1,11 +1,11 @@
 -- verb: scan
--- keys: sessions held | jobs states running ids due finished failed extras errors logs counts rules
+-- keys: sessions held | jobs states running ids due finished failed extras errors logs counts rules edges waits
 -- arguments: now, channel, query (a map; see `queries.py`)
 -- reply: 1 if this was all; the key of the last job looked at: its id, and for the order FINISHED its end before that;
 --   how many of `spare` are left; then for each job found, as many as the limit: id, body, record ('' of a new job),
 --   time when it is due ('' for none), extras, what is kept of its
---   rules ('' of one without), and if `full` errors and logs
--- include: time layout records sessions matching notes
+--   rules, its edges and whether they are open ('' of one without), and if `full` errors and logs
+-- include: time layout records sessions calls matching notes
 
 local q = queue_keys(0)
 local query = cmsgpack.unpack(ARGV[3])
@@ -182,6 +182,23 @@ local function source()
   return all_ids()
 end
 
+-- Edges, and in front of them a byte for each: whether it is open (length 4 · these · edges).
+local function edges_of(id, record)
+  local packed = redis.call('HGET', q.edges, id)
+  local fields, at = {}, 2
+  while at <= #packed do
+    fields[#fields + 1] = id .. sub(packed, at + 2, at + 17)
+    at = at + 19 + byte(packed, at + 18)
+  end
+  local open = string.rep('\0', #fields)
+  if byte(record, 1) == BLOCKED then
+    local found = read_each('HMGET', q.waits, fields)
+    for i = 1, #found do found[i] = found[i] and '\1' or '\0' end
+    open = table.concat(found)
+  end
+  return pack('<I4', #open) .. open .. packed
+end
+
 local function answer(id, body, record)
   local due = ''
   if not record and place_of(body) == NOWHERE then due = redis.call('ZSCORE', q.due, id) or '' end
@@ -192,6 +209,7 @@ local function answer(id, body, record)
   reply[#reply + 1] = due
   reply[#reply + 1] = has(flags, EXTRAS) and redis.call('HGET', q.extras, id) or ''
   reply[#reply + 1] = has(flags, RULED) and redis.call('HGET', q.rules, id) or ''
+  reply[#reply + 1] = has(flags, EDGED) and edges_of(id, record) or ''
   if query.full then
     reply[#reply + 1] = has(flags, ERRORS) and redis.call('HGET', q.errors, id) or ''
     reply[#reply + 1] = has(flags, LOGS) and redis.call('HGET', q.logs, id) or ''

@@ -4,11 +4,11 @@
 local sub, byte, char = string.sub, string.byte, string.char
 local pack, unpack_bytes = struct.pack, struct.unpack
 
-local SCHEDULED, HELD, PENDING, RUNNING, RETRYING, COMPLETED, FAILED, CANCELLED = 1, 2, 3, 4, 5, 6, 7, 8
+local BLOCKED, SCHEDULED, HELD, PENDING, RUNNING, RETRYING, COMPLETED, FAILED, CANCELLED, SKIPPED = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 local FIRST_TERMINAL = 6
 local UNSETTLED = 255
 local FAILURE, CRASH, RELEASE = 1, 2, 3
-local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS, RULED = 1, 2, 4, 8, 16, 32, 64 -- flags
+local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS, RULED, EDGED = 1, 2, 4, 8, 16, 32, 64, 128 -- flags
 local SPENDS, GIVES, SHORT = 1, 2, 4 -- what claims and ends mean to the limits of a job; whether a name and a cost is all
 local HAS_RECORD = 'r'
 local NOWHERE = '\0\0\0\0\0\0'

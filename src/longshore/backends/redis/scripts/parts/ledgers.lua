@@ -9,6 +9,7 @@
 --              key; 'm' priority -> the largest tag that was ever given
 
 local FLOW, FAIR, UNIQUE, ROOM = 1, 2, 3, 4
+local LOOK, REST = '\0', '\1' -- begin what is no meter in `meter_times` (see `edges.lua`)
 local UNIQUE_KEY, UNIQUE_STATES, UNIQUE_MS = 1, 2, 3
 local ledgers, decoded = {}, {}
 

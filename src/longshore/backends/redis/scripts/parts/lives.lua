@@ -42,6 +42,7 @@ end
 -- Forgets everything about a job that is in no line.
 local function forget(q, id, flags)
   append(q.gone, id)
+  if has(flags, EDGED) then redis.call('HDEL', q.edges, id) end
   if has(flags, EXTRAS) then redis.call('HDEL', q.extras, id) end
   if has(flags, ERRORS) then redis.call('HDEL', q.errors, id) end
   if has(flags, LOGS) then redis.call('HDEL', q.logs, id) end

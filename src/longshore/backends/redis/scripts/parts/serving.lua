@@ -159,11 +159,15 @@ function rules.serve(q)
   rules.write(q)
 end
 
--- Touches the meters whose time has come.
+-- Touches the meters whose time has come; first come jobs that look for their parents, and parents that have more to tell.
 function rules.touch_due(q)
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', q.meter_times, '-inf', now, 'LIMIT', 0, 1000)) do
-    local meter = meter_of(q, name)
-    if meter then
+    local meter, kind = meter_of(q, name), sub(name, 1, 1)
+    if kind == LOOK then
+      rules.look_again(q, sub(name, 2))
+    elseif kind == REST then
+      rules.tell_rest(q, name)
+    elseif meter then
       touch(q, meter)
     else
       redis.call('ZREM', q.meter_times, name)

@@ -18,7 +18,7 @@ local function expect_ends(q)
   local ruled = {}
   for _, id in ipairs(q.asked) do
     local record = q.records[id]
-    if record and byte(record, 2) >= RULED then append(ruled, id) end
+    if record and byte(record, 2) % EDGED >= RULED then append(ruled, id) end
   end
   if #ruled > 0 then ruling().expect_ends(q, ruled) end
 end
@@ -34,6 +34,7 @@ local function read_all()
   for _, q in ipairs(queues) do
     local there = #q.asked > 0 and read_each('HMGET', q.running, q.asked)
     for k, id in ipairs(q.asked) do q.records[id] = there[k] end
+    q.waited = waited_among(q, q.asked)
     if takes_rules then expect_ends(q) end
   end
 end
@@ -79,6 +80,7 @@ end
 local function go(q, id, row, settlement)
   local state, charge = settlement.state, settlement.charge
   local is_ruled = has(row.flags, RULED)
+  if state >= FIRST_TERMINAL and q.waited and q.waited[id] then ruling().end_parent(q, id, state) end
   if is_ruled then ruling().give_back(q, id) end
   if state >= FIRST_TERMINAL then
     if has(settlement.flags, KEEP) then
@@ -143,7 +145,7 @@ local function settle_one(q, id, settlement)
   if not is_claim(record, settlement) then return 0 end
   if byte(record, 1) ~= RUNNING then return byte(record, 3) == settlement.state and 1 or 0 end
   if has(settlement.flags, IF_LOST) and is_live(settlement.session) then return 0 end
-  if has(byte(record, 2), RULED) and not takes_rules then return NEEDS_RULES end
+  if not takes_rules and has(byte(record, 2), RULED) then return NEEDS_RULES end
   q.records[id] = apply(q, id, record, settlement)
   return has(settlement.flags, IF_LOST) and 2 or 1, true
 end
@@ -182,7 +184,7 @@ local function is_plain(arg, record)
   local state, charge, flags = byte(arg, 23, 25)
   if not record or state ~= COMPLETED or charge ~= 0 or (flags ~= KEEP and flags ~= KEEP + HAS_RESULT) then return false end
   local length = byte(arg, 36)
-  return sub(arg, 34, 35) == '\0\0' and byte(record, 1) == RUNNING and byte(record, 2) % 2 == 0 and (takes_rules or byte(record, 2) < RULED)
+  return sub(arg, 34, 35) == '\0\0' and byte(record, 1) == RUNNING and byte(record, 2) % 2 == 0 and (takes_rules or byte(record, 2) % EDGED < RULED)
     and sub(arg, 19, 22) == sub(record, 5, 8) and byte(record, 59) == length
     and sub(arg, 49, 48 + length) == sub(record, 60, 59 + length)
 end
@@ -195,7 +197,7 @@ local function complete(q, id, arg, record)
     plain_session = session
   end
   plain_count = plain_count + 1
-  if flags >= RULED then ruling().give_back(q, id) end
+  if flags % EDGED >= RULED then ruling().give_back(q, id) end
   flags = flags - flags % EXTRAS + (byte(arg, 25) == KEEP and 0 or RESULT)
   local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. ended_times .. sub(record, 59, 59 + length)
     .. sub(arg, 49 + length)
@@ -206,14 +208,30 @@ local function complete(q, id, arg, record)
   q.completed, q.spent = q.completed + 1, q.spent + now - unpack_bytes('<d', record, 27)
 end
 
+-- Where others wait for one of the jobs, nothing is done: all are asked of `settle_ruled`, in their order.
+local function refuse_waited()
+  for _, q in ipairs(queues) do
+    for _, is_waited in pairs(q.waited or {}) do
+      if is_waited then
+        for _, each in ipairs(queues) do
+          for _ = 1, #each.asked do append(replies, NEEDS_RULES) end
+        end
+        return true
+      end
+    end
+  end
+  return false
+end
+
 local function settle_all()
   read_all()
+  if not takes_rules and refuse_waited() then return replies end
   write_even_if_full(shared.cancels)
   local i = 4 + size
   while i <= #ARGV do
     local arg = ARGV[i]
     local q, id = queues[unpack_bytes('<I2', arg) + 1], sub(arg, 3, 18)
-    if is_plain(arg, q.records[id]) then
+    if not (q.waited and q.waited[id]) and is_plain(arg, q.records[id]) then
       complete(q, id, arg, q.records[id])
       replies[#replies + 1] = 1
       i = i + 1
@@ -230,6 +248,9 @@ local function settle_all()
   count_plain()
   for _, q in ipairs(queues) do
     if #q.ended_claims > 0 then call_with('HDEL', q.running, q.ended_claims) end
+  end
+  if takes_rules and has_rules() then ruling().decide(queues) end
+  for _, q in ipairs(queues) do
     if takes_rules then ruling().serve(q) end
     if q.completed > 0 then
       q.moves[RUNNING], q.moves[COMPLETED] = (q.moves[RUNNING] or 0) - q.completed, (q.moves[COMPLETED] or 0) + q.completed
@@ -242,5 +263,5 @@ local function settle_all()
   for session, amount in pairs(held) do
     if redis.call('HINCRBY', shared.held, session, amount) <= 0 then redis.call('HDEL', shared.held, session) end
   end
-  return replies
+  return add_left(replies)
 end

@@ -43,20 +43,33 @@ local function take_plain(q, id, item)
   return PENDING
 end
 
-local function take_ruled(q, id, item, job)
+local function take_rare(q, id, item, job, edges)
   local body = pack('<d', now) .. NOWHERE .. sub(item, 25)
   local row, time = new_row(body), due_time(item)
-  row.flags = RULED
   append(q.bodies, id, body)
-  keep_job(q, id, job)
-  if job.unique then redis.call('HSET', q.marks, 'u' .. job.unique[UNIQUE_KEY], id) end
-  if time > now then
+  if job then
+    row.flags = RULED
+    keep_job(q, id, job)
+  end
+  if job and job.unique then redis.call('HSET', q.marks, 'u' .. job.unique[UNIQUE_KEY], id) end
+  if edges then
+    row.flags, row.state, row.run_ms = row.flags + EDGED, BLOCKED, time > now and time or 0
+    redis.call('HSET', q.edges, id, edges)
+    rules.come(q, id, edges)
+  elseif time > now then
     wait(q, id, row, SCHEDULED, time)
   else
     rules.admit(q, id, row, job, false, true)
   end
   keep(q, id, row)
   return row.state
+end
+
+-- Edges (nil: none) and rules of a new job.
+local function split(packed)
+  if byte(packed) ~= EDGED then return nil, packed end
+  local length = unpack_bytes('<I4', packed, 2)
+  return sub(packed, 6, 5 + length), sub(packed, 6 + length)
 end
 
 local function is_there(q, id)
@@ -70,23 +83,27 @@ function rules.expect_new(q, ids, all_packed)
   local there, names = read_each('HMGET', q.jobs, ids), {}
   q.expected = {}
   for i, id in ipairs(ids) do q.expected[id] = there[i] ~= false end
-  for _, packed in ipairs(all_packed) do names_of(decode(packed)[FLOW], names) end
+  for _, packed in ipairs(all_packed) do
+    local _, ruled = split(packed)
+    if ruled ~= '' then names_of(decode(ruled)[FLOW], names) end
+  end
   read_meters(q, names)
   q.places = #ids
 end
 
--- `packed` are the rules, '' for none. A follower is never turned away for want of room.
+-- `packed` are edges and rules, '' for none. A follower is never turned away for want of room.
 function rules.take(q, item, packed, is_follower)
-  local id, job = sub(item, 1, 16), nil
+  local id, job, edges = sub(item, 1, 16), nil, nil
   q.taken = q.taken or {}
   if q.taken[id] or is_there(q, id) then return DUPLICATE end
+  if packed ~= '' then edges, packed = split(packed) end
   if packed ~= '' then
     job = read_job(char(0) .. pack('>I7', 0) .. packed)
     local conflict = job.unique and conflict_of(q, job.unique)
     if conflict then return conflict end
     if job.room and not is_follower and is_full(q, job.room) then return FULL end
   end
-  q.taken[id] = job and take_ruled(q, id, item, job) or take_plain(q, id, item)
+  q.taken[id] = (job or edges) and take_rare(q, id, item, job, edges) or take_plain(q, id, item)
   move(q, nil, q.taken[id])
   count_minute(q, 'a', 1)
   append(q.index, '0', id)
