@@ -49,6 +49,7 @@ MEASURES = {
     "drain": Measure(speed.drain),
     "drain2": Measure(speed.drain2, SHARED),
     "limited": Measure(speed.limited),
+    "workflows": Measure(speed.workflows),
     "trips": Measure(speed.trips, ON_SERVERS),
     "one": Measure(speed.one),
     "concurrent": Measure(speed.concurrent),

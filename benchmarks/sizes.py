@@ -8,6 +8,8 @@ class Sizes(NamedTuple):
 
     drain: int = 100_000
     limited: int = 50_000
+    steps: int = 100_000
+    """Of workflows."""
     one: int = 5_000
     enqueue: int = 50_000
     io: int = 20_000

@@ -8,6 +8,8 @@ SLOTS = 100
 """Of a worker where a measure does not say otherwise."""
 
 WARM_UP = 20
+FAN = 12
+"""Steps of a fan-out of ten."""
 
 Figures = dict[str, float]
 
@@ -59,6 +61,16 @@ async def limited(place: Arena, sizes: Sizes) -> Figures:
     """Jobs that do nothing: without limits, under a rate that never binds, and at most five at once for each key."""
     tasks = {"limited_none": "noop", "limited_rate": "rated", "limited_key": "keyed"}
     return {figure: await drained(place, task, sizes.limited) for figure, task in tasks.items()}
+
+
+async def workflows(place: Arena, sizes: Sizes) -> Figures:
+    """Fan-outs of ten with a join: how fast their steps are added and worked off, beside plain jobs."""
+    steps = max(1, sizes.steps // FAN) * FAN
+    return {
+        "workflow_none": await drained(place, "noop", steps),
+        "workflow_steps": await drained(place, "fan", steps),
+        "workflow_start": (await place.run("enqueue", "fan", steps))["per_s"],
+    }
 
 
 async def io(place: Arena, sizes: Sizes) -> Figures:

@@ -3,7 +3,7 @@
 It uses the public API as a user would. Each command prints one line of JSON; the environment says where the store
 (LONGSHORE_URL) and the board (BENCH_BOARD, BENCH_SEAT) are, and on which event loop to run (BENCH_LOOP).
 
-    subject.py enqueue HOW COUNT             how: one, concurrent (100 coroutines), bulk
+    subject.py enqueue HOW COUNT             how: one, concurrent (100 coroutines), bulk, fan (fan-outs with a join)
     subject.py fill TASK COUNT               in bulk, nothing measured
     subject.py work SLOTS                    a worker, until SIGTERM
     subject.py latency COUNT                 a job every 20 ms for the worker of another process
@@ -26,7 +26,7 @@ from board import Board
 from calls import report_calls
 from watch import rate, reached
 
-from longshore import BatchedQueue, Concurrency, QueueManager, Rate
+from longshore import BatchedQueue, Concurrency, QueueManager, Rate, Workflow, chain
 from longshore.cli.loops import run_on
 from longshore.cli.memory import bound_arenas
 
@@ -36,6 +36,8 @@ CHUNK = 10_000
 GAP_S = 0.02
 NEVER_BINDS = 10_000_000
 KEYS = 1000
+FAN = 12
+"""Steps of a fan-out of ten."""
 
 board = Board(Path(os.environ["BENCH_BOARD"]), int(os.environ.get("BENCH_SEAT", "0")))
 manager = QueueManager()
@@ -99,8 +101,24 @@ async def enqueue_concurrent(count: int) -> None:
     await asyncio.gather(*(enqueue_one(count // COROUTINES) for _ in range(COROUTINES)))
 
 
+async def enqueue_fans(count: int) -> None:
+    """As steps of workflows: one, ten side by side after it, and one after all of them; ten workflows at a time."""
+    sizes = [FAN] * (count // FAN)
+    for begin in range(0, len(sizes), 10):
+        await asyncio.gather(*(manager.execute_workflow(fan()) for _ in sizes[begin : begin + 10]))
+
+
+def fan() -> Workflow:
+    """A fan-out of ten with a join."""
+    first, *parts, last = (noop.step(number, FILLER) for number in range(FAN))
+    return chain(first, parts, last)
+
+
 async def enqueue_bulk(count: int, name: str = "noop") -> None:
     """In lists of 10,000, which keeps the producer small."""
+    if name not in TASKS:
+        await HOW[name](count)
+        return
     for begin in range(0, count, CHUNK):
         await TASKS[name].enqueue_many([payload(n) for n in range(begin, min(begin + CHUNK, count))])
 
@@ -109,6 +127,7 @@ HOW: dict[str, Callable[[int], Awaitable[None]]] = {
     "one": enqueue_one,
     "concurrent": enqueue_concurrent,
     "bulk": enqueue_bulk,
+    "fan": enqueue_fans,
 }
 
 

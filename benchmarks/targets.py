@@ -75,6 +75,17 @@ ROWS = (
         limit_title="no limit",
         share=0.5,
     ),
+    Row("workflow_none", "jobs that do nothing, beside workflows", "jobs/s", {}),
+    Row(
+        "workflow_steps",
+        "steps of fan-outs with a join",
+        "steps/s",
+        {},
+        limits=dict.fromkeys(STORES, "workflow_none"),
+        limit_title="plain jobs",
+        share=1 / 3,
+    ),
+    Row("workflow_start", "steps added, ten workflows at a time", "steps/s", {}),
     Row(
         "one",
         "enqueue one by one",

@@ -17,6 +17,9 @@ EVERYWHERE = {
     "limited_none",
     "limited_rate",
     "limited_key",
+    "workflow_none",
+    "workflow_steps",
+    "workflow_start",
     "one",
     "concurrent",
     "bulk",
@@ -57,7 +60,18 @@ def measured(*arguments: str) -> dict[str, dict[str, Any]]:
 
 
 def test_every_short_measure_has_a_figure_on_memory():
-    names = ("drain", "limited", "one", "concurrent", "bulk", "latency", "io", "threads", "backlog")
+    names = (
+        "drain",
+        "limited",
+        "workflows",
+        "one",
+        "concurrent",
+        "bulk",
+        "latency",
+        "io",
+        "threads",
+        "backlog",
+    )
     lines = measured(*names, "--store", "memory")
     assert lines.keys() == EVERYWHERE | {"backlog"}
     assert all(line["figure"] > 0 for line in lines.values())
@@ -69,6 +83,7 @@ def test_every_short_measure_has_a_figure_on_sqlite_and_shares_of_the_bare_limit
         "drain",
         "drain2",
         "limited",
+        "workflows",
         "one",
         "concurrent",
         "bulk",
