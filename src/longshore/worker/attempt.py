@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from longshore.core.errors import NotCommitted
 from longshore.core.job import JobRecord
-from longshore.core.suspension import Suspended
 from longshore.core.verdict import COMPLETED
 from longshore.engine.herald import News
 from longshore.engine.policy import Policy
@@ -109,11 +109,13 @@ class Attempt:
         control: Control | None = getattr(self, "control", None)
         return control is not None and control.is_completing
 
-    @property
-    def suspended(self) -> Suspended | None:
-        """That it was let go of, to go on later."""
+    def ending(self) -> BaseException | None:
+        """How it has ended though the task returned: its own completion was not committed, or it was to be let go of
+        and the task caught that."""
         control: Control | None = getattr(self, "control", None)
-        return None if control is None else control.suspended
+        if control is None:
+            return None
+        return NotCommitted() if control.is_completing else control.suspended
 
     def completion(self) -> News | None:
         """What to tell if that was committed; None where there was no such transaction."""

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout, NotCommitted, ResultNotEncodable
+from longshore.core.errors import AttemptTimeout, ResultNotEncodable
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.core.suspension import Suspended, suspension_of
@@ -240,11 +240,8 @@ class Executor:
             self._raised(attempt, unreadable(outcome if error is None else error, second))
 
     def _returned(self, attempt: Attempt, outcome: Any) -> None:
-        if attempt.is_completing:
-            self._raised(attempt, NotCommitted())
-            return
-        if attempt.suspended is not None:  # the task caught what was to end it
-            self._raised(attempt, attempt.suspended)
+        if (ending := attempt.ending()) is not None:
+            self._raised(attempt, ending)
             return
         try:
             result = encoded(attempt, outcome)

@@ -72,3 +72,26 @@ async def wrong() -> None:
     emails.task(retries=3)  # error
     await manager.add_job("emails", "send", {}, prioritty=2)  # error
     manager.get_jobs_sync(stat="failed")  # error
+
+
+async def count(name: str) -> int:
+    """A step that is awaited."""
+    return len(name)
+
+
+def spell(number: int) -> str:
+    """A step that runs in a thread."""
+    return str(number)
+
+
+@emails.task
+async def steps(ctx: JobContext) -> None:
+    """Steps have the signatures of their functions."""
+    reveal_type(await ctx.step("count", count, "a"))  # int
+    reveal_type(await ctx.options(retry=3).step("spell", spell, number=7))  # str
+    reveal_type(ctx.step_sync("spell", spell, 7))  # str
+    reveal_type(ctx.step_sync("count", count, "a"))  # int
+    reveal_type(await ctx.wait_for("go", timeout=5))  # Any
+    await ctx.step("count", count, 7)  # error
+    await ctx.step("spell", spell)  # error
+    ctx.options(retries=3)  # error
