@@ -91,8 +91,8 @@ class Meter(msgspec.Struct, kw_only=True):
 
     def next_ms(self, cost: int, now_ms: int) -> int | None:
         """When there is room for so much if nobody claims meanwhile; None where only a job that leaves gives room."""
-        if self.kind is LimitKind.CONCURRENCY:
-            return None
+        if self.kind is LimitKind.CONCURRENCY:  # a claim gives room of it where it was a rate before
+            return now_ms if self.has_room(cost, now_ms) else None
         wanted = self.used + self._wants(cost)
         if self.kind is LimitKind.BUCKET:
             if wanted > self.burst:

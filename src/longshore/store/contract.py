@@ -27,8 +27,9 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   order that lacks room here ends it; one that finds room in all its meters becomes pending, at the tail; one that
   lacks room elsewhere is held there from then on, at the tail. `promote` serves, after the due jobs, the meters whose
   time has come, and `tune` those that it changed. A meter that gets a time, or an earlier one, by a claim too, wakes
-  like a job that is scheduled. After some hundreds that it served a step may stop: then the meter's time is now, and
-  `promote` goes on, as its `more` says.
+  like a job that is scheduled. A concurrency limit that holds jobs and has room all the same, because it was a rate
+  when those that were claimed came, has its time at once. After some hundreds that it served a step may stop: then
+  the meter's time is now, and `promote` goes on, as its `more` says.
   Touched are: by a job that asks, all its meters; by one that leaves pending, all of them; running, those of its keys
   that are concurrency limits; held, the one that held it, also when its priority changes there. A claim touches none.
   A job that is pending and gets another priority keeps its room, its place and its tag; one that is held and gets a

@@ -164,6 +164,18 @@ async def test_a_new_job_that_costs_more_than_its_rate_gives_starts_when_all_of_
     assert await states(store, [large], now_ms=NOW + 10 * SECOND) == [PENDING]
 
 
+async def test_a_rate_that_became_a_limit_of_concurrency_serves_when_claims_give_room(store: Store) -> None:
+    was_a_rate = FlowKey("slots", "", LimitKind.BUCKET, 9, SECOND, burst=9)
+    await add(store, 2, rules=under(was_a_rate))
+    waits = await add(store, 3, rules=TWO)
+    assert await states(store, waits) == [HELD] * 3
+    await claim(store, 2)  # of jobs that count no longer: they were told of a rate
+    await store.promote(9, now_ms=NOW)
+    assert await states(store, waits) == [PENDING, PENDING, HELD]
+    await finish(store, await claim(store))
+    assert await states(store, waits[2:]) == [PENDING]
+
+
 async def test_a_limit_of_nothing_lets_nobody_in(store: Store) -> None:
     await add(store, rules=ONE)
     [waits] = await add(store, rules=ONE)

@@ -97,7 +97,10 @@ local function has_room(meter, cost) return room_of(meter) >= wants(meter, cost)
 
 -- When the first job that it holds may have room, if time alone gives it.
 local function due_ms(meter)
-  if meter.held <= 0 or meter.kind == CONCURRENCY then return nil end
+  if meter.held <= 0 then return nil end
+  if meter.kind == CONCURRENCY then -- a claim gives room of it where it was a rate before
+    return has_room(meter, meter.wanted) and now or nil
+  end
   local wanted = meter.used + wants(meter, meter.wanted)
   if meter.kind == BUCKET then
     if wanted > meter.burst then return nil end
