@@ -83,6 +83,8 @@ async def _walk(
         for each in [each for each, at in send_at.items() if time.monotonic() > at]:
             await manager.signal(each, "on-the-way", ids.index(each))
             del send_at[each]
+        if worker.process.poll() is not None:
+            raise RuntimeError("a worker ended that nobody killed; PROOF_KEEP=folder keeps its log")
         now = place.count_marks()
         if killed < kills and now > marks:
             await asyncio.sleep(chance.uniform(0, 0.1))

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from longshore import JobContext, QueueManager, Retry, State, Workflow
+from longshore import JobContext, JobNotFound, QueueManager, Retry, State, Workflow
 from longshore.core.clock import SystemClock
 from longshore.core.workflow_errors import WorkflowNotFound
 from servers import running
@@ -277,7 +277,8 @@ async def test_what_is_recorded_goes_with_the_job(manager):
     store = await manager.store()
     for number in range(BUCKETS):
         await sweep(store, number)
-    assert await goes.steps() == []
+    with pytest.raises(JobNotFound):
+        await goes.steps()
     assert [step.value for step in await stays.steps()] == [1]
     named = await store.get([RecordAsk(bucket(number)) for number in range(BUCKETS)])
     assert [record.key for records in named for record in records] == [stays.key.hex()]
@@ -327,3 +328,24 @@ async def test_a_signal_to_a_workflow_reaches_its_steps_also_those_to_come(manag
     assert not await manager.signal(run.id, "go")
     with pytest.raises(WorkflowNotFound):
         await manager.signal("order-of-nobody", "go")
+
+
+async def test_a_job_that_is_added_again_under_its_id_has_steps_and_signals_of_its_own(manager):
+    """B.12"""
+    times = Times()
+
+    @manager.task(queue="q", retry=SOON)
+    async def work(ctx: JobContext) -> list[object]:
+        done = await ctx.step("once", times.do, f"{len(times.done)}")
+        times.fail_once(f"then {done}")
+        return [done, await ctx.wait_for("go", timeout=60)]
+
+    await manager.start_workers()
+    job_id = f"{uuid4()}"
+    for number in range(2):
+        job = await work.options(job_id=job_id).enqueue()
+        await manager.signal(job, "go", number)
+        await manager.signal(job, "go", "left over")
+        assert await job.result(30) == [f"{number}", number]
+        assert [step.value for step in await job.steps()] == [f"{number}", number]
+        await job.delete()

@@ -316,7 +316,7 @@ async def test_jobs_in_memory_keep_their_steps_in_memory(tmp_path):
         assert [step.name for step in await job.steps()] == ["go"]
         from longshore.steps.entries import read
 
-        assert await read(await manager.store(), job.key) == []
+        assert await read(await manager.store(), job.key, job.record.created_ms) == []
 
 
 async def test_a_task_in_a_process_has_steps_sleeps_and_waits(tmp_path, monkeypatch):

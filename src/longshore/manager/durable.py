@@ -197,8 +197,8 @@ class Durable:
     async def _look(self, name: str, found: Kept) -> Kept | None:
         """The end of the wait; None where it goes on."""
         transcript, entry = self._transcript, found.entry
-        job_id, event, now_ms = self._control.record.id, entry.event or "", self._runtime.clock.now_ms()
-        taken = await transcript.insist(lambda recorder: signals.take(recorder.store, job_id, event, name))
+        job, event, now_ms = self._control.record, entry.event or "", self._runtime.clock.now_ms()
+        taken = await transcript.insist(lambda recorder: signals.take(recorder.store, job, event, name))
         if taken is None:
             if entry.due_ms is None or now_ms < entry.due_ms:
                 return None

@@ -85,11 +85,13 @@ class Job(JobView, Generic[R_co]):
         return await explain(bench.engine, self.record, provider, steps, memory=memory)
 
     async def steps(self) -> list[RecordedStep]:
-        """What the task has recorded with `ctx.step`, `ctx.sleep` and `ctx.wait_for`, as of now and in its order."""
+        """What the task has recorded with `ctx.step`, `ctx.sleep` and `ctx.wait_for`, as of now and in its order.
+        Raises JobNotFound."""
+        await self.refresh()
         return [shown(each) for each in await self._recorded()]
 
     async def _recorded(self) -> list[Kept]:
-        return await read(await self._runtime.engines.place(self.queue), self.key)
+        return await read(await self._runtime.engines.place(self.queue), self.key, self.record.created_ms)
 
     result_sync: Final = blocking(result)
     refresh_sync: Final = blocking(refresh)

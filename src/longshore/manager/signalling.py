@@ -40,12 +40,12 @@ class Signalling(Part):
         engines = self.runtime.engines
         found = [job for job in await receivers(await engines.here(), target) if job.state not in TERMINAL]
         by_queue = {
-            queue: [job.id for job in found if job.queue == queue] for queue in {job.queue for job in found}
+            queue: [job for job in found if job.queue == queue] for queue in {job.queue for job in found}
         }
         for queue, jobs in by_queue.items():
             store = await engines.place(queue)
             await signals.post(store, jobs, event, plain, self.runtime.clock.now_ms())
-            await signals.tell(store, jobs)
+            await signals.tell(store, [job.id for job in jobs])
         return bool(found)
 
     signal_sync: Final = blocking(signal)

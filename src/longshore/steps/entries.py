@@ -37,6 +37,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     place: int
     """How many the attempt that recorded it had asked for before."""
     attempt: int
+    born_ms: int = 0
+    """When the job was created: one that is added again under the id of one that is gone has other steps."""
     at_ms: int
     """When it began."""
     ended_ms: int | None = None
@@ -105,7 +107,7 @@ def in_order(found: Iterable[Kept]) -> list[Kept]:
     return sorted(found, key=lambda each: (each.entry.place, each.entry.at_ms, each.name))
 
 
-async def read(store: Store, job_id: JobId) -> list[Kept]:
-    """Everything that is recorded of the job's run, in order."""
+async def read(store: Store, job_id: JobId, born_ms: int) -> list[Kept]:
+    """Everything that is recorded of the run of the job that was created then, in order."""
     [records] = await store.get([RecordAsk(steps_of(job_id))])
-    return in_order(map(kept, records))
+    return in_order(each for each in map(kept, records) if each.entry.born_ms == born_ms)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from longshore.core.ids import JobId, new_id
+from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.steps.entries import kept, mention, signals_of, steps_of
 from longshore.store.commands import JobQuery, Put, RecordAsk, Retry
@@ -30,6 +31,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A signal as it is kept."""
 
     at_ms: int
+    born_ms: int = 0
+    """When the job was created, as in `Entry`."""
     data: msgspec.Raw = msgspec.Raw(b"null")
     taken: str | None = None
     """By which of the job's waits."""
@@ -44,14 +47,16 @@ def event_of(record: Record) -> str:
     return record.key.rpartition("/")[0]
 
 
-async def post(store: Store, jobs: Sequence[JobId], event: str, data: bytes, now_ms: int) -> None:
+async def post(store: Store, jobs: Sequence[JobRecord], event: str, data: bytes, now_ms: int) -> None:
     """Stores a signal for each of these jobs, and that they are to be told."""
-    letter = _encode(Letter(at_ms=now_ms, data=msgspec.Raw(data)))
+    letter = Letter(at_ms=now_ms, data=msgspec.Raw(data))
     for start in range(0, len(jobs), JOBS_AT_ONCE):
         chunk = jobs[start : start + JOBS_AT_ONCE]
-        puts = [mention(job_id) for job_id in chunk]
-        puts += [Put(kind=signals_of(job_id), key=_key(event), value=letter, expect=0) for job_id in chunk]
-        puts += [Put(kind=POKE, key=job_id.hex(), value=b"") for job_id in chunk]
+        puts = [mention(job.id) for job in chunk]
+        for job in chunk:
+            value = _encode(msgspec.structs.replace(letter, born_ms=job.created_ms))
+            puts.append(Put(kind=signals_of(job.id), key=_key(event), value=value, expect=0))
+        puts += [Put(kind=POKE, key=job.id.hex(), value=b"") for job in chunk]
         await store.put(puts)
 
 
@@ -60,11 +65,11 @@ def _key(event: str) -> str:
     return f"{event}/{new_id().hex()}"
 
 
-async def take(store: Store, job_id: JobId, event: str, wait: str) -> tuple[Record, Letter] | None:
+async def take(store: Store, job: JobRecord, event: str, wait: str) -> tuple[Record, Letter] | None:
     """The oldest signal of the event that no other wait of the job has taken; from now on it is this one's."""
-    [records] = await store.get([RecordAsk(signals_of(job_id))])
+    [records] = await store.get([RecordAsk(signals_of(job.id))])
     for record in records:
-        if event_of(record) == event:
+        if event_of(record) == event and _decode(record.value).born_ms == job.created_ms:
             now = await _taken(store, record, wait)
             if now is not None and _decode(now.value).taken == wait:
                 return now, _decode(now.value)

@@ -105,7 +105,7 @@ class Transcript:
 
     def entry(self, kind: Kind, name: str, **said: object) -> Entry:
         """A new entry of this attempt, that begins now."""
-        words = {"at_ms": self.clock.now_ms()} | said
+        words = {"at_ms": self.clock.now_ms(), "born_ms": self.reins.record.created_ms} | said
         return Entry(kind=kind, place=self._places[name], attempt=self.reins.record.attempt, **words)  # type: ignore[arg-type]
 
     async def record(self, name: str, entry: Entry, *, expect: int = 0) -> Kept:
@@ -116,7 +116,10 @@ class Transcript:
         stored = await self.insist(lambda recorder: recorder.record(job_id, put))
         if stored.record is None:  # steps are forgotten with their job only
             raise ClaimLost(format_id(job_id))
-        found = self._kept[name] = kept(stored.record)
+        found = kept(stored.record)
+        if found.entry.born_ms != entry.born_ms:  # of a job that is gone, and that had this one's id
+            return await self.record(name, entry, expect=found.version)
+        self._kept[name] = found
         return found
 
     @contextmanager
@@ -198,6 +201,8 @@ class Transcript:
         await asyncio.shield(self._loading)
 
     async def _read_all(self) -> None:
-        found = await self.insist(lambda recorder: read(recorder.store, self.reins.record.id))
+        found = await self.insist(
+            lambda recorder: read(recorder.store, self.reins.record.id, self.reins.record.created_ms)
+        )
         self._kept = {each.name: each for each in found} | self._kept
         self._is_loaded = True

@@ -200,8 +200,17 @@ def test_a_signal_is_kept_for_a_job_and_the_steps_of_one_are_shown(call: Call, s
     assert (told.exit_code, "is over" in told.stderr) == (1, True)
     assert call("jobs", "signal", job_id, "two words").exit_code == 2
     assert call("jobs", "signal", job_id, "approved", "--data", "{").exit_code == 2
-    step = Entry(kind=Kind.STEP, place=0, attempt=1, at_ms=1000, ended_ms=3000, value=msgspec.Raw(b'"paid"'))
-    wait = Entry(kind=Kind.WAIT, place=1, attempt=1, at_ms=3000, event="approved")
+    [job] = shop.hold(1)
+    step = Entry(
+        kind=Kind.STEP,
+        place=0,
+        attempt=1,
+        born_ms=job.created_ms,
+        at_ms=1000,
+        ended_ms=3000,
+        value=msgspec.Raw(b'"paid"'),
+    )
+    wait = Entry(kind=Kind.WAIT, place=1, attempt=1, born_ms=job.created_ms, at_ms=3000, event="approved")
     shop.put(put_of(parse_id(job_id), "charge", step, 0), put_of(parse_id(job_id), "approved", wait, 0))
     lines = call("jobs", "show", job_id).stdout.splitlines()
     [charge] = [line for line in lines if line.startswith("charge")]

@@ -283,7 +283,7 @@ async def test_what_a_task_has_recorded_goes_over_with_its_job(yard):
     await yard.source.put(
         [mention(sleeper), put_of(sleeper, "go", entry, 0), put_of(sleeper, "go", ended, 1)]
     )
-    await post(yard.source, [sleeper], "more", b"7", 1)
+    await post(yard.source, [claimed], "more", b"7", 1)
     await yard.settle(yard.source, [claimed], released(HOUR_MS))
     before = await yard.source.get([RecordAsk(steps_of(sleeper)), RecordAsk(signals_of(sleeper))])
     assert [len(records) for records in before] == [1, 1]

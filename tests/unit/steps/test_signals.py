@@ -53,7 +53,7 @@ class Yard:
         await self.store.put([put_of(self.id, name or event, entry, 0)])
 
     async def post(self, event, data=b"1"):
-        await signals.post(self.store, [self.id], event, data, self.clock.now_ms())
+        await signals.post(self.store, [self.record], event, data, self.clock.now_ms())
 
     async def state(self):
         [page] = await self.store.scan([JobQuery(ids=(self.id,))])
@@ -64,7 +64,7 @@ class Yard:
         return len(records)
 
     async def take(self, event, wait):
-        found = await signals.take(self.store, self.id, event, wait)
+        found = await signals.take(self.store, self.record, event, wait)
         return None if found is None else msgspec.json.decode(found[1].data)
 
 
@@ -92,7 +92,8 @@ async def test_a_signal_of_another_event_leaves_the_job_where_it_is(yard):
 async def test_a_job_that_was_added_for_later_is_not_begun_by_an_early_signal(yard):
     job = NewJob(id=new_id(), queue="q", name="later", payload=b"{}", delay_ms=1000)
     await yard.store.insert([job])
-    await signals.post(yard.store, [job.id], "go", b"1", 0)
+    [page] = await yard.store.scan([JobQuery(ids=(job.id,))])
+    await signals.post(yard.store, page.jobs, "go", b"1", 0)
     assert not await signals.tell(yard.store, [job.id])
     [page] = await yard.store.scan([JobQuery(ids=(job.id,))])
     assert page.jobs[0].state is State.SCHEDULED
@@ -138,7 +139,7 @@ async def test_a_signal_that_was_taken_and_not_recorded_is_still_to_be_told(yard
 
 async def test_a_signal_that_is_handed_back_is_for_the_next_wait(yard):
     await yard.post("go", b"7")
-    record, letter = await signals.take(yard.store, yard.id, "go", "go")
+    record, letter = await signals.take(yard.store, yard.record, "go", "go")
     await signals.hand_back(yard.store, record, letter)
     assert await yard.take("go", "go#2") == 7
 
@@ -157,7 +158,8 @@ async def test_many_jobs_are_told_together_each_as_it_stands(yard):
     await yard.store.put([put_of(job_id, "go", entry, 0) for job_id in ids[::2]])
     await yard.wait("go")
     everyone = [*ids, yard.id]
-    await signals.post(yard.store, everyone, "go", b"1", 0)
+    [page] = await yard.store.scan([JobQuery(limit=1000)])
+    await signals.post(yard.store, page.jobs, "go", b"1", 0)
     assert sorted(await signals.tell(yard.store, everyone)) == ids[::2]
     assert await yard.pokes() == 1
     assert await signals.tell(yard.store, everyone) == []

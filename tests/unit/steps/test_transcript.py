@@ -23,12 +23,13 @@ class Attempts:
         self.clock = ManualClock()
         self.memory = MemoryStore(self.clock)
         self.id = new_id()
+        self.born_ms = 7
 
     async def recorder(self):
         return Recorder(self.memory, self.clock)
 
     def begin(self, fence):
-        record = SimpleNamespace(id=self.id, fence=fence, attempt=fence)
+        record = SimpleNamespace(id=self.id, fence=fence, attempt=fence, created_ms=self.born_ms)
         reins = SimpleNamespace(record=record, cancelled=False, timed_out=False, suspended=None)
         return Transcript(reins, self.recorder, self.clock, Random(1))
 
@@ -53,7 +54,9 @@ async def test_the_first_to_record_a_step_has_recorded_it(attempts):
     first = await old.record(name, step(old, name, b'"old"'))
     second = await new.record(name, step(new, name, b'"new"'))
     assert bytes(first.entry.value) == bytes(second.entry.value) == b'"old"'
-    assert [(kept.name, kept.version) for kept in await read(attempts.memory, attempts.id)] == [("charge", 1)]
+    assert [(kept.name, kept.version) for kept in await read(attempts.memory, attempts.id, 7)] == [
+        ("charge", 1)
+    ]
 
 
 async def test_the_first_claim_of_a_job_looks_for_nothing(attempts):

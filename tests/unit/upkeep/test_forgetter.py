@@ -44,4 +44,4 @@ async def test_every_part_is_looked_at_in_turn_and_only_what_belongs_to_no_job_g
     await forgetter.stop()
     assert len(set(store.parts)) == BUCKETS
     assert sorted(await with_steps(store, ids)) == there
-    assert [len(await read(store, job_id)) for job_id in (there[0], gone[0])] == [1, 0]
+    assert [len(await read(store, job_id, 0)) for job_id in (there[0], gone[0])] == [1, 0]
