@@ -161,6 +161,12 @@ ON_SERVERS = (
         "return byte(record, 3) == settlement.state and 1 or 0",
         "return 1",
     ),
+    Mutant(
+        "a limit that was a rate before forgets whom it holds",
+        "redis/scripts/parts/meters.lua",
+        "has_room(meter, meter.wanted) and now or nil",
+        "nil",
+    ),
     Mutant("a fence that stands still", "redis/scripts/claim.lua", "unpack_bytes('<I4', record, 5) + 1", "1"),
     Mutant(
         "claim without a session",

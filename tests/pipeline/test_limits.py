@@ -257,6 +257,22 @@ async def test_a_rate_that_nobody_uses_now_keeps_its_burst_too(manager, url):
     assert (await override_in(manager, "q", "rate")).burst == 1
 
 
+async def test_a_rate_is_no_concurrency_for_who_does_not_know_the_code_either(manager, url):
+    @manager.queue("q", rate_limit=Rate(1000, per="second")).task(limit=Concurrency(2))
+    async def work(): ...
+
+    await work.enqueue()
+    async with QueueManager(url) as without_code:
+        with pytest.raises(InvalidOption, match="a Rate, which limit 'rate' is"):
+            await without_code.set_limit("q", Concurrency(4), name="rate")
+        with pytest.raises(InvalidOption, match="a Concurrency, which limit 'work/concurrency' is"):
+            await without_code.set_limit("q", "5/second", task="work", name="concurrency")
+    assert {each.name: each.kind for each in await manager.get_limits("q")} == {
+        "rate": "bucket",
+        "work/concurrency": "concurrency",
+    }
+
+
 async def override_in(manager, queue, rule):
     """What was set at run time."""
     overrides = Overrides()

@@ -43,13 +43,12 @@ class Limits(Part):
         """
         queue, read = check_name("queue", queue), _read(limit)
         rule = self._rule(queue, task, name or read.name or read.word)
-        known = dict(self._known(queue)).get(rule)
+        engine = await self.runtime.engines.here()
+        known = dict(self._known(queue)).get(rule) or await _in_use(engine.store, queue, rule)
         if known is not None and isinstance(known, Concurrency) is not isinstance(read, Concurrency):
             raise InvalidOption("limit", limit, f"a {type(known).__name__}, which limit '{rule}' is")
-        engine = await self.runtime.engines.here()
-        if isinstance(read, Rate):
-            shape = known or await _in_use(engine.store, queue, rule)
-            read = read.shaped_as(shape) if isinstance(shape, Rate) else read
+        if isinstance(read, Rate) and isinstance(known, Rate):
+            read = read.shaped_as(known)
         override = override_of(queue, read.flow_key(rule, "", 1))
         tuned = await set_override(engine.store, override)
         await look(engine.store, self.runtime.overrides)
@@ -123,8 +122,8 @@ def _expected(limit: object) -> str:
     return f'Concurrency({number}) for so many at once, a Rate such as Rate(100, per=60), or "100/minute"'
 
 
-async def _in_use(store: Store, queue: str, rule: str) -> Rate | None:
-    """The rate as jobs carry it, for who does not know the code: those that it serves now, else the newest of all."""
+async def _in_use(store: Store, queue: str, rule: str) -> Limit | None:
+    """The limit as jobs carry it, for who does not know the code: those that it serves now, else the newest of all."""
     [readings] = await store.gauge([MeterAsk(queue)])
     for reading in readings:
         if reading.name.partition(":")[0] == rule:
@@ -137,9 +136,9 @@ async def _in_use(store: Store, queue: str, rule: str) -> Rate | None:
     return None
 
 
-def _shape(kind: int, limit: int, per_ms: int, burst: int) -> Rate | None:
-    """The rate of a meter or a key, as far as they tell; None for a concurrency."""
+def _shape(kind: int, limit: int, per_ms: int, burst: int) -> Limit:
+    """The limit of a meter or a key, as far as they tell."""
     if kind == LimitKind.CONCURRENCY:
-        return None
+        return Concurrency(max(1, limit))
     told = burst if kind == LimitKind.BUCKET and burst != limit else None
     return Rate(limit, per=per_ms / 1000, burst=told, kind=_KINDS[LimitKind(kind)])
