@@ -25,7 +25,7 @@ from servers import running
 
 NOW = 1_700_000_000_000
 QUEUES = ("mail", "video")
-KEYS = ("edges", "waits", "parents", "children", "outbox", "meter_times")
+KEYS = ("edges", "waits", "parents", "children", "outbox", "meter_times", "running")
 
 
 @pytest.fixture(params=["server", "cluster"])

@@ -4,7 +4,7 @@
 --   (created, place and all), record, extras, errors, logs, rules, edges
 --   behind a byte for each that says whether it is open (length 4 · these · edges; '' for none)
 -- reply: for each job 1 (created) or 0 (a duplicate); behind them the queues that have something in their outbox, if any
--- include: time layout records calls queues lives
+-- include: time layout records calls queues leaving lives
 -- on demand: meters ledgers turns flow spending serving taking edges telling
 
 local size = tonumber(ARGV[3])

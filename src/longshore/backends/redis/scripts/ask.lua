@@ -3,7 +3,7 @@
 -- arguments: now, channel, queue, then the asks: length of the child's queue 1 · queue · child 16 · number of the opening 6 ·
 --   1 if those that are not there never come 1 · parents 16 each
 -- reply: for each ask one byte for each parent: 255 (it will tell), 254 (it is not there) or the state in which it ended
--- include: time layout records calls queues lives
+-- include: time layout records calls queues leaving lives
 -- on demand: meters ledgers turns flow spending serving edges telling
 
 local q, replies = open_queue(0, ARGV[3]), {}

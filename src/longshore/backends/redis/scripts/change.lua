@@ -3,7 +3,7 @@
 -- arguments: now, channel, queue, then edits (maps; see `queries.py`), each of which names its jobs
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each; behind them
 --   the queues that have something in their outbox, if there are any
--- include: time layout records sessions calls queues lives notes matching
+-- include: time layout records sessions calls queues leaving lives notes matching
 -- on demand: meters ledgers turns flow spending serving edges telling
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
@@ -44,8 +44,7 @@ end
 
 -- A job that was not over counts as cancelled to those that wait for it.
 local function end_parent(id)
-  local waited = waited_among(q, { id })
-  if waited and waited[id] then ruling().end_parent(q, id, CANCELLED) end
+  if is_waited(q, id) then ruling().end_parent(q, id, CANCELLED) end
 end
 
 local edits = {}

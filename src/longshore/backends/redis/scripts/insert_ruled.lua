@@ -4,7 +4,7 @@
 --   another 1 · item; rules and edges ('' for none), as `edging.py` packs them
 -- reply: for each job 0 (a duplicate), 1 (created), 2 (no room), or of the job that has its unique key: id 16 · state 1; behind
 --   them the queues that have something in their outbox, if there are any
--- include: time layout records calls queues inserting lives
+-- include: time layout records calls queues leaving inserting lives
 -- on demand: meters ledgers turns flow spending serving taking edges telling
 
 local size = tonumber(ARGV[3])

@@ -3,7 +3,7 @@
 -- arguments: now, channel, queue, then two for each: '1' if parents that are not there never come; for each child 16 ·
 --   number of the opening 6 · parent 16 · how it is, as `ask` answers 1
 -- reply: 1 if more are pending than before; the queue if it has something in its outbox
--- include: time layout records calls queues lives
+-- include: time layout records calls queues leaving lives
 -- on demand: meters ledgers turns flow spending serving edges telling
 
 local q = open_queue(0, ARGV[3])

@@ -3,7 +3,7 @@
 -- edges     id -> join 1 · for each edge: on 1 · missed 1 · parent 16 · length of queue 1 · queue. As long as the job is kept
 -- waits     id of a blocked job -> open edges 4 · join 1 · 1 if one that was missed would cancel it 1
 --           id · parent -> of an open edge: on 1 · missed 1 · 1 if the parent was not there 1 · number of the opening 6
--- parents   id of a job for which others wait -> ''
+-- parents   id of a job for which others wait -> ''; where there is any, `running` has the field WAITED
 -- children  parent 16 · place 6 · child 16 · number of its opening 6 · queue of the child: in the order of linking
 -- outbox    what goes to queues that this call has not, as `outbox.py` says
 -- meter_times  LOOK id -> when a blocked job looks again for parents; REST id state -> a parent that has more to tell
@@ -96,7 +96,7 @@ local function decide_one(q, id, state)
   move(q, BLOCKED, state)
   keep(q, id, row)
   over_states[id] = state
-  if redis.call('HEXISTS', q.parents, id) == 1 then rules.end_parent(q, id, state) end
+  if is_waited(q, id) then rules.end_parent(q, id, state) end
   return true
 end
 
@@ -121,17 +121,35 @@ local function tell(q, id, parent, state, number)
   return not met and left == 0 and without_edges(q, id, join, cancels)
 end
 
--- How a parent is: a state, or nil where it is not there.
-local function state_of_parent(q, id)
-  if over_states[id] then return over_states[id] end
-  local record = redis.call('HGET', q.states, id) or redis.call('HGET', q.running, id)
-  if record then return byte(record, 1) end
-  return redis.call('HEXISTS', q.jobs, id) == 1 and PENDING or nil
+-- How parents in this queue are: id -> a state, or nil where it is not there.
+local function states_of_parents(q, ids)
+  local states = {}
+  if #ids == 0 then return states end
+  local records, running = read_each('HMGET', q.states, ids), read_each('HMGET', q.running, ids)
+  for i, id in ipairs(ids) do
+    local record = records[i] or running[i]
+    if over_states[id] then
+      states[id] = over_states[id]
+    elseif record then
+      states[id] = byte(record, 1)
+    elseif redis.call('HEXISTS', q.jobs, id) == 1 then
+      states[id] = PENDING
+    end
+  end
+  return states
 end
 
-local function link(q, parent, child, number, queue)
-  redis.call('HSET', q.parents, parent, '')
-  redis.call('ZADD', q.children, 0, parent .. next_place(q) .. child .. number .. queue)
+local function link(q, parents, child, number, queue)
+  if #parents == 0 then return end
+  local flags, entries = {}, {}
+  q.places = #parents
+  for _, parent in ipairs(parents) do
+    append(flags, parent, '')
+    append(entries, 0, parent .. next_place(q) .. child .. number .. queue)
+  end
+  call_with('HSET', q.parents, flags)
+  call_with('ZADD', q.children, entries)
+  redis.call('HSET', q.running, WAITED, '')
 end
 
 local function look_later(q, id)
@@ -150,19 +168,25 @@ end
 
 -- How things stand with the parents of a job that came; where `is_last`, those that are not there never come.
 local function look(q, id, edges, number, is_last)
-  local asks, order = {}, {}
+  local parents, names, states, links = {}, {}, {}, {}
   for _, edge in ipairs(edges) do
-    local there = opened_queues[edge.queue]
-    if not there then
-      if not asks[edge.queue] then
-        asks[edge.queue] = {}
-        order[#order + 1] = edge.queue
-      end
-      append(asks[edge.queue], edge.parent)
-    else
-      local state = state_of_parent(there, edge.parent)
+    local name = edge.queue
+    if not parents[name] then
+      parents[name], links[name] = {}, {}
+      names[#names + 1] = name
+    end
+    append(parents[name], edge.parent)
+  end
+  for _, name in ipairs(names) do
+    local there = opened_queues[name]
+    if there then states[name] = states_of_parents(there, parents[name]) end
+  end
+  for _, edge in ipairs(edges) do
+    local known = states[edge.queue]
+    if known then
+      local state = known[edge.parent]
       if state and state < FIRST_TERMINAL then
-        link(there, edge.parent, id, number, q.name)
+        append(links[edge.queue], edge.parent)
       elseif not state and not is_last then
         miss(q, id, edge.parent, number)
       elseif tell(q, id, edge.parent, state or CANCELLED, number) then
@@ -170,8 +194,12 @@ local function look(q, id, edges, number, is_last)
       end
     end
   end
-  for _, queue in ipairs(order) do
-    send(q, queue, ASK .. char(#q.name) .. q.name .. id .. number .. char(is_last and 1 or 0) .. table.concat(asks[queue]))
+  for _, name in ipairs(names) do
+    if states[name] then
+      link(opened_queues[name], links[name], id, number, q.name)
+    else
+      send(q, name, ASK .. char(#q.name) .. q.name .. id .. number .. char(is_last and 1 or 0) .. table.concat(parents[name]))
+    end
   end
 end
 

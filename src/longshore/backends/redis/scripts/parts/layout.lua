@@ -11,6 +11,7 @@ local FAILURE, CRASH, RELEASE = 1, 2, 3
 local STOPPING, RESULT, BACK, EXTRAS, ERRORS, LOGS, RULED, EDGED = 1, 2, 4, 8, 16, 32, 64, 128 -- flags
 local SPENDS, GIVES, SHORT = 1, 2, 4 -- what claims and ends mean to the limits of a job; whether a name and a cost is all
 local HAS_RECORD = 'r'
+local WAITED = '+' -- a field of `running` where others wait for jobs of the queue, so that whoever ends some reads it on the way
 local NOWHERE = '\0\0\0\0\0\0'
 local NEVER = pack('<d', 0)
 local NEW_COUNTERS = pack('<I4I4I4I4', 0, 0, 0, 0)

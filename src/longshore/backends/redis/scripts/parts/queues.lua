@@ -1,24 +1,5 @@
 -- part: a queue whose jobs this call touches: what is to be written, gathered, and written in a few commands at its end.
 
-local left_queues = {} -- the names of those whose outbox got something
-
--- They stand behind all replies, where there are some.
-local function add_left(replies)
-  if next(left_queues) == nil then return replies end
-  local names = {}
-  for name in pairs(left_queues) do names[#names + 1] = name end
-  replies[#replies + 1] = names
-  return replies
-end
-
--- Which of these jobs others wait for; nil where nobody waits for anybody.
-local function waited_among(q, ids)
-  if #ids == 0 or redis.call('HLEN', q.parents) == 0 then return nil end
-  local waited = {}
-  for i, found in ipairs(read_each('HMGET', q.parents, ids)) do waited[ids[i]] = found end
-  return waited
-end
-
 local function renew_queue(q)
   q.gone, q.bodies, q.index, q.written, q.unwritten = {}, {}, {}, {}, {}
   q.due_added, q.due_dropped, q.ended, q.buried, q.not_ended = {}, {}, {}, {}, {}

@@ -4,7 +4,7 @@ local ELSEWHERE = 65535
 local IF_LOST, KEEP, HAS_RESULT, HAS_ERROR, HAS_TEXT_TOO, AT_TIME = 1, 2, 4, 8, 16, 32
 local ERRORS_KEPT = 25
 local NEEDS_RULES = 3
-local takes_rules = false
+local takes_rules, has_waited = false, false
 local size = tonumber(ARGV[3])
 local queues, replies, held = {}, {}, {}
 for n = 1, size do
@@ -23,6 +23,15 @@ local function expect_ends(q)
   if #ruled > 0 then ruling().expect_ends(q, ruled) end
 end
 
+-- Which of the jobs others wait for.
+local function read_waited(q)
+  local waited = {}
+  for i, found in ipairs(read_each('HMGET', q.parents, q.asked)) do
+    waited[q.asked[i]], has_waited = found, has_waited or found
+  end
+  return waited
+end
+
 -- Reads the records of all claims that the call is about. Those that are not running may have been settled before.
 local function read_all()
   local i = 4 + size
@@ -32,9 +41,12 @@ local function read_all()
     i = i + 1 + followers
   end
   for _, q in ipairs(queues) do
-    local there = #q.asked > 0 and read_each('HMGET', q.running, q.asked)
+    local size = #q.asked
+    q.asked[size + 1] = WAITED
+    local there = size > 0 and read_each('HMGET', q.running, q.asked)
+    q.asked[size + 1] = nil
     for k, id in ipairs(q.asked) do q.records[id] = there[k] end
-    q.waited = waited_among(q, q.asked)
+    if there and there[size + 1] then q.waited = read_waited(q) end
     if takes_rules then expect_ends(q) end
   end
 end
@@ -208,24 +220,14 @@ local function complete(q, id, arg, record)
   q.completed, q.spent = q.completed + 1, q.spent + now - unpack_bytes('<d', record, 27)
 end
 
--- Where others wait for one of the jobs, nothing is done: all are asked of `settle_ruled`, in their order.
-local function refuse_waited()
-  for _, q in ipairs(queues) do
-    for _, is_waited in pairs(q.waited or {}) do
-      if is_waited then
-        for _, each in ipairs(queues) do
-          for _ = 1, #each.asked do append(replies, NEEDS_RULES) end
-        end
-        return true
-      end
-    end
-  end
-  return false
-end
-
 local function settle_all()
   read_all()
-  if not takes_rules and refuse_waited() then return replies end
+  if has_waited and not takes_rules then -- nothing is done: `settle_ruled` is asked about all of them, in their order
+    for _, q in ipairs(queues) do
+      for _ = 1, #q.asked do append(replies, NEEDS_RULES) end
+    end
+    return replies
+  end
   write_even_if_full(shared.cancels)
   local i = 4 + size
   while i <= #ARGV do
@@ -263,5 +265,5 @@ local function settle_all()
   for session, amount in pairs(held) do
     if redis.call('HINCRBY', shared.held, session, amount) <= 0 then redis.call('HDEL', shared.held, session) end
   end
-  return add_left(replies)
+  return replies
 end

@@ -27,6 +27,7 @@ local function tell_children(parent, elsewhere)
     ring('scheduled', q.name)
   else
     redis.call('HDEL', q.parents, id)
+    if redis.call('HLEN', q.parents) == 0 then redis.call('HDEL', q.running, WAITED) end
   end
   told = told + #entries
   if #entries > 0 then call_with('ZREM', q.children, entries) end
@@ -80,16 +81,18 @@ end
 function rules.answer(q, ask)
   local length = byte(ask)
   local queue, child, number = sub(ask, 2, 1 + length), sub(ask, 2 + length, 17 + length), sub(ask, 18 + length, 23 + length)
-  local answers = {}
-  for at = 25 + length, #ask, 16 do
-    local parent = sub(ask, at, at + 15)
-    local state = state_of_parent(q, parent)
+  local parents, links, answers = {}, {}, {}
+  for at = 25 + length, #ask, 16 do append(parents, sub(ask, at, at + 15)) end
+  local states = states_of_parents(q, parents)
+  for _, parent in ipairs(parents) do
+    local state = states[parent]
     if state and state < FIRST_TERMINAL then
-      link(q, parent, child, number, queue)
+      append(links, parent)
       state = LINKED
     end
     append(answers, char(state or ABSENT))
   end
+  link(q, links, child, number, queue)
   return table.concat(answers)
 end
 
