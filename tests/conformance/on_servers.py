@@ -37,12 +37,14 @@ def sentinel_store(place: Path) -> Store:
 
 def conform_postgres(version: str) -> type:
     """All tests of the contract on this version of PostgreSQL."""
-    return conform(lambda place: postgres_store(version, place), round_trips=_round_trips)
+    return conform(
+        lambda place: postgres_store(version, place), round_trips=_round_trips, themes=(*THEMES, *EDGES)
+    )
 
 
 def conform_pooled() -> type:
     """All tests of the contract through a pool of transactions."""
-    return conform(pooled_store, round_trips=_round_trips)
+    return conform(pooled_store, round_trips=_round_trips, themes=(*THEMES, *EDGES))
 
 
 def conform_redis(version: str) -> type:

@@ -9,6 +9,8 @@ from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.newcomers import mark
 from longshore.backends.postgres.rows import PENDING
+from longshore.backends.postgres.ties import Child, Ties, newly_blocked
+from longshore.core import edges
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord
 from longshore.core.rules import pack
 from longshore.core.states import CODES, State
@@ -29,7 +31,7 @@ async def adopt(
     for number, job in enumerate(jobs):
         numbers.setdefault(job.id, number)
     asked = [(number, jobs[number]) for _, number in sorted(numbers.items())]
-    if any(job.rules is not None for job in jobs):
+    if any(job.rules is not None or job.state is State.BLOCKED for job in jobs):
         created = await _adopt_ruled(connection, dialect, asked, now_ms)
     else:
         created = await _store(connection, dialect, asked, now_ms)
@@ -50,6 +52,10 @@ async def _adopt_ruled(
             connection, dialect, now_ms, flows=[job.queue for _, job in asked if ruled(job.rules)]
         )
         created = await _store(connection, dialect, asked, locked.now_ms)
+        ties = Ties(connection, dialect, locked.now_ms)
+        for number, job in sorted(asked):
+            if number in created and (child := _blocked(job)) is not None:
+                ties.come(child, job.edges, set(job.waits_for))
         await _take_marks(connection, dialect, [job for number, job in sorted(asked) if number in created])
         ledger = Ledger(connection, dialect, locked)
         asking = [
@@ -65,11 +71,21 @@ async def _adopt_ruled(
         ]
         ledger.set_tail(max(created.values(), default=0))
         await ledger.load((job.queue, job.priority, job.rules) for job in asking)
-        for job in asking:
-            ledger.ask(job)
-        await ledger.serve()
+        for contender in asking:
+            ledger.ask(contender)
+        if not ties.has_come:
+            await ledger.serve()
         await ledger.keep()
+        if ties.has_come:
+            await ties.finish(await ledger.again())
     return created
+
+
+def _blocked(job: JobRecord) -> Child | None:
+    """One that waits for `waits_for` only."""
+    if job.state is not State.BLOCKED:
+        return None
+    return newly_blocked(job, run_ms=job.run_ms, only=set(job.waits_for))
 
 
 async def _take_marks(connection: Connection, dialect: Dialect, jobs: Sequence[JobRecord]) -> None:
@@ -96,6 +112,8 @@ async def _store(
         sparse(pack(job.rules) for _, job in asked),
         sparse(ruled(job.rules) for _, job in asked),
         now_ms,
+        sparse(edges.pack(job.edges) for _, job in asked),
+        sparse(child and child.aside for child in (_blocked(job) for _, job in asked)),
     )
     return {asked[row[0] - 1][0]: row[1] for row in rows}
 

@@ -9,7 +9,16 @@ from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
-from longshore.backends.postgres.rows import FIRST_TERMINAL, HELD, PENDING, RUNNING, Match
+from longshore.backends.postgres.rows import (
+    BLOCKED,
+    FIRST_TERMINAL,
+    HELD,
+    PENDING,
+    RUNNING,
+    Match,
+    scanned_job,
+)
+from longshore.backends.postgres.ties import Ties, newly_blocked
 from longshore.core.rules import Rules, unpack
 from longshore.store.commands import Cancel, Delete, Retry, Update
 
@@ -55,6 +64,32 @@ async def amend(
     return done
 
 
+async def rejoin(
+    connection: Connection, dialect: Dialect, rows: list[Row], now_ms: int | None
+) -> dict[bytes, bool]:
+    """Blocks jobs that are over; when all of them are, they look at their parents as new ones would."""
+    jobs = [scanned_job(row) for row in rows]
+    async with connection.transaction():
+        flows = {job.queue for job in jobs if ruled(job.rules)}
+        locked = await lock(connection, dialect, now_ms, flows=flows)
+        children = [newly_blocked(job, run_ms=None) for job in jobs]
+        done = await dialect.fetch(
+            connection,
+            "rejoin",
+            locked.now_ms,
+            [child.id for child in children],
+            [row[Match.VERSION] for row in rows],
+            [child.aside for child in children],
+        )
+        blocked: set[bytes] = {row[0] for row in done}
+        ties = Ties(connection, dialect, locked.now_ms)
+        for job, child in zip(jobs, children, strict=True):
+            if job.id in blocked:
+                ties.come(child, job.edges)
+        await ties.finish(Ledger(connection, dialect, locked))
+    return dict.fromkeys(blocked, False)
+
+
 def _leave(ledger: Ledger, edit: SearchingEdit, row: Row, now_ms: int) -> None:
     queue, flow, state = row[Match.QUEUE], _rules(row).flow, row[Match.STATE]
     if isinstance(edit, Update) and not _waits(edit, now_ms):
@@ -82,7 +117,7 @@ async def _asking(
         if isinstance(edit, Retry)
         or (
             isinstance(edit, Update)
-            and row[Match.STATE] not in {HELD, PENDING}
+            and row[Match.STATE] not in {BLOCKED, HELD, PENDING}
             and edit.changes.run_ms is not msgspec.UNSET
             and not _waits(edit, now_ms)
         )

@@ -7,7 +7,15 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from longshore.backends.postgres.dialect import Dialect, Runs
-from longshore.backends.postgres.rows import FIRST_TERMINAL, HELD, PENDING, RETRYING, RUNNING, SCHEDULED
+from longshore.backends.postgres.rows import (
+    BLOCKED,
+    FIRST_TERMINAL,
+    HELD,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SCHEDULED,
+)
 from longshore.core.errors import InvalidOption
 from longshore.core.states import CODES, ORDER, State
 from longshore.store.commands import JobQuery, Order
@@ -140,7 +148,10 @@ def states_of(query: JobQuery) -> set[int]:
     return states
 
 
-_SHELVES = {state: state for state in (HELD, PENDING, RUNNING, SCHEDULED)} | {RETRYING: SCHEDULED}
+_SHELVES = {state: state for state in (HELD, PENDING, RUNNING, SCHEDULED)} | {
+    RETRYING: SCHEDULED,
+    BLOCKED: HELD,
+}
 
 
 def shelf_of(state: int) -> int:

@@ -16,6 +16,7 @@ COUNTED = (
     State.CANCELLED,
     State.SKIPPED,
     State.HELD,
+    State.BLOCKED,
 )
 """In the order of the columns of `count.sql`, from the second on."""
 
@@ -32,10 +33,10 @@ async def count(
 
 
 def _counts(row: Row) -> QueueCounts:
-    oldest_pending_ms, next_due_ms, minutes = row[10], row[11], row[12] or ()
+    oldest_pending_ms, next_due_ms, minutes = row[11], row[12], row[13] or ()
     return QueueCounts(
         queue=row[0],
-        states={**dict.fromkeys(ORDER, 0), **dict(zip(COUNTED, row[1:10], strict=True))},
+        states={**dict.fromkeys(ORDER, 0), **dict(zip(COUNTED, row[1:11], strict=True))},
         oldest_pending_ms=oldest_pending_ms,
         next_due_ms=next_due_ms,
         minutes=tuple(

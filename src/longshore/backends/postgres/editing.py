@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from longshore.backends.postgres.amending import Amendment, SearchingEdit, amend, needs_locks
+from longshore.backends.postgres.amending import Amendment, SearchingEdit, amend, needs_locks, rejoin
 from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row, Runs
 from longshore.backends.postgres.pruning import prune, prunes
 from longshore.backends.postgres.rows import Match
 from longshore.backends.postgres.searching import is_by_ids, pick, read_ids, read_matches, test
+from longshore.backends.postgres.telling import tell
 from longshore.core.ids import JobId
 from longshore.core.job import LOGS_KEPT
-from longshore.core.states import CODES, LIVE, ORDER, RETRIABLE, State
+from longshore.core.states import CODES, LIVE, ORDER, REJOINABLE, RETRIABLE, State
 from longshore.store.commands import (
     SCAN_LIMIT,
     Cancel,
@@ -37,6 +38,7 @@ _TOUCHES: dict[type, frozenset[State]] = {
     Update: LIVE - {State.RUNNING},
 }
 _CODES = {kind: frozenset(CODES[state] for state in states) for kind, states in _TOUCHES.items()}
+_REJOINABLE = frozenset(CODES[state] for state in REJOINABLE)
 _STATEMENTS: dict[type, str] = {Cancel: "cancel", Retry: "retry", Delete: "delete", Update: "update"}
 _TRIES = 20
 """How often an edit looks again for jobs that were changed under its hands."""
@@ -73,7 +75,7 @@ def _groups(edits: Sequence[Edit]) -> Iterator[list[Edit]]:
     named: set[JobId] = set()
     for edit in edits:
         ids = (edit.id,) if isinstance(edit, Note) else edit.where.ids
-        fits = bool(group) and ids is not None and type(edit) is type(group[0]) and named.isdisjoint(ids)
+        fits = bool(group) and ids is not None and _kind(edit) == _kind(group[0]) and named.isdisjoint(ids)
         if group and not fits:
             yield group
             group, named = [], set()
@@ -84,6 +86,10 @@ def _groups(edits: Sequence[Edit]) -> Iterator[list[Edit]]:
             group, named = [], set()
     if group:
         yield group
+
+
+def _kind(edit: Edit) -> tuple[type, bool]:
+    return type(edit), isinstance(edit, Retry) and edit.rejoin
 
 
 async def _change_group(
@@ -166,6 +172,8 @@ async def _search(
 def _narrowed(edit: SearchingEdit) -> JobQuery:
     """The query, only for states that the edit may touch; not where jobs of other states count as spare."""
     query, touched = edit.where, _TOUCHES[type(edit)]
+    if isinstance(edit, Retry) and edit.rejoin:
+        touched = REJOINABLE
     if query.spare:
         return query
     states = touched if query.states is None else touched.intersection(query.states)
@@ -175,6 +183,8 @@ def _narrowed(edit: SearchingEdit) -> JobQuery:
 def _may(edit: SearchingEdit, row: Row) -> bool:
     if isinstance(edit, Cancel) and row[Match.CANCEL_REQUESTED]:
         return False
+    if isinstance(edit, Retry) and edit.rejoin:
+        return row[Match.EDGES] is not None and row[Match.STATE] in _REJOINABLE
     return row[Match.STATE] in _CODES[type(edit)]
 
 
@@ -182,17 +192,25 @@ async def _apply(
     connection: Connection, dialect: Dialect, rows: list[Amendment], now_ms: int | None
 ) -> dict[bytes, bool]:
     """Changes the jobs whose row is still the one that was read: by their ids, whether they were only asked to stop."""
+    tellers: set[str] = set()
 
     async def apply(now_ms: int | None) -> dict[bytes, bool]:
-        return await _apply_statement(connection, dialect, rows, now_ms)
+        return await _apply_statement(connection, dialect, rows, now_ms, tellers)
 
+    first = rows[0][0]
+    if isinstance(first, Retry) and first.rejoin:
+        return await rejoin(connection, dialect, [row for _, row in rows], now_ms)
     if any(needs_locks(edit, row) for edit, row in rows):
-        return await amend(connection, dialect, rows, apply, now_ms)
-    return await apply(now_ms)
+        done = await amend(connection, dialect, rows, apply, now_ms)
+    else:
+        done = await apply(now_ms)
+    if tellers:
+        await tell(connection, dialect, now_ms, own=[row[Match.ID].hex() for _, row in rows])
+    return done
 
 
 async def _apply_statement(
-    connection: Runs, dialect: Dialect, rows: list[Amendment], now_ms: int | None
+    connection: Runs, dialect: Dialect, rows: list[Amendment], now_ms: int | None, tellers: set[str]
 ) -> dict[bytes, bool]:
     ids = [row[Match.ID].hex() for _, row in rows]
     versions = [row[Match.VERSION] for _, row in rows]
@@ -202,6 +220,7 @@ async def _apply_statement(
     statement = _STATEMENTS[type(rows[0][0])]
     told = () if statement == "delete" else (dialect.channel,)
     done = await dialect.fetch(connection, statement, now_ms, *told, ids, versions, *values)
+    tellers.update(row[0].hex() for row in done if row[2])
     return {row[0]: row[1] for row in done}
 
 

@@ -138,8 +138,9 @@ class Ledger:
 
     async def touch_all(self, names: Sequence[Name]) -> None:
         """Reads these meters, which serve in the end."""
-        for meter in self.take(await self._fetch_meters(names)):
-            self.touch(meter.queue, meter.name)
+        if names:
+            for meter in self.take(await self._fetch_meters(names)):
+                self.touch(meter.queue, meter.name)
 
     async def _fetch_meters(self, names: Collection[Name]) -> Sequence[Row]:
         queues, keys = [queue for queue, _ in names], [name for _, name in names]
@@ -242,6 +243,16 @@ class Ledger:
                 self._admit(job, meters)
             else:
                 self._hold(job, meters, blocker)
+
+    async def again(self) -> "Ledger":
+        """Another one for what follows in the same step, once this one is kept: the meters that have not served yet
+        do so there."""
+        ledger = Ledger(
+            self._connection, self._dialect, Locked(now_ms=self.now_ms, place=self._place, isolation="")
+        )
+        await ledger.touch_all(sorted(self._touched))
+        ledger.arrived = self.arrived
+        return ledger
 
     async def keep(self, said: Collection[str] = ()) -> None:
         """Writes what was decided, and wakes whom it concerns; `said` is told besides."""

@@ -12,7 +12,9 @@ import msgspec
 from longshore.backends.postgres.dialect import Dialect, Runs, sparse
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
-from longshore.backends.postgres.rows import RUNNING, SCHEDULED, bodies_of, extras_of
+from longshore.backends.postgres.rows import BLOCKED, RUNNING, SCHEDULED, bodies_of, extras_of
+from longshore.backends.postgres.ties import Child, Ties, newly_blocked
+from longshore.core import edges
 from longshore.core.errors import UnusableConnection
 from longshore.core.ids import JobId
 from longshore.core.job import NewJob
@@ -34,8 +36,22 @@ class _Standing(msgspec.Struct):
     job: NewJob
     place: int
     contender: Contender | None = None
-    """None: it waits for a time."""
+    """None: it waits for a time, or for other jobs."""
     run_ms: int | None = None
+    child: Child | None = None
+    """If it waits for other jobs."""
+
+    @property
+    def aside(self) -> int | None:
+        """As its row says."""
+        return next((each.aside for each in (self.contender, self.child) if each is not None), None)
+
+    @property
+    def state(self) -> int:
+        """As its row says."""
+        if self.contender is not None:
+            return self.contender.state
+        return SCHEDULED if self.child is None else BLOCKED
 
 
 class _Holder(msgspec.Struct):
@@ -111,12 +127,12 @@ class Newcomers:
             if job_id is not None and job_id in found
         }
 
-    def judge(self, number: int, place: int, now_ms: int, ledger: Ledger | None) -> Insertion:
+    def judge(self, number: int, place: int, ledger: Ledger | None, ties: Ties) -> Insertion:
         """What becomes of this job; `place` is its own at the tail.
 
         Without a ledger, a job that needs room or a turn is left to the next `promote`, as if it were due now.
         """
-        job = self._jobs[number]
+        job, now_ms = self._jobs[number], ties.now_ms
         if job.id in self._known:
             return Inserted.DUPLICATE
         unique, rules = _unique(job), job.rules or NO_RULES
@@ -133,25 +149,29 @@ class Newcomers:
             self._waiting[job.queue] += 1
         if unique:
             self._holders[key] = _Holder(job.id, 0, now_ms, standing)
-        self._stand(standing, rules, now_ms, ledger)
+        self._stand(standing, rules, ledger, ties)
         return Inserted.CREATED
 
     def _conflict(self, holder: _Holder, unique: UniqueKey, now_ms: int) -> Conflict | None:
         code = holder.state
         if holder.standing is not None:
-            contender = holder.standing.contender
-            code = SCHEDULED if contender is None else contender.state
+            code = holder.standing.state
         elif holder.id in self.still_running:
             code = RUNNING
         state = ORDER[code]
         is_over = unique.within_ms is not None and now_ms - holder.created_ms > unique.within_ms
         return None if is_over or state not in unique.states else Conflict(holder.id, state)
 
-    def _stand(self, standing: _Standing, rules: Rules, now_ms: int, ledger: Ledger | None) -> None:
-        job = standing.job
+    def _stand(self, standing: _Standing, rules: Rules, ledger: Ledger | None, ties: Ties) -> None:
+        job, now_ms = standing.job, ties.now_ms
         due_ms = job.run_ms if job.run_ms is not None else now_ms + job.delay_ms
         if due_ms > now_ms:
             standing.run_ms = due_ms
+        if job.edges is not None:
+            standing.child = newly_blocked(job, run_ms=standing.run_ms)
+            ties.come(standing.child, job.edges)
+        elif standing.run_ms is not None:
+            return
         elif ledger is None and ruled(rules):
             standing.run_ms = now_ms
         else:
@@ -180,17 +200,18 @@ class Newcomers:
             now_ms,
             self._dialect.channel,
             *bodies_of(jobs),
-            [SCHEDULED if each is None else each.state for each in contenders],
+            [each.state for each in standings],
             [0 if each is None else each.place for each in contenders],
             sparse(each.run_ms for each in standings),
             *extras_of(jobs),
             sparse(pack(job.rules) for job in jobs),
             sparse(ruled(job.rules) for job in jobs),
-            sparse(None if each is None else each.aside for each in contenders),
+            sparse(each.aside for each in standings),
             sparse(None if each is None else each.held_by for each in contenders),
             [key for key, _ in holders],
             [job_id for _, job_id in holders],
             joining,
+            sparse(edges.pack(job.edges) for job in jobs),
         )
         if len(rows) != len(jobs):
             raise LostRace(
@@ -208,13 +229,22 @@ async def insert(
     await newcomers.look()
     ledger = Ledger(connection, dialect, locked)
     await ledger.load((job.queue, job.priority, job.rules) for job in jobs)
-    replies = [
-        newcomers.judge(number, ledger.next_place(), locked.now_ms, ledger) for number in range(len(jobs))
-    ]
-    await ledger.serve()
-    await newcomers.store(locked.now_ms)
-    await ledger.keep()
+    ties = Ties(connection, dialect, locked.now_ms)
+    replies = [newcomers.judge(number, ledger.next_place(), ledger, ties) for number in range(len(jobs))]
+    await finish(newcomers, ledger, ties)
     return replies
+
+
+async def finish(newcomers: Newcomers, ledger: Ledger, ties: Ties) -> None:
+    """Stores what was decided. Where jobs wait for others, meters serve last, after those that are free have asked."""
+    if not ties.has_come:
+        await ledger.serve()
+        await newcomers.store(ties.now_ms)
+        await ledger.keep()
+        return
+    await newcomers.store(ties.now_ms)
+    await ledger.keep()
+    await ties.finish(await ledger.again())
 
 
 async def join(
@@ -240,10 +270,10 @@ async def join(
             "out."
         )
     await newcomers.look()
-    replies = [
-        newcomers.judge(number, locked.place + number + 1, locked.now_ms, None) for number in range(len(jobs))
-    ]
+    ties = Ties(connection, dialect, locked.now_ms)
+    replies = [newcomers.judge(number, locked.place + number + 1, None, ties) for number in range(len(jobs))]
     await newcomers.store(locked.now_ms, joining=True)
+    await ties.put_off()
     return replies
 
 

@@ -4,6 +4,7 @@ from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row
 from longshore.backends.postgres.ledger import Ledger, lock
 from longshore.backends.postgres.lines import Contender
+from longshore.backends.postgres.telling import tell
 from longshore.core.rules import Rules, unpack
 from longshore.store.commands import SCAN_LIMIT
 from longshore.store.replies import Promoted
@@ -12,12 +13,12 @@ from longshore.store.replies import Promoted
 async def promote(connection: Connection, dialect: Dialect, limit: int, now_ms: int | None) -> Promoted:
     """Works in chunks, each a transaction of its own. An idle promoter asks every few seconds: where nothing is due,
     that is one statement."""
-    next_due_ms, is_due, is_ruled = await _sweep(connection, dialect, now_ms)
-    if not is_due:
+    next_due_ms, is_due, is_ruled, is_tied = await _sweep(connection, dialect, now_ms)
+    if not is_due and not is_tied:
         return Promoted(count=0, queues=(), next_due_ms=next_due_ms, more=False)
     count = 0
     queues: set[str] = set()
-    while count < limit or is_ruled:
+    while is_due and (count < limit or is_ruled):
         chunk = min(SCAN_LIMIT, limit - count)
         done = await _promote(connection, dialect, chunk, now_ms, is_ruled=is_ruled)
         if done is None:  # another process is at it; whoever looks again a moment later finds what it left
@@ -27,17 +28,27 @@ async def promote(connection: Connection, dialect: Dialect, limit: int, now_ms: 
         count += moved
         if moved < chunk or count >= limit:
             break
-    next_due_ms, is_due, _ = await _sweep(connection, dialect, now_ms)
-    return Promoted(count=count, queues=tuple(sorted(queues)), next_due_ms=next_due_ms, more=is_due)
+    if is_tied:
+        queues |= await tell(connection, dialect, now_ms, looks=True)
+    next_due_ms, is_due, _, is_tied = await _sweep(connection, dialect, now_ms)
+    return Promoted(
+        count=count, queues=tuple(sorted(queues)), next_due_ms=next_due_ms, more=is_due or is_tied
+    )
 
 
 async def _sweep(
     connection: Connection, dialect: Dialect, now_ms: int | None
-) -> tuple[int | None, bool, bool]:
-    """Drops what is over; gives when the next job is due, whether there is anything to do now, and whether that needs
-    the locks of queues."""
-    [(next_due_ms, store_ms, _, is_ruled)] = await dialect.fetch(connection, "sweep", now_ms, dialect.channel)
-    return next_due_ms, is_ruled or (next_due_ms is not None and next_due_ms <= store_ms), is_ruled
+) -> tuple[int | None, bool, bool, bool]:
+    """Drops what is over; gives when the next job is due, whether there is anything to do now, whether that needs
+    the locks of queues, and whether there are children to tell or parents to look for."""
+    [row] = await dialect.fetch(connection, "sweep", now_ms, dialect.channel)
+    next_due_ms, store_ms, _, is_ruled, is_tied = row
+    return (
+        next_due_ms,
+        is_ruled or (next_due_ms is not None and next_due_ms <= store_ms),
+        is_ruled,
+        is_tied,
+    )
 
 
 async def _promote(

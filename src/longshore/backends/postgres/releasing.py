@@ -7,19 +7,19 @@ import msgspec
 from longshore.backends.postgres.dialect import Dialect, Runs
 from longshore.backends.postgres.ledger import Ledger, are_places, lock, ruled
 from longshore.backends.postgres.lines import Contender
-from longshore.backends.postgres.newcomers import Newcomers, join
-from longshore.backends.postgres.settling import Numbered, end, end_serving, is_plainly_over
+from longshore.backends.postgres.newcomers import Newcomers, finish, join
+from longshore.backends.postgres.settling import Ended, Numbered, end, end_serving, is_plainly_over
+from longshore.backends.postgres.ties import Ties
 from longshore.backends.postgres.turns import FIRST_TURN
 from longshore.core.job import NewJob
 from longshore.core.rules import LimitKind, Rules, pack
 from longshore.core.states import State
 from longshore.store.commands import Settlement
-from longshore.store.replies import Settled
 
 
 def needs_locks(settlement: Settlement) -> bool:
-    """Whether the job gives room back, asks for it or takes a turn, or one that follows it has rules."""
-    if any(job.rules is not None for job in settlement.follow):
+    """Whether the job gives room back, asks for it or takes a turn, or one that follows it has rules or edges."""
+    if any(job.rules is not None or job.edges is not None for job in settlement.follow):
         return True
     rules = settlement.rules
     if rules is None:
@@ -31,7 +31,7 @@ def needs_locks(settlement: Settlement) -> bool:
 
 async def settle(
     connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
-) -> dict[int, Settled]:
+) -> Ended:
     """As `settling.settle`, inside a transaction that the caller begins and ends.
 
     The statement puts a job that goes back to pending in line, where nobody else sees it yet; if there is no room for
@@ -52,6 +52,7 @@ async def settle(
     applied = dict(ended.applied)
     back = await _returned(connection, dialect, applied.values())
     await ledger.load(_subjects(applied.values(), back, followers))
+    ties = Ties(connection, dialect, locked.now_ms)
     newcomers.still_running = {each.id for each in applied.values()}
     first = 0
     for number, each in in_order:
@@ -61,12 +62,10 @@ async def settle(
             _end(ledger, each, back.get(each.id))
             newcomers.still_running.discard(each.id)
             for behind in range(len(each.follow)):
-                newcomers.judge(first + behind, place + behind + 1, locked.now_ms, ledger)
+                newcomers.judge(first + behind, place + behind + 1, ledger, ties)
         first += len(each.follow)
-    await ledger.serve()
-    await newcomers.store(locked.now_ms)
-    await ledger.keep()
-    return ended.replies
+    await finish(newcomers, ledger, ties)
+    return ended
 
 
 def _only_gives_places_back(settlement: Settlement) -> bool:
@@ -80,7 +79,7 @@ def _only_gives_places_back(settlement: Settlement) -> bool:
 
 async def _settle_and_serve(
     connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
-) -> dict[int, Settled]:
+) -> Ended:
     """One statement under the locks, and a ledger only for meters that hold jobs which need more than a place."""
     flows = {each.queue for _, each in settlements if needs_locks(each)}
     locked = await lock(connection, dialect, now_ms, flows=flows)
@@ -91,7 +90,7 @@ async def _settle_and_serve(
         await ledger.touch_all(ended.left)
         await ledger.serve()
         await ledger.keep()
-    return ended.replies
+    return ended
 
 
 def _end(ledger: Ledger, settlement: Settlement, back: Contender | None) -> None:
@@ -136,7 +135,7 @@ def _subjects(
 
 async def settle_within(
     connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
-) -> dict[int, Settled]:
+) -> Ended:
     """The same in a transaction of the caller's, which may stay open for long: no lock of a queue is taken. Room is
     given back by the next `promote`, which also decides about whoever wants to be pending."""
     later = [(number, _put_off(each)) for number, each in settlements]
@@ -158,7 +157,7 @@ async def settle_within(
     followers = [job for _, each in applied for job in each.follow]
     if followers:
         await join(connection, dialect, followers, now_ms, are_followers=True)
-    return ended.replies
+    return ended
 
 
 def _gives_back(rules: Rules) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from longshore.backends.postgres.dialect import Row, sparse
+from longshore.core import edges
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.rules import unpack
 from longshore.core.states import State, as_shown
 
+BLOCKED = State.BLOCKED.code
 SCHEDULED = State.SCHEDULED.code
 HELD = State.HELD.code
 PENDING = State.PENDING.code
@@ -76,6 +78,8 @@ class Match:
     VERSION = 25
     RULES = 26
     HELD_BY = 27
+    EDGES = 28
+    WAITS_FOR = 29
 
 
 def scanned_job(row: Row) -> JobRecord:
@@ -109,4 +113,6 @@ def scanned_job(row: Row) -> JobRecord:
         logs=tuple(row[24] or ()),
         rules=unpack(row[Match.RULES]),
         held_by=row[Match.HELD_BY],
+        edges=edges.unpack(row[Match.EDGES]),
+        waits_for=tuple(JobId(parent) for parent in row[Match.WAITS_FOR] or ()),
     )

@@ -29,11 +29,18 @@ class Ended(msgspec.Struct):
     """The place of each from there on, by its number."""
     left: Sequence[tuple[str, str]] = ()
     """Meters that have room, and are still to serve: queue and name."""
+    tells: bool = False
+    """Whether some of them have children that are to be told."""
+
+    @property
+    def order(self) -> list[str]:
+        """The jobs in the order in which they ended."""
+        return [each.id.hex() for _, each in sorted(self.applied, key=_number)]
 
 
 async def settle(
     connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None
-) -> dict[int, Settled]:
+) -> Ended:
     """Applies a round of settlements, and says of those that were not whether they had been applied before.
 
     Takes one statement, one more where some were not applied, and one more where there are follow-ups: then the
@@ -44,7 +51,7 @@ async def settle(
     jobs, places = _followers(ended.applied, ended.steps)
     if jobs:  # `place` is None where nobody goes to the tail
         await insert(connection, dialect, jobs, now_ms, place=ended.place, steps=places)
-    return ended.replies
+    return ended
 
 
 async def end(connection: Runs, dialect: Dialect, settlements: list[Numbered], now_ms: int | None) -> Ended:
@@ -92,7 +99,7 @@ async def end_serving(
         place,
     )
     ended = await _ended(connection, dialect, settlements, _steps(settlements), rows)
-    ended.left = [(row[3], row[4]) for row in rows if row[3] is not None]
+    ended.left = [(row[5], row[6]) for row in rows if row[5] is not None]
     return ended
 
 
@@ -104,7 +111,7 @@ async def _ended(
     rows: Sequence[Row],
 ) -> Ended:
     """What a statement has said, and of those that it did not apply whether they had been applied before."""
-    count, which, place, *_ = rows[0]
+    count, which, place, _, tells = rows[0][:5]
     if count == len(settlements):
         applied = settlements
         replies = dict.fromkeys(steps, Settled.APPLIED)
@@ -113,7 +120,7 @@ async def _ended(
         replies = dict.fromkeys((number for number, _ in applied), Settled.APPLIED)
         others = [numbered for numbered in settlements if numbered[0] not in replies]
         replies.update(await _check(connection, dialect, others))
-    return Ended(replies, applied, place, steps)
+    return Ended(replies, applied, place, steps, tells=tells > 0)
 
 
 def _job(numbered: Numbered) -> JobId:

@@ -23,6 +23,7 @@ from longshore.backends.postgres import (
     searching,
     sessions,
     settling,
+    telling,
 )
 from longshore.backends.postgres.dialect import dialect_of
 from longshore.backends.postgres.faults import state_of
@@ -150,7 +151,7 @@ class PostgresStore:
             return []
 
         async def insert(connection: Connection) -> Sequence[Insertion]:
-            if all(job.rules is None for job in jobs):
+            if all(job.rules is None and job.edges is None for job in jobs):
                 return await inserting.insert(connection, self._dialect, jobs, now_ms)
             async with connection.transaction():
                 return await newcomers.insert(connection, self._dialect, jobs, now_ms)
@@ -191,7 +192,15 @@ class PostgresStore:
     async def _settle(
         self, settlements: list[settling.Numbered], now_ms: int | None, connection: Connection
     ) -> dict[int, Settled]:
-        """One statement commits by itself; with follow-ups or limits there are several."""
+        """One statement commits by itself; with follow-ups or limits there are several. Children are told after it."""
+        ended = await self._end(settlements, now_ms, connection)
+        if ended.tells:
+            await telling.tell(connection, self._dialect, now_ms, own=ended.order)
+        return ended.replies
+
+    async def _end(
+        self, settlements: list[settling.Numbered], now_ms: int | None, connection: Connection
+    ) -> settling.Ended:
         if any(releasing.needs_locks(settlement) for _, settlement in settlements):
             async with connection.transaction():
                 return await releasing.settle(connection, self._dialect, settlements, now_ms)

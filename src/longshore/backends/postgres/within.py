@@ -62,7 +62,7 @@ class PostgresWithin:
         return [replies[number] for number in range(len(settlements))]
 
     async def _insert(self, jobs: Sequence[NewJob], now_ms: int | None) -> tuple[Sequence[Insertion], str]:
-        if all(job.rules is None for job in jobs):
+        if all(job.rules is None and job.edges is None for job in jobs):
             return await inserting.join(self._caller, self._dialect, jobs, now_ms)
         replies = await newcomers.join(self._caller, self._dialect, jobs, now_ms)
         [(identity,)] = await self._dialect.fetch(self._caller, "identity")
@@ -70,8 +70,13 @@ class PostgresWithin:
 
     async def _settle(self, round_: list[settling.Numbered], now_ms: int | None) -> dict[int, Settled]:
         if any(releasing.needs_locks(settlement) for _, settlement in round_):
-            return await releasing.settle_within(self._caller, self._dialect, round_, now_ms)
-        return await settling.settle(self._caller, self._dialect, round_, now_ms)
+            ended = await releasing.settle_within(self._caller, self._dialect, round_, now_ms)
+        else:
+            ended = await settling.settle(self._caller, self._dialect, round_, now_ms)
+        if ended.tells:
+            queues = sorted({each.queue for _, each in ended.applied})
+            await self._dialect.fetch(self._caller, "wake_scheduled", self._dialect.channel, queues)
+        return ended.replies
 
     async def _run(self, work: Awaitable[Reply]) -> Reply:
         try:

@@ -1,5 +1,5 @@
 -- verb: adopt
--- parameters: channel, offsets from the tail, ids (each once), queues, states, priorities, fences, failures, crashes, releases, sessions, started_ms, run_ms, finished_ms, updated_ms, progress, progress notes, error texts, results, created_ms, max_attempts, names, payloads, details, tags (joined by line feeds), references, correlation ids; errors: the number (from 1) of the job each belongs to, fences, bodies; lines: the number of the job, bodies; rules, and whether they need room or spend (1, 2); the time (NULL: the server's clock)
+-- parameters: channel, offsets from the tail, ids (each once), queues, states, priorities, fences, failures, crashes, releases, sessions, started_ms, run_ms, finished_ms, updated_ms, progress, progress notes, error texts, results, created_ms, max_attempts, names, payloads, details, tags (joined by line feeds), references, correlation ids; errors: the number (from 1) of the job each belongs to, fences, bodies; lines: the number of the job, bodies; rules, and whether they need room or spend (1, 2); the time (NULL: the server's clock); edges, and what `aside` is of those that are blocked
 -- columns: the numbers of those that were created, and their places
 -- index: the primary key of job; ready_line and later_due tell whether anybody must be woken
 WITH tail AS MATERIALIZED (
@@ -15,20 +15,20 @@ fresh AS MATERIALIZED (
             $9::integer[], $10::integer[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
             $16::double precision[], $17::text[], $18::text[], $19::bytea[], $20::bigint[], $21::integer[],
             $22::text[], $23::bytea[], $24::bytea[], $25::text[], $26::text[], $27::text[],
-            $33::bytea[], $34::smallint[]
+            $33::bytea[], $34::smallint[], $36::bytea[], $37::bigint[]
         ) WITH ORDINALITY AS a (
             step, id, queue, state, priority, fence, failures, crashes, releases, session, started_ms, run_ms,
             finished_ms, updated_ms, progress, progress_note, error_text, result, created_ms, max_attempts, name,
-            payload, details, tags, reference, correlation_id, rules, ruled, n
+            payload, details, tags, reference, correlation_id, rules, ruled, edges, aside, n
         )
     WHERE NOT EXISTS (SELECT 1 FROM {schema}.{prefix}job AS job WHERE job.id = a.id)
 ),
 bodies AS (
     INSERT INTO {schema}.{prefix}job
-        (id, created_ms, max_attempts, name, payload, details, tags, reference, correlation_id, rules)
+        (id, created_ms, max_attempts, name, payload, details, tags, reference, correlation_id, rules, edges)
     SELECT
         id, created_ms, max_attempts, name, payload, details, string_to_array(tags, E'\n'), reference, correlation_id,
-        rules
+        rules, edges
     FROM fresh
 ),
 pending AS (
@@ -43,6 +43,17 @@ pending AS (
         fresh,
         tail
     WHERE state = 3
+),
+blocked AS (
+    INSERT INTO {schema}.{prefix}held (
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, run_ms,
+        updated_ms, progress, progress_note, error_text, result, ruled, aside
+    )
+    SELECT
+        0, id, state, priority, queue, fence, failures, crashes, releases, session, started_ms, run_ms,
+        updated_ms, progress, progress_note, error_text, result, ruled, aside
+    FROM fresh
+    WHERE state = 0
 ),
 waiting AS (
     INSERT INTO {schema}.{prefix}later (
@@ -87,6 +98,7 @@ sums AS MATERIALIZED (
         min(priority) FILTER (WHERE state = 3) AS priority,
         (SELECT tail.place FROM tail) AS place,
         (SELECT tail.now_ms FROM tail) AS now_ms,
+        count(*) FILTER (WHERE state = 0) AS blocked,
         count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE state = 5) AS retrying,
@@ -100,9 +112,9 @@ sums AS MATERIALIZED (
 ),
 tallied AS (
     INSERT INTO {schema}.{prefix}tally (
-        queue, minute, scheduled, pending, retrying, completed, failed, cancelled, skipped
+        queue, minute, blocked, scheduled, pending, retrying, completed, failed, cancelled, skipped
     )
-    SELECT queue, now_ms / 60000, scheduled, pending, retrying, completed, failed, cancelled, skipped
+    SELECT queue, now_ms / 60000, blocked, scheduled, pending, retrying, completed, failed, cancelled, skipped
     FROM sums
 ),
 wakes AS (

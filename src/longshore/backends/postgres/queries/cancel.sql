@@ -1,6 +1,6 @@
 -- verb: change: cancel
 -- parameters: now_ms (NULL: the server's clock), channel, ids, the versions in which they were found
--- columns: id, whether it runs and was asked to stop; no row for a job that has changed since
+-- columns: id, whether it runs and was asked to stop, whether it has children that are to be told; no row for a job that has changed since
 -- index: the primary keys of the shelves
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -58,10 +58,22 @@ over AS (
         ended,
         moment
 ),
+tells AS (
+    INSERT INTO {schema}.{prefix}telling (parent, state)
+    SELECT id, 8
+    FROM ended
+    WHERE ruled >= 8
+),
+untied AS (
+    DELETE FROM {schema}.{prefix}edge AS edge
+    USING ended
+    WHERE edge.child = ended.id AND ended.state = 0
+),
 sums AS MATERIALIZED (
     SELECT
         queue,
         count(*) AS n,
+        count(*) FILTER (WHERE state = 0) AS blocked,
         count(*) FILTER (WHERE state = 1) AS scheduled,
         count(*) FILTER (WHERE state = 2) AS held,
         count(*) FILTER (WHERE state = 3) AS pending,
@@ -70,8 +82,8 @@ sums AS MATERIALIZED (
     GROUP BY queue
 ),
 tallied AS (
-    INSERT INTO {schema}.{prefix}tally (queue, minute, scheduled, pending, retrying, cancelled, held)
-    SELECT queue, now_ms / 60000, -scheduled, -pending, -retrying, n, -held
+    INSERT INTO {schema}.{prefix}tally (queue, minute, blocked, scheduled, pending, retrying, cancelled, held)
+    SELECT queue, now_ms / 60000, -blocked, -scheduled, -pending, -retrying, n, -held
     FROM
         sums,
         moment
@@ -92,12 +104,12 @@ told AS MATERIALIZED (
     SELECT count(pg_notify($2, said)) AS n
     FROM wakes
 )
-SELECT uuid_send(ended.id), FALSE
+SELECT uuid_send(ended.id), FALSE, coalesce(ended.ruled >= 8, FALSE)
 FROM
     ended,
     told
 UNION ALL
-SELECT uuid_send(stopping.id), TRUE
+SELECT uuid_send(stopping.id), TRUE, FALSE
 FROM
     stopping,
     told

@@ -1,6 +1,6 @@
 -- verb: count
 -- parameters: now_ms (NULL: the server's clock), queues (NULL: all), how many minutes
--- columns: queue, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, held, when the oldest of those next in line was created, when the next is due, minutes (each: minute, added, completed, failed, retried, crashed, run_ms)
+-- columns: queue, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, held, blocked, when the oldest of those next in line was created, when the next is due, minutes (each: minute, added, completed, failed, retried, crashed, run_ms)
 -- index: ready_line, the primary key of job, later_queue; the tally is read as a whole
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -18,6 +18,7 @@ sums AS MATERIALIZED (
         sum(cancelled) AS cancelled,
         sum(skipped) AS skipped,
         sum(held) AS held,
+        sum(blocked) AS blocked,
         coalesce(sum(added), 0) AS added,
         coalesce(sum(ended), 0) AS ended,
         coalesce(sum(buried), 0) AS buried,
@@ -39,6 +40,7 @@ SELECT
     coalesce(sum(sums.cancelled), 0)::bigint,
     coalesce(sum(sums.skipped), 0)::bigint,
     coalesce(sum(sums.held), 0)::bigint,
+    coalesce(sum(sums.blocked), 0)::bigint,
     (
         SELECT min(job.created_ms)
         FROM

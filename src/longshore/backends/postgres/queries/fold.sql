@@ -13,7 +13,7 @@ gone AS (
     RETURNING *
 )
 INSERT INTO {schema}.{prefix}tally (
-    queue, minute, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, held, added, ended,
+    queue, minute, scheduled, pending, running, retrying, completed, failed, cancelled, skipped, held, blocked, added, ended,
     buried, retried, crashed, run_ms
 )
 SELECT
@@ -28,6 +28,7 @@ SELECT
     sum(cancelled),
     sum(skipped),
     sum(held),
+    sum(blocked),
     sum(added),
     sum(ended),
     sum(buried),

@@ -54,15 +54,16 @@ sums AS MATERIALIZED (
         queue,
         count(*) FILTER (WHERE new_state = 3) - count(*) FILTER (WHERE state = 3) AS pending,
         count(*) FILTER (WHERE new_state = 2) - count(*) FILTER (WHERE state = 2) AS held,
-        count(*) FILTER (WHERE new_state = 3 AND state = 2) AS arrived
+        count(*) FILTER (WHERE state = 0) AS freed,
+        count(*) FILTER (WHERE new_state = 3 AND state IN (0, 2)) AS arrived
     FROM moved
     GROUP BY queue
 ),
 tallied AS (
-    INSERT INTO {schema}.{prefix}tally (queue, minute, pending, held)
-    SELECT queue, $1::bigint / 60000, pending, held
+    INSERT INTO {schema}.{prefix}tally (queue, minute, pending, held, blocked)
+    SELECT queue, $1::bigint / 60000, pending, held, -nullif(freed, 0)
     FROM sums
-    WHERE pending <> 0 OR held <> 0
+    WHERE pending <> 0 OR held <> 0 OR freed <> 0
 ),
 metered AS (
     INSERT INTO {schema}.{prefix}meter

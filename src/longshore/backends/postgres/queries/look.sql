@@ -21,6 +21,7 @@ SELECT
             + coalesce(sum(tally.pending), 0)
             + coalesce(sum(tally.retrying), 0)
             + coalesce(sum(tally.held), 0)
+            + coalesce(sum(tally.blocked), 0)
         FROM {schema}.{prefix}tally AS tally
         WHERE tally.queue = a.queue
     )::bigint,

@@ -10,7 +10,7 @@ due AS MATERIALIZED (
     FROM {schema}.{prefix}later AS later
     WHERE
         later.run_ms <= (SELECT moment.now_ms FROM moment)
-        AND (later.ruled IS NULL OR later.queue = ANY($4::text[]))
+        AND (later.ruled IS NULL OR later.ruled = 8 OR later.queue = ANY($4::text[]))
     ORDER BY later.run_ms
     LIMIT $3
     FOR UPDATE OF later SKIP LOCKED
@@ -74,5 +74,5 @@ SELECT
     place,
     (SELECT job.rules FROM {schema}.{prefix}job AS job WHERE job.id = pending.id)
 FROM pending
-WHERE ruled IS NOT NULL
+WHERE ruled <> 8
 ORDER BY 5 NULLS FIRST

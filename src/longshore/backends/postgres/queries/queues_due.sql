@@ -10,7 +10,7 @@ FROM
     (
         SELECT later.queue
         FROM {schema}.{prefix}later AS later
-        WHERE later.ruled IS NOT NULL AND later.run_ms <= (SELECT moment.now_ms FROM moment)
+        WHERE later.ruled <> 8 AND later.run_ms <= (SELECT moment.now_ms FROM moment)
         ORDER BY later.run_ms
         LIMIT $2
     ) AS due

@@ -1,6 +1,6 @@
 -- verb: change: retry
 -- parameters: now_ms (NULL: the server's clock), channel, ids, the versions in which they were found
--- columns: id, FALSE; no row for a job that has changed since
+-- columns: id, FALSE, FALSE; no row for a job that has changed since
 -- index: the primary keys of the shelves
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -73,7 +73,7 @@ told AS MATERIALIZED (
     WHERE
         -- part: few_near
 )
-SELECT uuid_send(moved.id), FALSE
+SELECT uuid_send(moved.id), FALSE, FALSE
 FROM
     moved,
     told

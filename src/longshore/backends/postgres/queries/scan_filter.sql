@@ -1,7 +1,7 @@
 -- verb: scan, and change by query: which of the candidates match
 -- parameters: now_ms (NULL: the server's clock), ids, whether with errors and logs, then NULL where it is not asked: states, queues, names, tags, reference, correlation_id, session, lost, text (small letters, as bytes), error, finished_before_ms, payload
--- columns: id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, errors, logs, version, rules, held_by
--- index: the primary keys of the shelves and of job
+-- columns: id, queue, name, payload, state, priority, max_attempts, fence, failures, crashes, releases, session, created_ms, details, run_ms, started_ms, finished_ms, updated_ms, result, error_text, progress, progress_note, cancel_requested, errors, logs, version, rules, held_by, edges, the parents for which it waits (NULL: it is not blocked)
+-- index: the primary keys of the shelves, of job and of edge
 SELECT
     uuid_send(standing.id),
     standing.queue,
@@ -44,7 +44,16 @@ SELECT
     END,
     standing.version,
     job.rules,
-    standing.held_by
+    standing.held_by,
+    job.edges,
+    CASE
+        WHEN standing.state = 0 THEN ARRAY(
+            SELECT uuid_send(edge.parent)
+            FROM {schema}.{prefix}edge AS edge
+            WHERE edge.child = job.id
+            ORDER BY edge.number
+        )
+    END
 FROM
     unnest($2::uuid[]) AS candidate (id)
     JOIN {schema}.{prefix}standing AS standing ON standing.id = candidate.id

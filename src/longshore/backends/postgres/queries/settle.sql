@@ -1,6 +1,6 @@
 -- verb: settle
 -- parameters: now_ms (NULL: the server's clock), channel, ids (each once), sessions, fences, states, charges, offsets from the tail's first place, keeps, then lists that are empty where no settlement has any: run_ms, delays, results, errors, error texts, whether it is a rescue
--- columns: how many were applied, the numbers (from 1) of those if not all were, the tail's first place
+-- columns: how many were applied, the numbers (from 1) of those if not all were, the tail's first place, none of use, how many have children that are to be told
 -- index: the primary keys of run and session (IS NOT DISTINCT FROM keeps the planner from run_session, through which it read every job of the worker for each: 30 µs a job instead of 10); ready_line and later_due tell whether anybody must be woken
 WITH moment AS MATERIALIZED (
     SELECT
@@ -144,6 +144,13 @@ rescued AS (
     DELETE FROM {schema}.{prefix}session AS session
     WHERE session.name IN (SELECT ended.session FROM ended WHERE ended.is_rescue)
 ),
+tells AS (
+    INSERT INTO {schema}.{prefix}telling (parent, state)
+    SELECT id, state
+    FROM ended
+    WHERE ruled >= 8 AND state >= 6
+    RETURNING parent
+),
 sums AS MATERIALIZED (
     SELECT
         queue,
@@ -157,6 +164,7 @@ sums AS MATERIALIZED (
         count(*) FILTER (WHERE state = 6 AND keep) AS completed,
         count(*) FILTER (WHERE state = 7 AND keep) AS failed,
         count(*) FILTER (WHERE state = 8 AND keep) AS cancelled,
+        count(*) FILTER (WHERE state = 9 AND keep) AS skipped,
         count(*) FILTER (WHERE state = 6) AS ended,
         count(*) FILTER (WHERE state = 7) AS buried,
         count(*) FILTER (WHERE state NOT IN (6, 7) AND charge = 1) AS retried,
@@ -169,12 +177,12 @@ sums AS MATERIALIZED (
 tallied AS (
     INSERT INTO {schema}.{prefix}tally (
         queue, minute, scheduled, pending, running, retrying, completed, failed, cancelled, ended, buried, retried,
-        crashed, run_ms
+        crashed, run_ms, skipped
     )
     SELECT
         queue, now_ms / 60000, nullif(scheduled, 0), nullif(pending, 0), -n, nullif(retrying, 0), nullif(completed, 0),
         nullif(failed, 0), nullif(cancelled, 0), nullif(ended, 0), nullif(buried, 0), nullif(retried, 0),
-        nullif(crashed, 0), nullif(run_ms, 0)
+        nullif(crashed, 0), nullif(run_ms, 0), nullif(skipped, 0)
     FROM sums
 ),
 wakes AS (
@@ -202,4 +210,5 @@ SELECT
     (SELECT count(*) FROM ended) AS applied,
     (SELECT array_agg(n) FROM ended HAVING count(*) < cardinality($3::uuid[])) AS which,
     (SELECT place FROM moment) AS place,
-    (SELECT count(pg_notify($2, said)) FROM wakes) AS told
+    (SELECT count(pg_notify($2, said)) FROM wakes) AS told,
+    (SELECT count(*) FROM tells) AS tells

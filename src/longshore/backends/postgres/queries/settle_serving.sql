@@ -1,6 +1,6 @@
 -- verb: settle of jobs with concurrency limits that are over and kept, without an error, under the locks of their queues: as settle_over.sql, and whoever is held and needs one place of one limit alone gets theirs at once; a fifth of the client's time that deciding in Python takes
 -- parameters: now_ms (NULL: the server's clock), channel, ids (each once), sessions, fences, states, charges, then lists that are empty where no settlement has any: results, error texts; the names of the meters of which the jobs have places (NULL: of none), how many; the place behind which whoever is let in stands
--- columns: how many were applied, the numbers (from 1) of those if not all were, the last place that was given; and a queue and the name of a meter in each row: those that have room, and hold jobs about which this statement does not decide (one row with NULLs where there are none)
+-- columns: how many were applied, the numbers (from 1) of those if not all were, the last place that was given, none of use, how many have children that are to be told; and a queue and the name of a meter in each row: those that have room, and hold jobs about which this statement does not decide (one row with NULLs where there are none)
 -- index: the primary keys of run, meter and held; held_line
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -53,6 +53,13 @@ over AS (
         ended,
         moment
 ),
+tells AS (
+    INSERT INTO {schema}.{prefix}telling (parent, state)
+    SELECT id, state
+    FROM ended
+    WHERE ruled >= 8 AND state >= 6
+    RETURNING parent
+),
 freed AS MATERIALIZED (
     SELECT queue, name, sum(cost) AS freed
     FROM ended
@@ -87,7 +94,7 @@ decided AS MATERIALIZED (
                 JOIN {schema}.{prefix}meter AS meter ON meter.queue = freed.queue AND meter.name = freed.name
         ) AS roomy
         CROSS JOIN LATERAL (
-            SELECT array_agg(next.spot ORDER BY next.priority, next.place) AS spots, bool_and(next.ruled = 3) AS is_plain
+            SELECT array_agg(next.spot ORDER BY next.priority, next.place) AS spots, bool_and(next.ruled & 7 = 3) AS is_plain
             FROM
                 (
                     SELECT held.ctid AS spot, held.priority, held.place, held.ruled
@@ -151,6 +158,7 @@ sums AS MATERIALIZED (
         nullif(count(*) FILTER (WHERE state = 6), 0) AS completed,
         nullif(count(*) FILTER (WHERE state = 7), 0) AS failed,
         nullif(count(*) FILTER (WHERE state = 8), 0) AS cancelled,
+        nullif(count(*) FILTER (WHERE state = 9), 0) AS skipped,
         nullif(count(*) FILTER (WHERE state = 8 AND charge = 1), 0) AS retried,
         nullif(count(*) FILTER (WHERE charge = 2), 0) AS crashed,
         nullif(sum(now_ms - started_ms) FILTER (WHERE state IN (6, 7) OR charge = 1), 0) AS run_ms
@@ -161,13 +169,15 @@ sums AS MATERIALIZED (
 ),
 tallied AS (
     INSERT INTO {schema}.{prefix}tally (
-        queue, minute, running, completed, failed, cancelled, ended, buried, retried, crashed, run_ms, pending, held
+        queue, minute, running, completed, failed, cancelled, ended, buried, retried, crashed, run_ms, skipped,
+        pending, held
     )
     SELECT
-        queue, now_ms / 60000, -n, completed, failed, cancelled, completed, failed, retried, crashed, run_ms, NULL, NULL
+        queue, now_ms / 60000, -n, completed, failed, cancelled, completed, failed, retried, crashed, run_ms, skipped,
+        NULL, NULL
     FROM sums
     UNION ALL
-    SELECT queue, now_ms / 60000, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, n, -n
+    SELECT queue, now_ms / 60000, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, n, -n
     FROM
         arrived,
         moment
@@ -192,6 +202,8 @@ SELECT
     (SELECT count(*) FROM ended) AS applied,
     (SELECT array_agg(n) FROM ended HAVING count(*) < cardinality($3::uuid[])) AS which,
     $12 + (SELECT count(*) FROM let_in) AS place,
+    told.n AS told,
+    (SELECT count(*) FROM tells) AS tells,
     decided.queue,
     decided.name
 FROM

@@ -1,7 +1,7 @@
 -- verb: promote: what is over is dropped
 -- parameters: now_ms (NULL: the server's clock), channel
--- columns: when the next job or meter is due, the store's time, none of use, whether anything that needs the lock of a queue is to be done
--- index: record_mortal, run_session, later_due, later_ruled, meter_due; the few sessions themselves are read
+-- columns: when the next job or meter is due, the store's time, none of use, whether anything that needs the lock of a queue is to be done, whether parents are to tell or to be looked for
+-- index: record_mortal, edge_look, run_session, later_due, later_ruled, meter_due; the few sessions themselves are read
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 ),
@@ -31,7 +31,11 @@ sessions AS (
         AND NOT EXISTS (SELECT 1 FROM {schema}.{prefix}run AS run WHERE run.session = session.name)
 )
 SELECT
-    least((SELECT min(run_ms) FROM {schema}.{prefix}later), (SELECT min(due_ms) FROM {schema}.{prefix}meter)),
+    least(
+        (SELECT min(run_ms) FROM {schema}.{prefix}later),
+        (SELECT min(due_ms) FROM {schema}.{prefix}meter),
+        (SELECT min(look_ms) FROM {schema}.{prefix}edge)
+    ),
     (SELECT now_ms FROM moment),
     (SELECT count(pg_notify($2, 'pending:' || key)) FROM records WHERE kind = 'pause'),
     EXISTS (SELECT 1 FROM {schema}.{prefix}leaving)
@@ -39,5 +43,7 @@ SELECT
     OR EXISTS (
         SELECT 1
         FROM {schema}.{prefix}later
-        WHERE ruled IS NOT NULL AND run_ms <= (SELECT now_ms FROM moment)
-    )
+        WHERE ruled <> 8 AND run_ms <= (SELECT now_ms FROM moment)
+    ),
+    EXISTS (SELECT 1 FROM {schema}.{prefix}telling)
+    OR EXISTS (SELECT 1 FROM {schema}.{prefix}edge WHERE look_ms <= (SELECT now_ms FROM moment))

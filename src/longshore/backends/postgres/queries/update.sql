@@ -1,6 +1,6 @@
 -- verb: change: update
 -- parameters: now_ms (NULL: the server's clock), channel, ids (each once), the versions in which they were found, which values are given (bits: 1 payload, 2 priority, 4 max_attempts, 8 run_ms, 16 details, 32 tags, 64 reference, 128 correlation_id), and the values, a list each (tags joined by line feeds)
--- columns: id, FALSE; no row for a job that has changed since
+-- columns: id, FALSE, FALSE; no row for a job that has changed since
 -- index: the primary keys of ready, held, later and job
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
@@ -54,14 +54,14 @@ moved AS MATERIALIZED (
         old.*,
         moment.now_ms,
         CASE
-            WHEN given & 8 = 0 THEN state
+            WHEN given & 8 = 0 OR state = 0 THEN state
             WHEN due_ms <= moment.now_ms AND state = 2 THEN 2
             WHEN due_ms <= moment.now_ms THEN 3
             WHEN state = 5 THEN 5
             ELSE 1
         END AS after,
-        CASE WHEN state IN (2, 3) THEN old.place ELSE tail.place + n END AS spot,
-        CASE WHEN given & 8 = 0 THEN run_ms ELSE due_ms END AS time_ms,
+        CASE WHEN state IN (0, 2, 3) THEN old.place ELSE tail.place + n END AS spot,
+        CASE WHEN given & 8 = 0 THEN run_ms WHEN state > 0 OR due_ms > moment.now_ms THEN due_ms END AS time_ms,
         CASE WHEN given & 2 = 0 THEN priority ELSE rank END AS new_priority
     FROM
         old,
@@ -82,13 +82,14 @@ to_ready AS (
 to_held AS (
     INSERT INTO {schema}.{prefix}held (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        updated_ms, progress, progress_note, error_text, result, ruled, aside, held_by
+        updated_ms, progress, progress_note, error_text, result, ruled, aside, held_by, run_ms
     )
     SELECT
-        spot, id, 2, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        now_ms, progress, progress_note, error_text, result, ruled, aside, held_by
+        spot, id, after, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        now_ms, progress, progress_note, error_text, result, ruled, aside, held_by,
+        CASE WHEN after = 0 THEN time_ms END
     FROM moved
-    WHERE after = 2
+    WHERE after IN (0, 2)
 ),
 to_later AS (
     INSERT INTO {schema}.{prefix}later (
@@ -99,7 +100,7 @@ to_later AS (
         0, id, after, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
         time_ms, now_ms, progress, progress_note, error_text, result, ruled
     FROM moved
-    WHERE after NOT IN (2, 3)
+    WHERE after IN (1, 5)
 ),
 bodies AS (
     UPDATE {schema}.{prefix}job AS job
@@ -124,7 +125,7 @@ sums AS MATERIALIZED (
         count(*) FILTER (WHERE after = 5) - count(*) FILTER (WHERE state = 5) AS retrying,
         count(*) FILTER (WHERE after = 2) - count(*) FILTER (WHERE state = 2) AS held,
         count(*) FILTER (WHERE after = 3 AND state <> 3) AS arrived,
-        min(time_ms) FILTER (WHERE after NOT IN (2, 3)) AS next_ms
+        min(time_ms) FILTER (WHERE after IN (1, 5)) AS next_ms
     FROM moved
     GROUP BY queue, now_ms
 ),
@@ -153,7 +154,7 @@ told AS MATERIALIZED (
     SELECT count(pg_notify($2, said)) AS n
     FROM wakes
 )
-SELECT uuid_send(moved.id), FALSE
+SELECT uuid_send(moved.id), FALSE, FALSE
 FROM
     moved,
     told

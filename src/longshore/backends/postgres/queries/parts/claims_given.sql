@@ -1,6 +1,6 @@
 -- for: claims: what `head` found begins to run, and is told
 spending AS MATERIALIZED (
-    SELECT EXISTS (SELECT 1 FROM head WHERE ruled = 2 AND queue <> ALL($5::text[])) AS are_refused
+    SELECT EXISTS (SELECT 1 FROM head WHERE ruled & 7 = 2 AND queue <> ALL($5::text[])) AS are_refused
 ),
 gone AS (
     DELETE FROM {schema}.{prefix}ready AS ready
@@ -56,5 +56,5 @@ WHERE NOT is_live AND NOT (SELECT are_refused FROM spending)
 UNION ALL
 SELECT 0, NULL, queue, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM head
-WHERE ruled = 2 AND (SELECT are_refused FROM spending)
+WHERE ruled & 7 = 2 AND (SELECT are_refused FROM spending)
 ORDER BY 1, 5, 13
