@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from longshore.backends.postgres.children import Child, newly_blocked
 from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, sparse
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.newcomers import mark
 from longshore.backends.postgres.rows import PENDING
-from longshore.backends.postgres.ties import Child, Ties, newly_blocked
+from longshore.backends.postgres.ties import Ties
 from longshore.core import edges
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord
 from longshore.core.rules import pack

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from longshore.backends.postgres.children import newly_blocked
 from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
@@ -18,7 +19,7 @@ from longshore.backends.postgres.rows import (
     Match,
     scanned_job,
 )
-from longshore.backends.postgres.ties import Ties, newly_blocked
+from longshore.backends.postgres.ties import Ties
 from longshore.core.rules import Rules, unpack
 from longshore.store.commands import Cancel, Delete, Retry, Update
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from longshore.backends.postgres.children import Child, newly_blocked
 from longshore.backends.postgres.dialect import Dialect, Runs, sparse
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.rows import BLOCKED, RUNNING, SCHEDULED, bodies_of, extras_of
-from longshore.backends.postgres.ties import Child, Ties, newly_blocked
+from longshore.backends.postgres.ties import Ties
 from longshore.core import edges
 from longshore.core.errors import UnusableConnection
 from longshore.core.ids import JobId

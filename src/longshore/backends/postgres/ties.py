@@ -11,14 +11,12 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from longshore.backends.postgres.children import Child, read_child
 from longshore.backends.postgres.dialect import Dialect, Row, Runs
 from longshore.backends.postgres.ledger import Ledger, ruled
-from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.rows import FIRST_TERMINAL
 from longshore.core.edges import ORPHAN_MS, Edge, Edges, Join, Missed, When, becomes, is_met
 from longshore.core.ids import JobId
-from longshore.core.job import JobRecord, NewJob
-from longshore.core.rules import Rules, unpack
 from longshore.core.states import CODES, ORDER, State
 
 TOLD_AT_ONCE = 1000
@@ -27,57 +25,7 @@ LOOKS = 3
 """How often parents are looked for that somebody else has in hands at that moment."""
 AGAIN_MS = 10
 """Until the next look at those that still were."""
-WATCHED = 8
-"""The bit of `ruled` by which a job knows that it has children."""
 FOR_EVER = (1 << 63) - 1
-
-
-class Child(msgspec.Struct, kw_only=True):
-    """A blocked job."""
-
-    id: str
-    """In hexadecimal."""
-    queue: str
-    priority: int
-    rules: Rules
-    run_ms: int | None
-    join: Join
-    open: int
-    """How many edges."""
-    is_cancelled: bool
-    """Whether an edge that was missed would cancel it; counts only where one that is met is enough."""
-    is_watched: bool = False
-    is_free: bool = False
-    end: State | None = None
-    has_learned: bool = False
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether it waits no more."""
-        return self.is_free or self.end is not None
-
-    @property
-    def aside(self) -> int:
-        """What its row keeps of all this."""
-        return self.open << 2 | self.join << 1 | self.is_cancelled
-
-
-def newly_blocked(
-    job: NewJob | JobRecord, *, run_ms: int | None, only: Collection[JobId] | None = None
-) -> Child:
-    """A job that comes, and waits for all of its edges or those that lead to these parents."""
-    parents = () if job.edges is None else job.edges.parents
-    others = () if only is None else [edge for edge in parents if edge.parent not in only]
-    return Child(
-        id=job.id.hex(),
-        queue=job.queue,
-        priority=job.priority,
-        rules=job.rules or Rules(),
-        run_ms=run_ms,
-        join=Join.ALL if job.edges is None else job.edges.join,
-        open=len(parents) - len(others),
-        is_cancelled=any(becomes(edge, State.CANCELLED) is State.CANCELLED for edge in others),
-    )
 
 
 class _Look(msgspec.Struct):
@@ -257,17 +205,7 @@ class Ties:
         """The child of a row, with what this step knows of it."""
         job_id = row[1].hex()
         if job_id not in self._children:
-            self._children[job_id] = Child(
-                id=job_id,
-                queue=row[6],
-                priority=row[7],
-                run_ms=row[8],
-                is_watched=(row[9] or 0) >= WATCHED,
-                open=row[10] >> 2,
-                join=Join(row[10] >> 1 & 1),
-                is_cancelled=bool(row[10] & 1),
-                rules=unpack(row[11]) or Rules(),
-            )
+            self._children[job_id] = read_child(row)
         return self._children[job_id]
 
     def _learn(self, child: Child, number: int, on: When, missed: Missed, end: State) -> None:
@@ -320,7 +258,7 @@ class Ties:
         await ledger.load((child.queue, child.priority, child.rules) for child in asking)
         await self._untie()
         for child in asking:
-            ledger.ask(_contender(child, ledger.next_place()))
+            ledger.ask(child.contender(ledger.next_place()))
 
     async def _untie(self) -> None:
         decided = [*self._freed, *self._ended]
@@ -346,16 +284,3 @@ class Ties:
             [CODES[each.end] for each in self._left],
             sorted({child.queue for child in self._children.values()}) if self._left else [],
         )
-
-
-def _contender(child: Child, place: int) -> Contender:
-    """Its row stands where nobody is served, and says when it was changed."""
-    return Contender(
-        id=child.id,
-        queue=child.queue,
-        priority=child.priority,
-        rules=child.rules,
-        order=place,
-        was_held=True,
-        was_served=True,
-    )

@@ -31,7 +31,7 @@ def test_a_false_value_is_a_value():
 
 def test_a_state_that_there_is_not_is_shown_as_failed_with_the_reason():
     row = [b"0" * 16, "q", "t", b"", 42, 3, None, 0, 0, 0, 0, None, 0, None]
-    row += [None, None, None, 0, None, None, None, None, False, None, None, 1, None, None]
+    row += [None, None, None, 0, None, None, None, None, False, None, None, 1, None, None, None, None]
     shown = scanned_job(tuple(row))
     assert (shown.state, shown.error_text) == (
         State.FAILED,

@@ -1,0 +1,201 @@
+"""Children come while their parents end elsewhere, in transactions of applications too: none of them is forgotten."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from longshore.backends.postgres import berths
+from longshore.backends.postgres.store import PostgresStore
+from longshore.core.edges import Edge, Edges, When
+from longshore.core.ids import new_id
+from longshore.core.job import JobRecord, NewJob
+from longshore.core.rules import FlowKey, LimitKind, Rules
+from longshore.core.states import State
+from longshore.core.verdict import COMPLETED, RELEASED, retry_after
+from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease, Settlement
+from servers.server import ServerLike
+
+QUEUES = ("mail", "scan")
+SESSION = "s"
+ROUNDS = 40
+
+
+@pytest.fixture
+async def stores(
+    postgres: ServerLike, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[list[PostgresStore]]:
+    """Handles such as processes have; a deadlock is not tried again but fails the test."""
+    monkeypatch.setattr(berths, "AGAIN", frozenset())
+    handles = [PostgresStore(postgres.url, schema=schema) for _ in range(4)]
+    for handle in handles:
+        await handle.open()
+    await handles[0].extend([Lease(session=SESSION, lease_ms=60_000, opens=True)])
+    yield handles
+    for handle in handles:
+        await handle.close()
+
+
+def job(*parents: NewJob, queue: str = "mail", on: When = When.ALWAYS, rules: Rules | None = None) -> NewJob:
+    edges = Edges(tuple(Edge(parent.id, parent.queue, on) for parent in parents)) if parents else None
+    return NewJob(id=new_id(), queue=queue, name="send", payload=b"1", edges=edges, rules=rules)
+
+
+def limited(key: int) -> Rules | None:
+    return None if key % 3 else Rules(flow=(FlowKey("tenant", str(key % 2), LimitKind.CONCURRENCY, 50),))
+
+
+async def claim(store: PostgresStore, queue: str = "mail", count: int = 100) -> list[JobRecord]:
+    [claimed] = await store.claim([ClaimAsk(queue=queue, session=SESSION, count=count)])
+    return claimed.jobs
+
+
+def end(claimed: JobRecord) -> Settlement:
+    return Settlement(
+        id=claimed.id,
+        queue=claimed.queue,
+        session=SESSION,
+        fence=claimed.fence,
+        verdict=COMPLETED,
+        rules=claimed.rules,
+    )
+
+
+async def states(store: PostgresStore, jobs: list[NewJob]) -> set[State]:
+    [page] = await store.scan([JobQuery(ids=tuple(each.id for each in jobs), limit=1000)])
+    return {each.state for each in page.jobs}
+
+
+async def promoted(store: PostgresStore, jobs: list[NewJob]) -> set[State]:
+    """The states of the jobs, once none of them is blocked."""
+    async with asyncio.timeout(20):
+        while State.BLOCKED in (found := await states(store, jobs)):
+            await store.promote(100)
+    return found
+
+
+async def test_no_child_is_forgotten_that_comes_while_its_parent_is_claimed_and_ends(
+    stores: list[PostgresStore],
+) -> None:
+    children: list[NewJob] = []
+    shuffler = random.Random(7)
+    for number in range(ROUNDS):
+        parents = [job(queue=queue, rules=limited(number)) for queue in QUEUES]
+        await stores[0].insert(parents)
+
+        async def adds(store: PostgresStore, parents: list[NewJob] = parents, number: int = number) -> None:
+            await asyncio.sleep(shuffler.random() / 200)
+            come = [
+                job(*parents, rules=limited(number)),
+                job(parents[0], queue="rest"),
+                job(parents[1], queue="rest"),
+            ]
+            children.extend(come)
+            await store.insert(come)
+
+        async def works(store: PostgresStore, queue: str) -> None:
+            await asyncio.sleep(shuffler.random() / 200)
+            running = await claim(store, queue)
+            await store.settle([end(each) for each in running if each.queue == queue])
+
+        await asyncio.gather(
+            adds(stores[0]), adds(stores[1]), works(stores[2], QUEUES[0]), works(stores[3], QUEUES[1])
+        )
+    for queue in QUEUES:  # children of the kind that were claimed as parents, and parents that were missed
+        while running := await claim(stores[0], queue):
+            await stores[0].settle([end(each) for each in running])
+    assert len(children) == ROUNDS * 6
+    assert State.BLOCKED not in await promoted(stores[0], children)
+
+
+async def test_no_child_stays_blocked_that_is_cancelled_while_its_parents_end(
+    stores: list[PostgresStore],
+) -> None:
+    for _ in range(ROUNDS // 2):
+        parents = [job(), job()]
+        come = [job(*parents, queue="rest") for _ in range(5)]
+        await stores[0].insert([*parents, *come])
+        running = await claim(stores[0])
+        await asyncio.gather(
+            stores[1].settle([end(running[0])]),
+            stores[2].settle([end(running[1])]),
+            stores[3].change([Cancel(where=JobQuery(ids=tuple(each.id for each in come[:2])))]),
+        )
+        assert await states(stores[0], come) <= {State.PENDING, State.CANCELLED}
+
+
+async def test_a_parent_that_ends_in_an_applications_transaction_tells_after_the_commit(
+    postgres: ServerLike, stores: list[PostgresStore]
+) -> None:
+    parent = job()
+    early, late = job(parent, queue="rest"), job(parent, queue="rest")
+    await stores[0].insert([parent, early])
+    [running] = await claim(stores[0])
+    connection = await asyncpg.connect(postgres.url)
+    async with connection.transaction():
+        await stores[0].within(connection).settle([end(running)])
+        await stores[1].insert([late])
+        await stores[1].promote(100)
+        assert await states(stores[0], [early, late]) == {State.BLOCKED}
+    await connection.close()
+    assert await promoted(stores[1], [early, late]) == {State.PENDING}
+
+
+async def test_a_child_that_comes_in_an_applications_transaction_holds_nobody_up(
+    postgres: ServerLike, stores: list[PostgresStore]
+) -> None:
+    parents = [job(), job()]
+    waiting, alone = job(*parents, queue="rest"), job(job(), queue="rest")
+    await stores[0].insert(parents)
+    running = await claim(stores[0])
+    connection = await asyncpg.connect(postgres.url)
+    async with connection.transaction():
+        await stores[0].within(connection).insert([waiting, alone])
+        await stores[1].settle([end(running[0])])
+    await connection.close()
+    await stores[1].promote(100)
+    assert await states(stores[0], [waiting, alone]) == {State.BLOCKED}
+    await stores[1].settle([end(running[1])])
+    assert await promoted(stores[1], [waiting]) == {State.PENDING}
+    assert await states(stores[0], [alone]) == {State.BLOCKED}
+
+
+async def test_a_parent_keeps_its_children_wherever_it_waits(stores: list[PostgresStore]) -> None:
+    parent = job(rules=limited(0))
+    await stores[0].insert([parent, job(parent, queue="rest")])
+    for verdict in (retry_after(0), RELEASED):
+        [running] = await claim(stores[0])
+        await stores[0].settle(
+            [
+                Settlement(
+                    id=running.id,
+                    queue="mail",
+                    session=SESSION,
+                    fence=running.fence,
+                    verdict=verdict,
+                    rules=running.rules,
+                )
+            ]
+        )
+        await stores[0].promote(100)
+    late = job(parent, queue="rest")
+    await stores[0].insert([late])
+    [running] = await claim(stores[0])
+    await stores[0].settle([end(running)])
+    assert await states(stores[0], [late]) == {State.PENDING}
+
+
+async def test_a_parent_with_more_children_than_are_told_at_once_tells_them_all(
+    stores: list[PostgresStore],
+) -> None:
+    parent = job()
+    come = [job(parent, queue="rest") for _ in range(2500)]
+    await stores[0].insert([parent, *come])
+    [running] = await claim(stores[0])
+    await stores[0].settle([end(running)])
+    assert await states(stores[0], come[:1]) == {State.PENDING}
+    while (await stores[0].promote(100)).more:
+        pass
+    assert (await stores[0].count(["rest"]))[0].states[State.PENDING] == len(come)
