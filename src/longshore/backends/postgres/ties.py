@@ -130,7 +130,9 @@ class Ties:
         asked = list(dict.fromkeys(look.parent for look in self._looks))
         states: dict[str, int | None] = {}
         for _ in range(LOOKS):
-            for found, state in await self._dialect.fetch(self._connection, "link", asked):
+            for found, state in await self._dialect.fetch(
+                self._connection, "link", asked, self._dialect.channel
+            ):
                 parent = found.hex()
                 states[parent] = state if states.get(parent) is None else states[parent]
             asked = [parent for parent in asked if states.get(parent, 0) is None]

@@ -1,5 +1,5 @@
 -- verb: every one with which blocked jobs come, and promote: how it is with their parents
--- parameters: the parents, each once
+-- parameters: the parents, each once; channel
 -- columns: id, its state: 0 if it is not over; from now on it is known to have children, and its end waits for the commit of the caller. NULL: it is there, but somebody else has it in hands. A parent may have two rows: then the other one counts; one that has none is not there
 -- index: the primary keys of the shelves and of job
 WITH asked AS MATERIALIZED (
@@ -7,17 +7,28 @@ WITH asked AS MATERIALIZED (
     FROM unnest($1::uuid[]) AS id
 ),
 got_ready AS MATERIALIZED (
-    SELECT ready.id, ready.ruled
+    SELECT ready.id, ready.ruled, ready.queue
     FROM
         asked
         JOIN {schema}.{prefix}ready AS ready ON ready.id = asked.id
     FOR UPDATE OF ready SKIP LOCKED
 ),
-flagged_ready AS (
-    UPDATE {schema}.{prefix}ready AS ready
-    SET ruled = coalesce(ready.ruled, 0) | 8
-    FROM got_ready
+unflagged AS (
+    DELETE FROM {schema}.{prefix}ready AS ready
+    USING got_ready
     WHERE ready.id = got_ready.id AND coalesce(got_ready.ruled, 0) < 8
+    RETURNING ready.*
+),
+-- Not in its place: a claim that has read the row before would take it from where it does not stand any more.
+flagged_ready AS (
+    INSERT INTO {schema}.{prefix}ready (
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms, updated_ms,
+        progress, progress_note, error_text, result, ruled, aside
+    )
+    SELECT
+        place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms, updated_ms,
+        progress, progress_note, error_text, result, coalesce(ruled, 0) | 8, aside
+    FROM unflagged
 ),
 got_run AS MATERIALIZED (
     SELECT run.id, run.ruled
@@ -57,9 +68,16 @@ flagged_later AS (
     SET ruled = coalesce(later.ruled, 0) | 8
     FROM got_later
     WHERE later.id = got_later.id AND coalesce(got_later.ruled, 0) < 8
+),
+-- Claims pass by rows that are locked.
+told AS MATERIALIZED (
+    SELECT count(pg_notify($2, 'pending:' || queue)) AS n
+    FROM (SELECT DISTINCT queue FROM got_ready) AS passed
 )
 SELECT uuid_send(id), 0::smallint
-FROM got_ready
+FROM
+    got_ready,
+    told
 UNION ALL
 SELECT uuid_send(id), 0::smallint
 FROM got_run

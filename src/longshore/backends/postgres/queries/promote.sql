@@ -6,7 +6,7 @@ WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 ),
 due AS MATERIALIZED (
-    SELECT later.ctid AS spot, later.*
+    SELECT later.*
     FROM {schema}.{prefix}later AS later
     WHERE
         later.run_ms <= (SELECT moment.now_ms FROM moment)
@@ -21,7 +21,7 @@ tail AS MATERIALIZED (
 gone AS (
     DELETE FROM {schema}.{prefix}later AS later
     USING due
-    WHERE later.ctid = due.spot
+    WHERE later.id = due.id
 ),
 pending AS (
     INSERT INTO {schema}.{prefix}ready (

@@ -72,9 +72,9 @@ decided AS MATERIALIZED (
         roomy.name,
         roomy.freed,
         roomy.spot,
-        line.spots,
-        CASE WHEN line.is_plain THEN cardinality(line.spots) ELSE 0 END AS n,
-        roomy.room > coalesce(cardinality(line.spots), 0) AS is_whole,
+        line.ids,
+        CASE WHEN line.is_plain THEN cardinality(line.ids) ELSE 0 END AS n,
+        roomy.room > coalesce(cardinality(line.ids), 0) AS is_whole,
         roomy.is_odd OR NOT coalesce(line.is_plain, TRUE) AS is_left
     FROM
         (
@@ -94,10 +94,10 @@ decided AS MATERIALIZED (
                 JOIN {schema}.{prefix}meter AS meter ON meter.queue = freed.queue AND meter.name = freed.name
         ) AS roomy
         CROSS JOIN LATERAL (
-            SELECT array_agg(next.spot ORDER BY next.priority, next.place) AS spots, bool_and(next.ruled & 7 = 3) AS is_plain
+            SELECT array_agg(next.id ORDER BY next.priority, next.place) AS ids, bool_and(next.ruled & 7 = 3) AS is_plain
             FROM
                 (
-                    SELECT held.ctid AS spot, held.priority, held.place, held.ruled
+                    SELECT held.id, held.priority, held.place, held.ruled
                     FROM {schema}.{prefix}held AS held
                     WHERE held.queue = roomy.queue AND held.held_by = roomy.name
                     ORDER BY held.priority, held.place
@@ -106,10 +106,10 @@ decided AS MATERIALIZED (
         ) AS line
 ),
 let_in AS MATERIALIZED (
-    SELECT next.spot, row_number() OVER (ORDER BY decided.queue, decided.name, next.n) AS step
+    SELECT next.id, row_number() OVER (ORDER BY decided.queue, decided.name, next.n) AS step
     FROM
         decided
-        CROSS JOIN LATERAL unnest(decided.spots) WITH ORDINALITY AS next (spot, n)
+        CROSS JOIN LATERAL unnest(decided.ids) WITH ORDINALITY AS next (id, n)
     WHERE decided.n > 0
 ),
 metered AS (
@@ -130,7 +130,7 @@ metered AS (
 from_held AS MATERIALIZED (
     DELETE FROM {schema}.{prefix}held AS held
     USING let_in
-    WHERE held.ctid = let_in.spot
+    WHERE held.id = let_in.id
     RETURNING held.*, let_in.step
 ),
 to_ready AS (
