@@ -82,7 +82,8 @@ class Meter(msgspec.Struct, kw_only=True):
     def has_room(self, cost: int, now_ms: int) -> bool:
         """Whether a job of this cost may be pending. One that costs more than the limit gives since it was lowered
         needs all of it."""
-        return self.room(now_ms) >= self._wants(cost)
+        room = self.limit - self.used if self.kind is _CONCURRENCY else self._free(now_ms) - self.used
+        return room >= cost or room >= self._wants(cost)
 
     @property
     def is_full(self) -> bool:

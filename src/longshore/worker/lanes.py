@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
-from longshore.core.rules import LimitKind, Rules
+from longshore.core.rules import LimitKind
 from longshore.store.commands import ClaimAsk
 
 AHEAD_GROWTH = 16
@@ -25,6 +25,7 @@ PACE_SECONDS = 0.002
 """The shortest time that tells how fast jobs go. Where a claim takes 0.05 ms, two follow each other before a job was
 taken, as if jobs stood still: the stock was given up and built again a thousand times a second, and of 1 ms jobs in
 threads 40 % followed another at once, where 98 % can."""
+_CONCURRENCY = LimitKind.CONCURRENCY
 
 
 class Lane:
@@ -181,10 +182,9 @@ class Lanes:
         before = len(lane.waiting)
         lane.waiting.extend(records)
         self.waiting += len(lane.waiting) - before
-        for record in records:
-            if record.rules is not None and lane.most_ahead:
-                lane.most_ahead = min(lane.most_ahead, _most_ahead(record.rules, lane.most_ahead))
-                lane.ahead, lane.low = min(lane.ahead, lane.most_ahead), min(lane.low, lane.most_ahead)
+        most = _most_ahead(records, lane.most_ahead)
+        if most < lane.most_ahead:
+            lane.most_ahead, lane.ahead, lane.low = most, min(lane.ahead, most), min(lane.low, most)
         self._make_ready(lane)
 
     def put_aside(self, record: JobRecord) -> None:
@@ -281,6 +281,11 @@ class Lanes:
             self.ready.append(lane)
 
 
-def _most_ahead(rules: Rules, otherwise: int) -> int:
-    rates = [key for key in rules.flow if key.kind is not LimitKind.CONCURRENCY]
-    return min((RATE_AHEAD_MS * rate.limit // rate.per_ms for rate in rates), default=otherwise)
+def _most_ahead(records: Sequence[JobRecord], most: int) -> int:
+    """What the rates of these jobs leave of a stock."""
+    for record in records:
+        if record.rules is not None:
+            for key in record.rules.flow:
+                if key.kind is not _CONCURRENCY:
+                    most = min(most, RATE_AHEAD_MS * key.limit // key.per_ms)
+    return most

@@ -109,6 +109,8 @@ class Flow:
                 row.updated_ms = now_ms
                 if key is None:
                     enter(asked)
+                    if len(asked) > 1:
+                        changed.update((place[0], each.meter) for each, _ in asked)
                     yield row
                 else:
                     row.order = self._next_place()

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from longshore.backends.sqlite import unsound
-from longshore.backends.sqlite.flowing import Flow, has_rates
-from longshore.backends.sqlite.rows import PENDING, RUNNING, Row, numbers, rules_of
+from longshore.backends.sqlite.flowing import Flow, with_rates
+from longshore.backends.sqlite.rows import PENDING, RUNNING, Row, numbers
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE, ClaimAsk
 
@@ -42,12 +42,12 @@ def _claim(tx: Transaction, ask: ClaimAsk, now_ms: int) -> list[Row] | None:
 def _start(tx: Transaction, queue: str, packed: list[bytes], now_ms: int) -> None:
     """What claims take of the limits of their jobs."""
     tx.left_the_line()
-    flow = Flow(tx, now_ms)
-    rated = [rules for rules in map(rules_of, packed) if rules is not None and has_rates(rules)]
-    flow.expect((queue, rules) for rules in rated)
-    for rules in rated:
-        flow.start(queue, rules)
-    flow.serve()
+    rated = [rules for rules in map(with_rates, packed) if rules is not None]
+    if rated:
+        flow = Flow(tx, now_ms)
+        flow.expect((queue, rules) for rules in rated)
+        flow.start(queue, rated)
+        flow.serve()
 
 
 def is_live(tx: Transaction, session: str, now_ms: int) -> bool:

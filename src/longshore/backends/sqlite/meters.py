@@ -1,4 +1,7 @@
-"""This module keeps the meters that a write transaction works with: each is read once, and written when it ends."""
+"""This module keeps the meters that a write transaction works with: each is read once, and written when it ends.
+
+What it knows at its end is as good in the next one, as long as no other connection has written the file in between.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,6 +14,10 @@ from longshore.core.rules import FlowKey, LimitKind
 from longshore.store.admission import Meter, meter_for
 
 _KINDS = tuple(LimitKind)
+METERS_KEPT = 10_000
+"""Known at once, about 6 MB."""
+Place = tuple[str, str]
+"""A queue and the name of one of its meters."""
 
 
 class Entry:
@@ -22,23 +29,50 @@ class Entry:
         self.meter, self.due_ms, self.written = meter, due_ms, written
 
 
+class Known:
+    """Meters that an older transaction of the same connection has left as the file has them."""
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._entries: dict[Place, Entry] = {}
+
+    def take(self, connection: apsw.Connection) -> dict[Place, Entry]:
+        """Those that still are so, as of the transaction that is open. They are gone from here: should the transaction
+        come to nothing, they are not what the file has."""
+        version = connection.pragma("data_version")
+        known, self._entries = self._entries, {}
+        if version != self._version or len(known) > METERS_KEPT:
+            self._version, known = version, {}
+        return known
+
+    def keep(self, entries: dict[Place, Entry]) -> None:
+        """After the commit."""
+        self._entries = entries
+
+
 class MeterTable:
     """The table `meter`, as far as a transaction has looked at it."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self._connection = connection
+        self._keeper = known
+        self._known = known.take(connection)
         self.now_ms = 0
         """Of the newest verb."""
         self._entries: defaultdict[str, dict[str, Entry | None]] = defaultdict(dict)
         """By queue and name; None where the file has none."""
 
     def load(self, queue: str, names: Iterable[str]) -> None:
-        """Reads those that were not read yet, with one statement."""
-        entries = self._entries[queue]
-        missing = tuple({name for name in names if name not in entries})
+        """Reads those that are not known yet, with one statement."""
+        entries, known = self._entries[queue], self._known
+        missing = []
+        for name in names:
+            if name not in entries:
+                entry = entries[name] = known.get((queue, name))
+                if entry is None:
+                    missing.append(name)
         if missing:
-            entries.update(dict.fromkeys(missing))
-            self._take_new(self._connection.execute(sql("meter_read"), (queue, apsw.carray(missing))))
+            self._take_new(self._connection.execute(sql("meter_read"), (queue, apsw.carray(tuple(missing)))))
 
     def load_rule(self, queue: str, rule: str) -> list[Entry]:
         """All meters of a rule that are there."""
@@ -55,10 +89,9 @@ class MeterTable:
         """All meters of a queue."""
         self._take_new(self._connection.execute(sql("meter_all"), (queue,)))
 
-    def entry(self, queue: str, key: FlowKey) -> Entry:
-        """The meter of a key; a new one where there is none."""
+    def entry(self, queue: str, key: FlowKey, name: str) -> Entry:
+        """The meter of a key, which has this name; a new one where there is none."""
         entries = self._entries[queue]
-        name = key.meter
         entry = entries.get(name)
         if entry is None:
             if name not in entries:
@@ -70,6 +103,7 @@ class MeterTable:
 
     def write(self) -> None:
         """Writes those that have changed, and forgets those that are idle."""
+        new: list[Row] = []
         changed: list[Row] = []
         idle: list[Row] = []
         for queue, entries in self._entries.items():
@@ -84,12 +118,25 @@ class MeterTable:
                     continue
                 row = _row(queue, name, entry)
                 if row != entry.written:
-                    changed.append(row)
+                    (new if entry.written is None else changed).append(row)
                     entry.written = row
+        if new:
+            self._connection.executemany(sql("meter_write"), new)
         if changed:
-            self._connection.executemany(sql("meter_write"), changed)
+            self._connection.executemany(sql("meter_change"), changed)
         if idle:
             self._connection.executemany(sql("meter_forget"), idle)
+
+    def keep(self) -> None:
+        """After the commit: what is in the file is known to the next transaction."""
+        known = self._known
+        for queue, entries in self._entries.items():
+            for name, entry in entries.items():
+                if entry is not None and entry.written is not None:
+                    known[queue, name] = entry
+                else:
+                    known.pop((queue, name), None)
+        self._keeper.keep(known)
 
     def _take_new(self, rows: Iterable[Row]) -> list[Entry]:
         """The meters of these rows; of those that were read before, as they stand now."""
@@ -98,7 +145,8 @@ class MeterTable:
             entries = self._entries[row[0]]
             entry = entries.get(row[1])
             if entry is None:
-                entry = entries[row[1]] = Entry(meter_of(row), row[10], row)
+                entry = self._known.get((row[0], row[1])) or Entry(meter_of(row), row[10], row)
+                entries[row[1]] = entry
             found.append(entry)
         return found
 

@@ -15,6 +15,7 @@ from longshore.backends.sqlite.checkpoints import Checkpoints
 from longshore.backends.sqlite.commands import Command
 from longshore.backends.sqlite.connecting import BusyHandler, Place, Settings, connect, place_of
 from longshore.backends.sqlite.faults import Fault, fault, spoils_the_connection
+from longshore.backends.sqlite.meters import Known
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.backends.sqlite.turnstile import Turnstile
 from longshore.core.clock import SystemClock
@@ -46,6 +47,7 @@ class Pen:
         self._path, self._settings = path, settings
         self._connection: apsw.Connection | None = None
         self._place: Place | None = None
+        self._known = Known()
         self.ended_at = 0.0
         """When the last transaction did, on the monotonic clock."""
         self._doubts = dict.fromkeys((True, False), DOUBTS)
@@ -66,7 +68,7 @@ class Pen:
         if self._connection is not None and place_of(self._path) != self._place:
             self.disconnect()  # deleted or replaced: whatever was written now would be lost with the old file
         if self._connection is None:
-            self._place = place_of(self._path)
+            self._place, self._known = place_of(self._path), Known()
             self._connection = connect(self._path, self._settings, self.clock)
             self._waits_for_disk = True
             self.checkpoints.watch(self._connection)
@@ -100,7 +102,7 @@ class Pen:
         failed: list[Each] = []
         while group:
             began = self.clock.monotonic()
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, self._known)
             must_last = any(command.must_last for command in group)
             self._wait_for_disk(must_last)
             connection.execute("BEGIN IMMEDIATE")
@@ -108,6 +110,7 @@ class Pen:
             if count >= 0:
                 transaction.finish()
                 connection.execute("COMMIT")
+                transaction.keep()
                 self.transactions += 1
                 self.ended_at = self.clock.monotonic()
                 if not group[0].is_visit:

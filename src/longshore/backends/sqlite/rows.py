@@ -33,10 +33,13 @@ Row = tuple[Any, ...]
 """What the database gives or takes. Its columns are those that the statement's header names."""
 
 
-@lru_cache(maxsize=4096)
+RULES_KEPT = 4096
+"""Most jobs of a key have the same bytes, so what they say is remembered."""
+
+
+@lru_cache(maxsize=RULES_KEPT)
 def rules_of(packed: bytes) -> Rules | None:
-    """The rules that were packed; None where somebody's hand has spoilt them: the job runs without, and stops nobody.
-    Most jobs of a key have the same bytes, so they are remembered."""
+    """The rules that were packed; None where a hand has spoilt them: the job runs without, and stops nobody."""
     try:
         return unpack(packed)
     except msgspec.MsgspecError:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from longshore.backends.sqlite.batches import Batch
 from longshore.backends.sqlite.claiming import is_live
-from longshore.backends.sqlite.flowing import has_slots
-from longshore.backends.sqlite.rows import RUNNING, Row, blobs, rules_of
+from longshore.backends.sqlite.flowing import with_slots
+from longshore.backends.sqlite.rows import RUNNING, Row, blobs
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
 from longshore.core.states import CODES
@@ -25,7 +25,7 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
     ruled = [
         (claim[7], rules)
         for claim in claims.values()
-        if claim[8] and (rules := rules_of(claim[8])) and has_slots(rules)
+        if claim[8] and (rules := with_slots(claim[8])) is not None
     ]
     if ruled:
         batch.flow.expect(ruled)

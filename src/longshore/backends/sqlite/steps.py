@@ -1,39 +1,49 @@
 """This module is what a verb knows of meters and tags while it works; the transaction has them for all its verbs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
 
-from longshore.backends.sqlite.meters import Entry
+from longshore.backends.sqlite.meters import Entry, Place
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.rules import FlowKey, Rules
-from longshore.store.admission import Meters
+from longshore.store.admission import Asked
 
-Place = tuple[str, str]
-"""A queue and the name of one of its meters."""
+_place = itemgetter(0)
 
 
 class Step:
-    """The meters that one verb works with."""
+    """The meters that one verb works with. `touched` are those that have to serve before it ends: only such as hold
+    jobs, or may have done so."""
 
     def __init__(self, tx: Transaction, now_ms: int) -> None:
         self.tx, self.now_ms = tx, now_ms
-        self.entries: dict[Place, Entry] = {}
-        self._meters: dict[str, Meters] = {}
-        tx.meters.now_ms = now_ms
+        self.table = tx.meters
+        self.touched: dict[Place, Entry] = {}
+        self.noted: dict[Place, Entry] = {}
+        """Meters that may have room at another time from now on, and serve then."""
+        self.table.now_ms = now_ms
 
-    def meters(self, queue: str, flow: Iterable[FlowKey]) -> Meters:
-        """Those of a queue, with these among them."""
+    def asked(self, queue: str, flow: Sequence[FlowKey]) -> Asked:
+        """The limits of a job with their meters."""
+        entry = self.table.entry
+        return [(key, entry(queue, key, key.meter).meter) for key in flow]
+
+    def touch(self, queue: str, flow: Iterable[FlowKey]) -> None:
+        """All these meters have to serve."""
         for key in flow:
-            if (queue, key.meter) not in self.entries:
-                self.know(self.tx.meters.entry(queue, key))
-        return self._meters_of(queue)
+            name = key.meter
+            self.touched[queue, name] = self.table.entry(queue, key, name)
 
-    def know(self, entry: Entry) -> Place:
-        """One more; gives where it is."""
-        meter = entry.meter
-        place = meter.queue, meter.name
-        self.entries[place] = entry
-        self._meters_of(meter.queue).add(meter)
-        return place
+    def note(self, queue: str, flow: Iterable[FlowKey]) -> None:
+        """These are not to serve, but may have room at another time."""
+        for key in flow:
+            name = key.meter
+            self.noted[queue, name] = self.table.entry(queue, key, name)
+
+    def in_turn(self) -> list[tuple[Place, Entry]]:
+        """Those that have to serve, in their order."""
+        return sorted(self.touched.items(), key=_place)
 
     def turn(self, queue: str, priority: int, rules: Rules, turn: int = 0) -> int:
         """The tag of a job that becomes pending; 0 without a fair key. A `turn` that it has already is kept."""
@@ -46,14 +56,8 @@ class Step:
 
     def note_times(self) -> None:
         """Notes when time gives room to those that the meters hold; one that gets an earlier time wakes."""
-        for (queue, _), entry in self.entries.items():
+        for (queue, _), entry in chain(self.touched.items(), self.noted.items()):
             due_ms = entry.meter.due_ms(self.now_ms)
             if due_ms is not None and (entry.due_ms is None or due_ms < entry.due_ms):
                 self.tx.waits(queue, due_ms)
             entry.due_ms = due_ms
-
-    def _meters_of(self, queue: str) -> Meters:
-        meters = self._meters.get(queue)
-        if meters is None:
-            meters = self._meters[queue] = Meters((), self.now_ms)
-        return meters

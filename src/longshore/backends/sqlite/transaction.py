@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import apsw
 
-from longshore.backends.sqlite.meters import MeterTable
+from longshore.backends.sqlite.meters import Known, MeterTable
 from longshore.backends.sqlite.rows import (
     BLOCKED,
     COMPLETED,
@@ -50,8 +50,9 @@ class Line:
 class Transaction:
     """Runs statements and keeps the sums."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self.connection = connection
+        self._known = known
         self.wakes: set[Wake] = set()
         self._moves: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._minutes: dict[tuple[str, int], list[int]] = {}
@@ -64,7 +65,7 @@ class Transaction:
     def meters(self) -> MeterTable:
         """The limits that jobs are under; made when the first job with any comes."""
         if self._meters is None:
-            self._meters = MeterTable(self.connection)
+            self._meters = MeterTable(self.connection, self._known)
         return self._meters
 
     @property
@@ -164,6 +165,11 @@ class Transaction:
         minutes = [(*key, *sums) for key, sums in self._minutes.items() if any(sums)]
         if minutes:
             self.each("minute_add", minutes)
+
+    def keep(self) -> None:
+        """After the commit: what the next transaction of this connection need not read."""
+        if self._meters is not None:
+            self._meters.keep()
 
     def write_rules(self) -> None:
         """Writes how meters and turns stand; what comes later in this transaction is written at its end."""

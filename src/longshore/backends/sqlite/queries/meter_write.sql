@@ -1,6 +1,6 @@
--- verb: every verb that touches jobs with limits
+-- verb: every verb that touches jobs with limits: new meters
 -- parameters: queue, name, kind, most, per_ms, burst, used, spent, held, wanted, due_ms
 -- columns: none
 -- index: the primary key of meter
-INSERT OR REPLACE INTO meter (queue, name, kind, most, per_ms, burst, used, spent, held, wanted, due_ms)
+INSERT INTO meter (queue, name, kind, most, per_ms, burst, used, spent, held, wanted, due_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
