@@ -48,6 +48,9 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import ClassVar
 
+SHOWN = 300
+"""Characters of a wrong value in a message: it may be somebody's megabyte."""
+
 
 class LongshoreError(Exception):
     """The root: `except LongshoreError` catches all that Longshore raises."""
@@ -68,7 +71,7 @@ class InvalidOption(UsageError):
 
     def __init__(self, option: str, value: object, expected: str) -> None:
         shown = value.value if isinstance(value, Enum) else value
-        super().__init__(f"Option '{option}' cannot be {shown!r}. Expected: {expected}.")
+        super().__init__(f"Option '{option}' cannot be {shown!r:.{SHOWN}}. Expected: {expected}.")
         self.option = option
 
 
@@ -89,7 +92,7 @@ class InvalidName(UsageError):
 
     def __init__(self, kind: str, name: object, length_limit: int) -> None:
         super().__init__(
-            f"{name!r} cannot name a {kind}. Use letters, digits and _ . : / @ + -, beginning with a letter, "
+            f"{name!r:.{SHOWN}} cannot name a {kind}. Use letters, digits and _ . : / @ + -, beginning with a letter, "
             f"a digit or _, and at most {length_limit} characters."
         )
 

@@ -49,6 +49,13 @@ def test_names_that_could_break_a_key_or_a_log_line_are_refused(wrong: object) -
         check_name("queue", wrong)
 
 
+def test_a_wrong_value_of_a_megabyte_makes_no_message_of_a_megabyte() -> None:
+    large = "x" * 1_000_000
+    assert all(
+        len(str(error)) < 600 for error in (InvalidName("lock", large, 128), InvalidOption("a", large, "b"))
+    )
+
+
 def test_priorities_have_the_seeds_names_and_numbers() -> None:
     """S3.2."""
     assert [(p.name, p.value) for p in Priority] == [
