@@ -185,6 +185,18 @@ async def test_workflows_are_listed_newest_first(works):
         await manager.workflows.list(status="stuck")
 
 
+async def test_a_workflow_is_shown_before_it_is_started(works):
+    """S3.8: export as Mermaid and JSON."""
+    workflow = chain(works.step("a", 1), works.step("b", 2, when="previous == 1"))
+    known = works.manager.workflows
+    assert known.to_mermaid(workflow).splitlines()[-1] == "    s0 --> s1"
+    plain = known.to_dict(workflow)
+    assert known.to_dict(plain) == plain
+    run = await works.run(plain)
+    assert (await run.results(), run.to_dict()["status"]) == ({"a": 1, "b": 2}, "completed")
+    assert "class s0,s1 completed" in run.to_mermaid()
+
+
 async def test_who_waits_for_a_workflow_is_told_when_it_takes_too_long(works):
     run = await works.manager.execute_workflow(works.step("a", delay=900))
     with pytest.raises(TimeoutError, match="has not ended after"):

@@ -1,7 +1,7 @@
 """This module is `manager.workflows`: what there is of workflows, and what a person does about it."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from longshore.core.errors import InvalidOption
 from longshore.manager import keeping_flows as keeping
@@ -9,9 +9,13 @@ from longshore.manager.blocking import blocking
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
 from longshore.manager.workflow import WorkflowRun, shown_jobs
+from longshore.workflows.drawing import as_plain, drawn
+from longshore.workflows.laying import lay
+from longshore.workflows.reading import read_workflow
 from longshore.workflows.record import Status
 from longshore.workflows.restarting import Mode
 from longshore.workflows.spec import Part as WorkflowPart
+from longshore.workflows.spec import Step, Workflow
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A record without any job is forgotten so long after its workflow was started."""
@@ -50,6 +54,16 @@ class Workflows(Part):
                 found.append(run)
         await keeping.forget(engine, stale)
         return found
+
+    def to_mermaid(self, workflow: Workflow | Step | Mapping[str, Any]) -> str:
+        """A workflow that need not be started, as a Mermaid flowchart. Raises like `execute_workflow`."""
+        return drawn(read_workflow(workflow))
+
+    def to_dict(self, workflow: Workflow | Step | Mapping[str, Any]) -> dict[str, Any]:
+        """A workflow that need not be started, as plain data that `execute_workflow` reads back. Raises like it, and
+        PayloadNotEncodable."""
+        read = read_workflow(workflow)
+        return as_plain(read, lay(read))
 
     async def cancel(self, workflow_id: str) -> int:
         """See `WorkflowRun.cancel`. Raises WorkflowNotFound."""

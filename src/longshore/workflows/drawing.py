@@ -10,7 +10,7 @@ from longshore.core.payload import decode, encode
 from longshore.core.retry import Retry
 from longshore.core.states import State
 from longshore.workflows.graph import Link
-from longshore.workflows.laying import Inherited, Laid
+from longshore.workflows.laying import Inherited, Laid, lay
 from longshore.workflows.spec import Workflow
 
 ARROWS: Mapping[When, str] = {
@@ -69,6 +69,21 @@ def mermaid(steps: Iterable[Shown]) -> str:
                 f"    class {','.join(of)} {state.value}",
             ]
     return "\n".join(lines) + "\n"
+
+
+def drawn(workflow: Workflow) -> str:
+    """A flowchart of a workflow as it is written. Raises what laying it out raises."""
+    return mermaid(
+        Shown(
+            laid.waits.name,
+            laid.step.queue,
+            laid.step.name,
+            laid.waits.links,
+            laid.waits.join,
+            getattr(laid.step.when, "__name__", laid.step.when),
+        )
+        for laid in lay(workflow)
+    )
 
 
 def as_plain(workflow: Workflow, steps: Iterable[Laid]) -> dict[str, Any]:
