@@ -162,6 +162,7 @@ def _judge(
         for each, job in jobs.items()
     )
     verdicts.equal("steps that began again without a crash", unaccounted, 0)
+    _tell_of_strays([job for job, _, _, fails in joins if not fails and not _is(job, "completed")])
     return verdicts.exit_code()  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from longshore import JobContext, State, chain, chord
+from longshore import JobContext, State, Step, chain, chord
 from servers import running
 from tests.pipeline.test_random_workflows import allowed, ended, manager_at, possible, workflows
 
@@ -65,3 +65,16 @@ async def test_what_failed_gets_another_life_with_all_behind_it(url):
         await manager.run_until_empty(timeout=60)
         await run.refresh()
         assert (await run.result(10), (await run.results())["total"]) == (11, 45)
+
+
+async def test_running_until_empty_waits_for_what_is_told_late(url):
+    """S3.8: where queues lie apart, a step learns of those before it a moment later; that moment ends nothing."""
+    async with manager_at(url) as manager:
+        for number in range(10):
+            steps = [
+                Step(["here", "there"][n % 2], "does", {"end": "succeeds"}, id=f"s{n}") for n in range(6)
+            ]
+            run = await manager.execute_workflow(chain(*steps))
+            await manager.run_until_empty(timeout=60)
+            await run.refresh()
+            assert set(run.states.values()) == {State.COMPLETED}, number

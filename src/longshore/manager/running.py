@@ -25,6 +25,7 @@ from longshore.manager.jobs import JobIdLike
 from longshore.manager.runtime import Runtime
 from longshore.manager.safety import refuse_unsafe
 from longshore.manager.single import SingleClaim
+from longshore.manager.untold import untold
 from longshore.manager.vigil import Vigil
 from longshore.manager.words import duration
 from longshore.scaling.parent import Parent
@@ -266,10 +267,19 @@ async def _left_now(engine: Engine, queues: list[str]) -> dict[str, int]:
     """What is left to run; asked once more when that seems to be nothing, for a job may be due that nobody has
     promoted yet."""
     left = _left(await engine.store.count(queues))
-    more = not left
+    if left:
+        return left
+    more = True
     while more:
         more = (await engine.promote(1000)).more
-    return left or _left(await engine.store.count(queues))
+    counts = await engine.store.count(queues)
+    while not (left := _left(counts)) and any(each.states.get(State.BLOCKED) for each in counts):
+        before = counts
+        left = await untold(engine, queues)
+        counts = await engine.store.count(queues)
+        if left or [each.states for each in counts] == [each.states for each in before]:
+            break  # otherwise something became pending meanwhile, and may even be over
+    return left
 
 
 def _left(counts: list[QueueCounts]) -> dict[str, int]:
