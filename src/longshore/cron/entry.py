@@ -43,7 +43,6 @@ class Underway(msgspec.Struct, frozen=True):
 
     owner: str
     """Who is about to. Two who look in the same millisecond must not write the same."""
-    since_ms: int
     ticks: tuple[int, ...]
     skipped: tuple[Firing, ...] = ()
     cancel: bytes | None = None
@@ -69,6 +68,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_job: bytes | None = None
     """The id of the newest job."""
     underway: Underway | None = None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no tick is to be waited for now."""
+        return self.underway is not None or self.paused_ms is not None
 
     @property
     def next_ms(self) -> int | None:

@@ -54,6 +54,7 @@ def check_expression(text: str) -> str:
     return plain
 
 
+@lru_cache(maxsize=4096)
 def next_tick(expression: str, zone: str, after: int) -> int | None:
     """The first instant after that one at which it ticks, in whole seconds since 1970; None: never again. Both must
     have been checked."""

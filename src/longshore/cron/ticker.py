@@ -7,8 +7,6 @@ from longshore.cron.when import newest
 
 ON_TIME_MS = 60_000
 """A tick that is acted on within a minute is not late: a deploy takes seconds, and clocks differ."""
-TAKEOVER_MS = 5_000
-"""After which somebody else adds the jobs of ticks that are underway: whoever wanted to has died."""
 AHEAD_MS = 86_400_000
 """A last tick that lies more than a day ahead was made by a clock that was wrong, and is not believed."""
 COUNTED = 100
@@ -16,27 +14,18 @@ COUNTED = 100
 
 
 def is_due(entry: Entry, now_ms: int) -> bool:
-    """Whether a look is worth it. A paused schedule is never due, but what was underway is finished."""
-    if entry.underway is not None:
-        return _is_orphaned(entry.underway, now_ms)
-    if entry.paused_ms is not None:
+    """Whether there is something to decide. What is underway comes first, and a paused schedule has no ticks."""
+    if entry.is_at_rest:
         return False
     next_ms = entry.next_ms
     return (next_ms is not None and next_ms <= now_ms) or entry.last_ms > now_ms + AHEAD_MS
-
-
-def look_ms(entry: Entry, now_ms: int) -> int | None:
-    """When the next look is due; None: never, as far as it is known now."""
-    if entry.underway is not None:
-        return now_ms + TAKEOVER_MS
-    return None if entry.paused_ms is not None else entry.next_ms
 
 
 def decide(entry: Entry, now_ms: int, *, owner: str, previous_lives: bool) -> Entry:
     """The entry that says what is to be done now, by whoever gets it into the store. `previous_lives`: whether the
     newest job is not over; asked only where `overlap` is not "queue"."""
     if entry.underway is not None:
-        taken_over = msgspec.structs.replace(entry.underway, owner=owner, since_ms=now_ms)
+        taken_over = msgspec.structs.replace(entry.underway, owner=owner)
         return msgspec.structs.replace(entry, underway=taken_over)
     if entry.last_ms > now_ms + AHEAD_MS:
         return msgspec.structs.replace(entry, last_ms=now_ms)
@@ -49,12 +38,8 @@ def decide(entry: Entry, now_ms: int, *, owner: str, previous_lives: bool) -> En
     skipped = [Firing(tick, now_ms, reason="overlap") for tick in overlapping]
     if missed:
         skipped.insert(0, Firing(missed[-1], now_ms, reason="missed", count=len(missed)))
-    underway = Underway(owner, now_ms, tuple(wanted), tuple(skipped), entry.last_job if makes_way else None)
+    underway = Underway(owner, tuple(wanted), tuple(skipped), entry.last_job if makes_way else None)
     return msgspec.structs.replace(entry, last_ms=ticks[-1], underway=underway)
-
-
-def _is_orphaned(underway: Underway, now_ms: int) -> bool:
-    return abs(now_ms - underway.since_ms) >= TAKEOVER_MS
 
 
 def _caught_up(ticks: list[int], most: int, now_ms: int) -> tuple[list[int], list[int]]:

@@ -39,6 +39,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         }
         if details.retry is not None:
             changes["retry"] = Retry.from_dict(details.retry)
-        if details.workflow is not None:  # others read its result, and how the workflow stands
+        # of a workflow others read its result, and how it stands; a tick that is taken over must meet its job
+        if details.workflow is not None or details.schedule is not None:
             changes["keep_completed"] = changes["keep_failed"] = True
         return msgspec.structs.replace(self, **changes) if changes else self

@@ -7,13 +7,15 @@ Any number of timekeepers work on one store, one in each worker. For each tick t
 2. it adds the job, whose id follows from schedule and tick, so that adding it again is harmless;
 3. it writes that the tick is done.
 
-Who dies between the first and the last leaves a tick underway. After five seconds another one takes it over, by the
-same compare-and-set, and adds the same job. Nobody is a leader whom others must believe; but whoever was first at the
-last tick looks in time for the next, and the others a moment later, which saves them the work.
+Who dies between the first and the last leaves a tick underway. Another one that has seen it so for five seconds,
+whatever the clocks say, takes it over by the same compare-and-set, and adds the same job. Nobody is a leader whom
+others must believe; but whoever was first at the last tick looks in time for the next, and the others a moment later,
+which saves them the work.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from random import Random
 
 import msgspec
@@ -27,7 +29,7 @@ from longshore.core.service import Repeating
 from longshore.core.states import State
 from longshore.cron.book import Book, Page
 from longshore.cron.entry import Entry, Firing, tick_job
-from longshore.cron.ticker import TAKEOVER_MS, decide, is_due, look_ms
+from longshore.cron.ticker import decide, is_due
 from longshore.engine.engine import Engine
 from longshore.store.commands import SCAN_LIMIT, Cancel, JobQuery
 from longshore.store.replies import Conflict, Inserted, Insertion
@@ -39,6 +41,8 @@ POLL_SECONDS = 5.0
 SECOND_SECONDS = (0.5, 2.0)
 """How much later those look who were not the first at the last tick."""
 LEAST_PAUSE_SECONDS = 0.02
+TAKEOVER_SECONDS = 5.0
+"""After which somebody else adds the jobs of ticks that are underway: whoever wanted to has died."""
 
 Begun = tuple[Page, Entry]
 """A page as it was read, and the entry with what is underway."""
@@ -72,30 +76,50 @@ class Timekeeper(Repeating):
         self._book = Book(engine.store)
         self._owner = format_id(new_id())
         self._is_first = True
+        self._seen: dict[str, tuple[int, float]] = {}
+        """The version of each schedule that has ticks underway, and since when it was seen so."""
 
     async def keep(self) -> float:
         """One look; in so many seconds the next one is due. Raises StoreUnavailable."""
         await self._declare()
         pages = [page for page in (await self._book.pages()).values() if self._is_ours(page.id, page.entry)]
+        self._watch(pages)
         now_ms = self._clock.now_ms()
-        due = [page for page in pages if is_due(page.entry, now_ms)]
+        due = [page for page in pages if is_due(page.entry, now_ms) or self._wait_seconds(page) <= 0]
         if due:
             await self._act(due, now_ms)
             return 0.0
-        return self._pause([page.entry for page in pages], now_ms)
+        return self._pause(pages, now_ms)
 
-    def _pause(self, entries: Sequence[Entry], now_ms: int) -> float:
+    def _watch(self, pages: Sequence[Page]) -> None:
+        now = self._clock.monotonic()
+        underway = {page.id: page.version for page in pages if page.entry.underway is not None}
+        self._seen = {
+            key: self._seen[key] if self._seen.get(key, (0,))[0] == version else (version, now)
+            for key, version in underway.items()
+        }
+
+    def _wait_seconds(self, page: Page) -> float:
+        """Until ticks that are underway may be taken over; its own at once. Infinite where there are none."""
+        underway = page.entry.underway
+        if underway is None:
+            return inf
+        if underway.owner == self._owner:
+            return 0.0
+        return self._seen[page.id][1] + TAKEOVER_SECONDS - self._clock.monotonic()
+
+    def _pause(self, pages: Sequence[Page], now_ms: int) -> float:
         poll = self._poll_seconds * self._random.uniform(0.9, 1.1)
-        looks = [look for entry in entries if (look := look_ms(entry, now_ms)) is not None]
-        if not looks:
-            return poll
+        waits = [self._wait_seconds(page) for page in pages]
+        ticks = [page.entry.next_ms for page in pages if not page.entry.is_at_rest]
         later = 0.0 if self._is_first else self._random.uniform(*SECOND_SECONDS)
-        return min(max((min(looks) - now_ms) / 1000, LEAST_PAUSE_SECONDS) + later, poll)
+        waits += [(tick - now_ms) / 1000 + later for tick in ticks if tick is not None]
+        return min(max(min(waits, default=inf), LEAST_PAUSE_SECONDS), poll)
 
     async def _act(self, due: Sequence[Page], now_ms: int) -> None:
         began = self._clock.monotonic()
         begun = await self._begin(due, now_ms)
-        if self._clock.monotonic() - began > TAKEOVER_MS / 2000:
+        if self._clock.monotonic() - began > TAKEOVER_SECONDS / 2:
             return  # by now somebody else may be at it
         self._is_first = len(begun) == len(due)
         begun = [(page, entry) for page, entry in begun if entry.underway is not None]
