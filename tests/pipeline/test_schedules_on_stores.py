@@ -8,26 +8,32 @@ import pytest
 from longshore import QueueManager
 
 PLACES = {
-    "memory": lambda request: "memory://",
-    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path') / 'jobs.db'}",
-    "postgres": lambda request: f"{request.getfixturevalue('postgres').url}?schema=ticks_{uuid4().hex[:8]}",
-    "redis": lambda request: f"{request.getfixturevalue('redis_server').url}?prefix=ticks-{uuid4().hex[:8]}",
+    "memory": (1, lambda request: "memory://"),  # a store of its own for each manager
+    "sqlite": (3, lambda request: f"sqlite:///{request.getfixturevalue('tmp_path') / 'jobs.db'}"),
+    "postgres": (
+        3,
+        lambda request: f"{request.getfixturevalue('postgres').url}?schema=ticks_{uuid4().hex[:8]}",
+    ),
+    "redis": (
+        3,
+        lambda request: f"{request.getfixturevalue('redis_server').url}?prefix=ticks-{uuid4().hex[:8]}",
+    ),
 }
 
 
 @pytest.fixture(params=sorted(PLACES))
-def url(request):
-    return PLACES[request.param](request)
+def place(request):
+    count, url = PLACES[request.param]
+    return url(request), count
 
 
 class Shift:
     """Managers with the same code, and the ticks that their workers have run."""
 
-    def __init__(self, url):
+    def __init__(self, url, count):
         self.ran = []
         self.heard = asyncio.Event()
-        places = [url] if url == "memory://" else [url] * 3
-        self.managers = [QueueManager(place, unsafe_store=True, poll=0.5) for place in places]
+        self.managers = [QueueManager(url, unsafe_store=True, poll=0.5) for _ in range(count)]
         for manager in self.managers:
             manager.task(self.work, name="work", queue="q")
             manager.schedule("* * * * * *", "work", {"kind": "cron"}, queue="q", id="each-second")
@@ -38,9 +44,9 @@ class Shift:
             self.heard.set()
 
 
-async def test_a_schedule_adds_one_job_for_each_tick_on_every_store(url):
+async def test_a_schedule_adds_one_job_for_each_tick_on_every_store(place):
     """S3.10: three workers of three processes' worth of managers."""
-    shift = Shift(url)
+    shift = Shift(*place)
     first = shift.managers[0]
     try:
         for manager in shift.managers:

@@ -24,6 +24,7 @@ SECTIONS = (
             ),
             "queues": Lazy("longshore.cli.queues:queues", "List, pause, resume, clean queues."),
             "workflows": Lazy("longshore.cli.workflows:workflows", "List, show, cancel, retry workflows."),
+            "cron": Lazy("longshore.cli.cron:cron", "List, show, pause, resume, run, delete schedules."),
             "dlq": Lazy("longshore.cli.dlq:dlq", "List, show, requeue, discard dead letters."),
             "top": Lazy("longshore.cli.top:top", "Watch queues and workers live."),
             "workers": Lazy("longshore.cli.workers:workers", "List the workers that are alive."),
