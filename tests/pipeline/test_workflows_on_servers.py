@@ -10,7 +10,7 @@ from servers import running
 from tests.pipeline.test_random_workflows import allowed, ended, manager_at, possible, workflows
 
 
-@pytest.fixture(params=["redis", "cluster"])
+@pytest.fixture(params=["postgres", "redis", "cluster"])
 def url(request, tmp_path):
     """Of an empty store."""
     place = running.name_for(tmp_path)
