@@ -6,7 +6,7 @@ message that names the thing and the way out.
     │   ├── InvalidOption        InvalidName · InvalidId · UnknownOption
     │   ├── InvalidTask          a function that cannot be a task
     │   ├── InvalidSplit             a batching strategy that returned something else than its items
-    │   ├── UnknownQueue · UnknownTask · UnknownLimit
+    │   ├── UnknownQueue · UnknownTask · UnknownLimit · UnknownSchedule · ScheduleExists
     │   ├── UnusableConnection   what was given as connection= cannot carry jobs
     │   ├── InvalidWorkflow      UnknownStep
     │   └── SettingsError

@@ -2,6 +2,10 @@
 
 import pytest
 
+from longshore.backends.memory.store import MemoryStore
+from longshore.core.clock import ManualClock
+from longshore.cron.book import Book
+from longshore.moving.belongings import copy_records
 from tests.unit.cron.observatory import Sky, span
 
 
@@ -22,3 +26,13 @@ async def test_no_tick_is_doubled_where_its_job_is_forgotten_at_once():
     sky = Sky(*span(2026, 3, 28, 2), schedules=24, deadliness=0.0, kept_seconds=0.0)
     await sky.turn()
     assert sky.verdict()[:3] == (set(), set(), set())
+
+
+async def test_a_move_takes_schedules_and_their_firings_along():
+    """S3.10"""
+    here, there = Sky(*span(2026, 3, 28, 1), schedules=3, deadliness=0.0), MemoryStore(ManualClock())
+    await here.turn()
+    await there.open()
+    assert await copy_records(here.store, there, here.clock) == 6
+    for found in (Book.pages, Book.firings):
+        assert (await found(Book(there))).keys() == (await found(Book(here.store))).keys() != set()
