@@ -23,6 +23,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from longshore.backends import open_store
 from longshore.store.contract import Store
 from longshore.testing.conformance.stateful import BRIEF, Walk, machine
+from longshore.testing.conformance.stateful_edges import EdgeWalk
 
 
 def main(options: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def _walk(walks: int, seed: int, there: Place, folder: Path) -> tuple[type[Walk]
         word = "schema" if there.url.startswith("postgres") else "prefix"
         return open_store(f"{there.url}{'&' if '?' in there.url else '?'}{word}=walk{number}")
 
-    walk = seeded(seed)(machine(make_store))
+    walk = seeded(seed)(machine(make_store, EdgeWalk))
     try:
         run_state_machine_as_test(walk, settings=settings(BRIEF, max_examples=walks, database=None))
     except Exception:  # noqa: BLE001 - whatever was found, with the steps that hypothesis prints

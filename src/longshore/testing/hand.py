@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from longshore.core.edges import Edges
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.rules import Rules
@@ -57,7 +58,12 @@ class Hand:
         self._side.extend([Lease(session=session, lease_ms=LEASE_MS, opens=True) for session in SESSIONS])
 
     def new_job(
-        self, member: int, priority: int = 3, delay_ms: int = 0, rules: Rules | None = None
+        self,
+        member: int,
+        priority: int = 3,
+        delay_ms: int = 0,
+        rules: Rules | None = None,
+        edges: Edges | None = None,
     ) -> NewJob:
         """A member of the pool, to be inserted."""
         return NewJob(
@@ -68,7 +74,15 @@ class Hand:
             priority=priority,
             run_ms=self.time_in(delay_ms) if delay_ms else None,
             rules=rules,
+            edges=edges,
         )
+
+    def blocked_job(self, member: int, edges: Edges | None, still_open: int) -> JobRecord:
+        """A member of the pool that waits, in another store, for so many of its parents."""
+        job = self.foreign_job(member, State.BLOCKED, 0, None)
+        parents = edges.parents if edges is not None else ()
+        job.edges, job.waits_for = edges, tuple(edge.parent for edge in parents[:still_open])
+        return job
 
     def foreign_job(self, member: int, state: State, fence: int, rules: Rules | None) -> JobRecord:
         """A member of the pool with a past in another store, to be adopted."""

@@ -17,8 +17,9 @@ from longshore.core.verdict import Charge
 from longshore.store import commands, replies
 from longshore.store.commands import JobQuery
 from longshore.testing.model_aside import Aside
+from longshore.testing.model_edges import Family
 from longshore.testing.model_flow import Flow, Turns
-from longshore.testing.model_reading import Event, Kept, find, history
+from longshore.testing.model_reading import Event, Kept, find, has_key, history, later, may_rejoin, time_of
 
 CLAIM_TELLS = (
     *("id", "queue", "name", "payload", "state", "priority", "max_attempts", "fence"),
@@ -37,6 +38,7 @@ class Model:
     queues: set[str] = field(default_factory=set)
     flow: Flow = field(default_factory=Flow)
     turns: Turns = field(default_factory=Turns)
+    family: Family = field(default_factory=Family)
     keys: dict[tuple[str, bytes], JobId] = field(default_factory=dict)
     last_place: int = 0
 
@@ -45,7 +47,7 @@ class Model:
     def insert(self, jobs: Iterable[NewJob], now_ms: int) -> list[replies.Insertion]:
         """New ids become jobs."""
         inserted = [self._insert(job, now_ms) for job in jobs]
-        self._serve(now_ms)
+        self._go_on(now_ms)
         return inserted
 
     def _insert(self, new: NewJob, now_ms: int, *, follows: bool = False) -> replies.Insertion:
@@ -67,6 +69,7 @@ class Model:
             max_attempts=new.max_attempts,
             details=new.details,
             rules=new.rules,
+            edges=new.edges,
             created_ms=now_ms,
             updated_ms=now_ms,
         )
@@ -74,7 +77,9 @@ class Model:
         self._happened(now_ms, new.queue, "added")
         if due_ms(new, now_ms) > now_ms:
             job.state, job.run_ms = State.SCHEDULED, due_ms(new, now_ms)
-        else:
+        if new.edges is not None:
+            self.family.block(self.kept[new.id])
+        elif job.state is State.PENDING:
             self._ask(self.kept[new.id], now_ms, is_new=True)
         return replies.Inserted.CREATED
 
@@ -88,7 +93,7 @@ class Model:
         if unique is None:
             return None
         kept = self.kept.get(self.keys.get((queue, unique.key), JobId(b"")))
-        if kept is None or kept.job.state not in unique.states:
+        if kept is None or kept.job.state not in unique.states or not has_key(kept.job, unique):
             return None
         is_old = unique.within_ms is not None and now_ms - kept.job.created_ms > unique.within_ms
         return None if is_old else replies.Conflict(kept.job.id, kept.job.state)
@@ -99,7 +104,7 @@ class Model:
     def adopt(self, jobs: Iterable[JobRecord], now_ms: int) -> list[replies.Inserted]:
         """New ids are jobs, with all that is known of them."""
         adopted = [self._adopt(job, now_ms) for job in jobs]
-        self._serve(now_ms)
+        self._go_on(now_ms)
         return adopted
 
     def _adopt(self, job: JobRecord, now_ms: int) -> replies.Inserted:
@@ -113,7 +118,10 @@ class Model:
         new = NewJob(**words, tags=details.tags, reference=reference, correlation_id=details.correlation_id)
         kept = Kept(msgspec.structs.replace(job, held_by=None), new)
         self._store(kept)
-        if job.state in {State.PENDING, State.HELD}:
+        kept.job.waits_for = ()
+        if job.state is State.BLOCKED:
+            self.family.block(kept, job.waits_for)
+        elif job.state in {State.PENDING, State.HELD}:
             self._ask(kept, now_ms)
         return replies.Inserted.CREATED
 
@@ -138,7 +146,7 @@ class Model:
     def settle(self, settlements: Iterable[commands.Settlement], now_ms: int) -> list[replies.Settled]:
         """The newest claims end."""
         settled = [self._settle(settlement, now_ms) for settlement in settlements]
-        self._serve(now_ms)
+        self._go_on(now_ms)
         return settled
 
     def _settle(self, settlement: commands.Settlement, now_ms: int) -> replies.Settled:
@@ -172,6 +180,7 @@ class Model:
         self.flow.leave(job)
         if verdict.state in TERMINAL:
             job.state, job.finished_ms = verdict.state, now_ms
+            self.family.ended.append((job.id, verdict.state))
             if not settlement.keep:
                 del self.kept[job.id]
         elif verdict.state in WAITING_FOR_TIME:
@@ -194,7 +203,10 @@ class Model:
 
     def change(self, edits: Iterable[commands.Edit], now_ms: int) -> list[replies.Changed]:
         """The jobs that match and may be edited, up to the limit."""
-        changed = [self._change(edit, now_ms) for edit in edits]
+        changed = []
+        for edit in edits:
+            changed.append(self._change(edit, now_ms))
+            self._free(self.family.decide(self.kept, now_ms), now_ms)
         self._serve(now_ms)
         return changed
 
@@ -207,6 +219,8 @@ class Model:
             commands.Delete: lambda job: job.state is not State.RUNNING,
             commands.Update: lambda job: job.state in LIVE - {State.RUNNING},
         }[type(edit)]
+        if isinstance(edit, commands.Retry) and edit.rejoin:
+            may = may_rejoin
         found = [kept for kept in self.find(edit.where, now_ms) if may(kept.job)]
         touched = found[: edit.where.limit]
         asked = [kept for kept in touched if kept.job.state is State.RUNNING]
@@ -222,19 +236,30 @@ class Model:
         job = kept.job
         job.updated_ms = now_ms
         if isinstance(edit, commands.Delete):
+            self._part(kept, State.CANCELLED)
             self.flow.leave(job)
             del self.kept[job.id]
         elif isinstance(edit, commands.Retry):
             if job.state in TERMINAL:
-                job.failures, job.crashes, job.result = 0, 0, None
-            self._ask(kept, now_ms)
+                job.failures, job.crashes, job.result, job.finished_ms = 0, 0, None, None
+            if edit.rejoin:
+                self.family.block(kept)
+            else:
+                self._ask(kept, now_ms)
         elif isinstance(edit, commands.Update):
             self._update(kept, edit.changes, now_ms)
         elif job.state is State.RUNNING:
             job.cancel_requested = True
         else:
+            self._part(kept, State.CANCELLED)
             self.flow.leave(job)
             job.state, job.run_ms, job.finished_ms = State.CANCELLED, None, now_ms
+
+    def _part(self, kept: Kept, ends_as: State) -> None:
+        """The job is about to end, or was over before; whoever waits for it is told in the first case."""
+        self.family.part(kept)
+        if kept.job.state in LIVE:
+            self.family.ended.append((kept.job.id, ends_as))
 
     def _update(self, kept: Kept, changes: commands.Changes, now_ms: int) -> None:
         values = {
@@ -248,7 +273,9 @@ class Model:
             setattr(kept.job, name, values[name])
         if "priority" in values and values["priority"] != before and kept.job.held_by is not None:
             self.flow.touch(kept.job.queue, kept.job.held_by)
-        if run_ms is not None and run_ms > now_ms:
+        if kept.job.state is State.BLOCKED:
+            kept.job.run_ms = kept.job.run_ms if run_ms is None else later(run_ms, now_ms)
+        elif run_ms is not None and run_ms > now_ms:
             self.flow.leave(kept.job)
             kept.job.state = State.RETRYING if kept.job.state is State.RETRYING else State.SCHEDULED
             kept.job.run_ms = run_ms
@@ -288,10 +315,11 @@ class Model:
         for kept in promoted:
             kept.job.updated_ms = now_ms
             self._ask(kept, now_ms)
+        freed = self._free(self.family.decide_again(self.kept, now_ms), now_ms)
         self.flow.touch_due(now_ms)
         served = self._serve(now_ms)
-        pending = served + [kept for kept in promoted if kept.job.state is State.PENDING]
-        times = [job.run_ms for job in self.jobs() if job.run_ms is not None]
+        pending = served + [kept for kept in promoted + freed if kept.job.state is State.PENDING]
+        times = [*map(time_of, self.due(None)), *self.family.times()]
         return replies.Promoted(
             count=len(promoted),
             queues=tuple(sorted({kept.job.queue for kept in pending})),
@@ -310,10 +338,11 @@ class Model:
         pending = [k for k in self.kept.values() if k.job.queue == queue and k.job.state is State.PENDING]
         return sorted(pending, key=lambda kept: (kept.job.priority, kept.tag or 0, kept.place))
 
-    def due(self, now_ms: int) -> list[Kept]:
-        """The jobs whose time has come, the earliest first."""
-        waiting = [k for k in self.kept.values() if k.job.run_ms is not None and k.job.run_ms <= now_ms]
-        return sorted(waiting, key=lambda kept: (kept.job.run_ms, kept.job.id))
+    def due(self, now_ms: int | None) -> list[Kept]:
+        """The jobs whose time has come, the earliest first; None: or will come."""
+        waiting = [kept for kept in self.kept.values() if kept.job.state in WAITING_FOR_TIME]
+        due = [kept for kept in waiting if now_ms is None or time_of(kept) <= now_ms]
+        return sorted(due, key=lambda kept: (time_of(kept), kept.job.id))
 
     def find(self, query: JobQuery, now_ms: int) -> list[Kept]:
         """Every job that matches, in order, whatever the limit and the cursor."""
@@ -337,7 +366,7 @@ class Model:
             queue=queue,
             states={state: sum(job.state is state for job in jobs) for state in ORDER},
             oldest_pending_ms=min((job.created_ms for job in first_of_each_priority), default=None),
-            next_due_ms=min((job.run_ms for job in jobs if job.run_ms is not None), default=None),
+            next_due_ms=min((time_of(k) for k in self.due(None) if k.job.queue == queue), default=None),
             minutes=history(self.events, queue, minutes, now_ms),
         )
 
@@ -360,6 +389,20 @@ class Model:
             kept.place = self._next_place()
         if self.flow.admits(kept.job, now_ms, is_new=is_new):
             self._line_up(kept, keeps_tag=keeps_place)
+
+    def _go_on(self, now_ms: int) -> None:
+        """What a step means to jobs that wait for others, and to those that wait for room."""
+        self._free(self.family.decide(self.kept, now_ms), now_ms)
+        self._serve(now_ms)
+
+    def _free(self, freed: list[Kept], now_ms: int) -> list[Kept]:
+        for kept in freed:
+            kept.job.run_ms = None if kept.job.run_ms is None else later(kept.job.run_ms, now_ms)
+            if kept.job.run_ms is None:
+                self._ask(kept, now_ms)
+            else:
+                kept.job.state = State.SCHEDULED
+        return freed
 
     def _serve(self, now_ms: int) -> list[Kept]:
         """The meters that were touched serve. Whom they make pending."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from longshore.core.job import JobRecord, NewJob
-from longshore.core.states import State
+from longshore.core.rules import UniqueKey
+from longshore.core.states import REJOINABLE, State
 from longshore.store.commands import JobQuery, Order
 from longshore.store.replies import Minute
 
@@ -91,3 +92,25 @@ def _says(kept: Kept, query: JobQuery) -> bool:
             query.error is None or query.error in error_text,
         )
     )
+
+
+def time_of(kept: Kept) -> int:
+    """When a job that waits for a time is due."""
+    assert kept.job.run_ms is not None, "a job waits for no time"
+    return kept.job.run_ms
+
+
+def later(time_ms: int, now_ms: int) -> int | None:
+    """The time, if it is still to come."""
+    return time_ms if time_ms > now_ms else None
+
+
+def may_rejoin(job: JobRecord) -> bool:
+    """Whether the job may wait for its parents once more."""
+    return job.edges is not None and job.state in REJOINABLE
+
+
+def has_key(job: JobRecord, unique: UniqueKey) -> bool:
+    """Whether the job has the key: one that came again under its id, after it was deleted, may have come
+    without."""
+    return job.rules is not None and job.rules.unique is not None and job.rules.unique.key == unique.key

@@ -191,9 +191,9 @@ class SideBySide:
             if before is None and verb == "adopt":
                 continue
             if before is None:
-                assert is_legal(None, job.state), f"{verb} began a job as {job.state}"
+                assert _may_become(None, job), f"{verb} began a job as {job.state}"
                 continue
-            assert before.state is job.state or is_legal(before.state, job.state), (
+            assert before.state is job.state or _may_become(before.state, job), (
                 f"{verb} moved a job from {before.state} to {job.state}"
             )
             is_frozen = before.state.is_terminal and verb != "retry"
@@ -216,6 +216,14 @@ class SideBySide:
             for job in jobs:
                 recount[job.state] += job.queue == queue.queue
             assert queue.states == recount, _difference(f"a recount after {verb}", queue.states, recount)
+
+
+def _may_become(before: State | None, job: JobRecord) -> bool:
+    """In one verb; a job with edges may be blocked in between, for as long as its parents are looked at."""
+    is_legal_by_way = (
+        job.edges is not None and is_legal(before, State.BLOCKED) and is_legal(State.BLOCKED, job.state)
+    )
+    return is_legal(before, job.state) or is_legal_by_way
 
 
 def _sorted_ids(changed: Changed) -> Changed:

@@ -300,14 +300,16 @@ class Walk(RuleBasedStateMachine):
             self.side.close()
 
 
-def machine(make_store: Callable[[], Store]) -> type[Walk]:
+def machine(make_store: Callable[[], Store], kind: type[Walk] = Walk) -> type[Walk]:
     """The walk of one kind of store. `make_store()` gives an empty store of that kind, not opened."""
-    return type("StoreWalk", (Walk,), {"make_store": staticmethod(make_store), "traces": []})
+    return type("StoreWalk", (kind,), {"make_store": staticmethod(make_store), "traces": []})
 
 
-def traces(make_store: Callable[[], Store], *, seed: int, walks: int = 10) -> list[Trace]:
+def traces(
+    make_store: Callable[[], Store], *, seed: int, walks: int = 10, kind: type[Walk] = Walk
+) -> list[Trace]:
     """What a few walks by the seed met. Equal for all stores that keep the contract."""
-    walk = seeded(seed)(machine(make_store))
+    walk = seeded(seed)(machine(make_store, kind))
     few = settings(BRIEF, max_examples=walks, phases=[Phase.generate], database=None)
     run_state_machine_as_test(walk, settings=few)
     return walk.traces
