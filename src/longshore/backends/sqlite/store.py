@@ -209,14 +209,14 @@ class SqliteStore:
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """See `Store.promote`. Works in chunks, between which others have their turn."""
         count, queues = 0, set[str]()
-        while count < limit:
+        is_done = False
+        while not is_done:
             size = min(promoting.CHUNK, limit - count)
             work = partial(promoting.promote, limit=size, is_last=count + size == limit)
             chunk = await self._act(OTHER, work, now_ms)
             count += chunk.number
             queues |= chunk.queues
-            if chunk.number < size:
-                break
+            is_done = chunk.number < size or count == limit
         next_due_ms = await self._act(OTHER, self._sweep, now_ms)
         return Promoted(
             count=count,
