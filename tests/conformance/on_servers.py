@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from longshore.backends import open_store
 from longshore.store.contract import Store
-from longshore.testing.conformance import EDGES, THEMES, conform
+from longshore.testing.conformance import conform
 from servers import running
 
 
@@ -37,26 +37,22 @@ def sentinel_store(place: Path) -> Store:
 
 def conform_postgres(version: str) -> type:
     """All tests of the contract on this version of PostgreSQL."""
-    return conform(
-        lambda place: postgres_store(version, place), round_trips=_round_trips, themes=(*THEMES, *EDGES)
-    )
+    return conform(lambda place: postgres_store(version, place), round_trips=_round_trips)
 
 
 def conform_pooled() -> type:
     """All tests of the contract through a pool of transactions."""
-    return conform(pooled_store, round_trips=_round_trips, themes=(*THEMES, *EDGES))
+    return conform(pooled_store, round_trips=_round_trips)
 
 
 def conform_redis(version: str) -> type:
     """All tests of the contract on this version of Redis or Valkey."""
-    return conform(
-        lambda place: redis_store(version, place), round_trips=_round_trips, themes=(*THEMES, *EDGES)
-    )
+    return conform(lambda place: redis_store(version, place), round_trips=_round_trips)
 
 
 def conform_cluster() -> type:
     """All tests of the contract on a cluster."""
-    return conform(cluster_store, round_trips=_round_trips, themes=(*THEMES, *EDGES))
+    return conform(cluster_store, round_trips=_round_trips)
 
 
 def _round_trips(store: Store) -> int:

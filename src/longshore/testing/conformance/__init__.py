@@ -48,6 +48,11 @@ THEMES = (
     "fairness",
     "unique",
     "room",
+    "edges",
+    "cascades",
+    "parents",
+    "blocked",
+    "rejoining",
     "rushes",
     "rings",
     "wakeups",
@@ -58,9 +63,6 @@ THEMES = (
 )
 """The modules with the tests."""
 
-EDGES = ("edges", "cascades", "parents", "blocked", "rejoining")
-"""More of them, for stores that have edges."""
-
 TEST_SECONDS = 30
 """A test that takes longer hangs: the whole suite takes about as long on a slow disk."""
 
@@ -68,7 +70,7 @@ AnyStore = TypeVar("AnyStore", bound=Store)
 Test = Callable[..., Coroutine[Any, Any, None]]
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{theme}" for theme in (*THEMES, *EDGES))
+    *(f"{__name__}.{theme}" for theme in THEMES)
 )  # to show the values of a failed `assert`
 
 
@@ -76,7 +78,6 @@ def conform(
     make_store: Callable[[Path], AnyStore],
     *,
     round_trips: Callable[[AnyStore], int],
-    themes: Collection[str] = THEMES,
 ) -> type:
     """All tests of the contract for one kind of store: a class that pytest collects under a name like `TestMine`.
 
@@ -89,7 +90,7 @@ def conform(
     def under_test(folder: Path) -> StoreUnderTest:
         return StoreUnderTest(make_store, cast("Callable[[Store], int]", round_trips), folder)
 
-    return type("Conformance", (), {_class_name(theme): _tests(theme, under_test) for theme in themes})
+    return type("Conformance", (), {_class_name(theme): _tests(theme, under_test) for theme in THEMES})
 
 
 def _class_name(theme: str) -> str:
