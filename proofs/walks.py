@@ -55,10 +55,7 @@ def _walk(walks: int, seed: int, there: Place, folder: Path) -> tuple[type[Walk]
         word = "schema" if there.url.startswith("postgres") else "prefix"
         return open_store(f"{there.url}{'&' if '?' in there.url else '?'}{word}=walk{number}")
 
-    kind = (
-        Walk if there.url.startswith("postgres") else EdgeWalk
-    )  # keys outlive their jobs there, until the id comes again
-    walk = seeded(seed)(machine(make_store, kind))
+    walk = seeded(seed)(machine(make_store, EdgeWalk))
     try:
         run_state_machine_as_test(walk, settings=settings(BRIEF, max_examples=walks, database=None))
     except Exception:  # noqa: BLE001 - whatever was found, with the steps that hypothesis prints

@@ -7,14 +7,12 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from longshore.backends import open_store
-from longshore.testing.conformance.stateful import BRIEF, Walk, machine, traces
+from longshore.testing.conformance.stateful import BRIEF, machine, traces
 from longshore.testing.conformance.stateful_edges import EdgeWalk
 from servers import running
 from tests.conformance import on_servers
 
 SEED = 11
-PLAIN = {"postgres"}
-"""Walked without edges: a key outlives its job there until the id comes again, which only these walks do."""
 
 
 @pytest.fixture
@@ -49,9 +47,8 @@ def expected():
     [("memory", 100), ("sqlite", 40), ("postgres", 25), ("redis", 30), ("redis_cluster", 15)],
 )
 def test_random_walks_agree_with_the_oracle(stores, kind, walks):
-    walk = Walk if kind in PLAIN else EdgeWalk
     run_state_machine_as_test(
-        machine(stores[kind], walk), settings=settings(BRIEF, max_examples=walks, derandomize=True)
+        machine(stores[kind], EdgeWalk), settings=settings(BRIEF, max_examples=walks, derandomize=True)
     )
 
 

@@ -19,7 +19,7 @@ from longshore.core import edges
 from longshore.core.errors import UnusableConnection
 from longshore.core.ids import JobId
 from longshore.core.job import NewJob
-from longshore.core.rules import Rules, UniqueKey, pack
+from longshore.core.rules import Rules, UniqueKey, pack, unpack
 from longshore.core.states import ORDER
 from longshore.store.replies import Conflict, Inserted, Insertion
 
@@ -113,19 +113,22 @@ class Newcomers:
             [job_id.hex() for job_id in holders],
             sorted(self.rooms),
         )
-        found: dict[bytes, _Holder] = {}
-        for kind, subject, first, second in rows:
+        found: dict[tuple[bytes, bytes], _Holder] = {}
+        for kind, subject, first, second, queue, packed in rows:
             if kind == "id":
                 self._known.add(self._jobs[first - 1].id)
             elif kind == "room":
                 self._waiting[subject] = first
             else:
                 job_id = JobId(bytes.fromhex(subject))
-                found[job_id] = _Holder(job_id, first, second)
+                rules = None if packed is None else unpack(packed)
+                if rules is not None and rules.unique is not None:
+                    found[mark(queue, rules.unique), job_id] = _Holder(job_id, first, second)
+        # An id that was deleted may have come again without the key.
         self._holders = {
-            key: found[job_id]
+            key: found[key, job_id]
             for key, job_id in self._marked.items()
-            if job_id is not None and job_id in found
+            if job_id is not None and (key, job_id) in found
         }
 
     def judge(self, number: int, place: int, ledger: Ledger | None, ties: Ties) -> Insertion:
