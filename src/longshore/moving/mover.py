@@ -82,7 +82,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def remaining(self) -> int:
         """Jobs that should have been moved and were not."""
-        return self.left.of([*self.plan.states, State.RUNNING, State.BLOCKED, State.HELD])
+        return self.left.of([*self.plan.states, State.RUNNING, State.HELD])
 
     @property
     def vanished(self) -> int:
@@ -126,6 +126,7 @@ class Mover:
         """Moves until nothing is left, or only what cannot be moved. Raises StoreUnavailable and MoveRefused; the same
         move, begun again, goes on from there."""
         before = await standing(self._source, self._plan)
+        await self._check_for_families()
         await self._journal.lock()
         try:
             await self._crossing.settle(await self._journal.in_doubt())
@@ -157,6 +158,16 @@ class Mover:
         finally:
             await self._unlock()
 
+    async def _check_for_families(self) -> None:
+        """Raises MoveRefused where jobs wait for others, in whatever queue: what goes away at the source while somebody
+        waits for it counts as cancelled there."""
+        blocked = await standing(self._source, Plan())
+        if count := blocked.of([State.BLOCKED]):
+            raise MoveRefused(
+                f"{count:,} jobs wait for others, as steps of workflows do, and cannot be moved yet; let them run at "
+                f"{self._source.url} until `longshore workflows list` shows none that runs, or cancel them"
+            )
+
     async def _unlock(self) -> None:
         with contextlib.suppress(
             StoreUnavailable
@@ -166,6 +177,7 @@ class Mover:
     async def _move_all(self, of: int) -> None:
         until: float | None = None
         while True:
+            await self._check_for_families()
             queues = [queue for queue in await _queues(self._source) if self._plan.means(queue)]
             await pause_source(self._source, queues, self._target.url, self._clock)
             found = sum([await self._sweep(queue, of) for queue in queues])

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from longshore.core.edges import Edge, Edges
 from longshore.core.errors import MoveRefused
 from longshore.core.job import JobRecord
 from longshore.core.states import State
@@ -20,6 +21,7 @@ from longshore.steps.entries import Entry as StepEntry
 from longshore.steps.entries import Kind, mention, put_of, signals_of, steps_of
 from longshore.steps.signals import post
 from longshore.store.commands import PAUSE, RETENTION, Delete, JobQuery, Put, RecordAsk, Retry
+from longshore.testing.conformance.jobs import new_job
 from tests.unit.moving.yard import HOUR_MS, Hand, Killed
 
 
@@ -59,6 +61,18 @@ async def test_only_the_queues_that_were_named_are_moved(yard):
     assert list(await yard.jobs(yard.source)) == mail
     assert list(await yard.jobs(yard.target)) == video
     assert list(await pausing.paused(yard.source)) == ["video"]
+
+
+async def test_nothing_moves_while_jobs_wait_for_others(yard):
+    """S3.8: a parent that went away at the source would cancel them there."""
+    parent = new_job()
+    child = new_job(queue="video", edges=Edges((Edge(parent.id, "mail"),)))
+    await yard.source.insert([parent, child])
+    with pytest.raises(MoveRefused, match=r"jobs wait for others.*workflows list"):
+        await yard.mover(queues=("mail",)).run()
+    assert await yard.states(yard.source) == {parent.id: State.PENDING, child.id: State.BLOCKED}
+    assert not await yard.jobs(yard.target)
+    assert not await pausing.paused(yard.source)
 
 
 async def test_the_source_stays_paused_and_says_where_its_jobs_are(yard):
