@@ -33,6 +33,7 @@ async def test_a_level_that_cannot_be_reached_stores_nothing(store: Store) -> No
     except InvalidOption:
         replies = []
     assert await states(store, [job.id]) == [State.PENDING if replies else None]
+    assert not (replies and store.durability is Durability.MEMORY), "it is gone with its process"
 
 
 async def test_the_level_of_a_store_is_one_of_those_there_are(store: Store) -> None:
