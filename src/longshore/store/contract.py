@@ -63,7 +63,7 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   there, it will tell from now on; is it still not there, the edge is missed as if it had been cancelled. Until then a
   parent that came late tells the job nothing. `next_due_ms` and SCHEDULED wake-ups count these times.
   What a parent tells is told in the step in which it ends, or in one that the call takes right after: for all children,
-  so that the meters of the first step have served by then (ADR 28), or for those in queues that lie apart. Where the
+  so that the meters of the first step have served by then (ADR 24), or for those in queues that lie apart. Where the
   caller died in between, `promote` tells: a job may be told late, but never not, and never twice. After some
   hundreds a step may stop telling; then `promote` goes on, as its `more` says.
   A new job with edges counts as blocked until its step has done its own work, whatever becomes of it then.
