@@ -161,8 +161,8 @@ MUTANTS = (
     Mutant("settle ignores the session", "sqlite/settling.py", " or claim[2] != settlement.session", ""),
     Mutant("a repeat of settle is stale", "sqlite/settling.py", "if settled == code else", "if False else"),
     Mutant("rescue without a look at the lease", "sqlite/settling.py", "settlement.if_lost and", "False and"),
-    Mutant("last in, first out", "sqlite/queries/claim_next.sql", "priority, ord\n", "priority, ord DESC\n"),
-    Mutant("priorities ignored", "sqlite/queries/claim_next.sql", "BY priority, ord", "BY ord"),
+    Mutant("last in, first out", "sqlite/queries/claim_next.sql", "turn, ord\n", "turn, ord DESC\n"),
+    Mutant("priorities ignored", "sqlite/queries/claim_next.sql", "BY priority, turn", "BY turn"),
     Mutant("a fence that stands still", "sqlite/queries/claim_take.sql", "fence = fence + 1", "fence = 1"),
     Mutant("promoted too early", "sqlite/queries/promote_due.sql", "run_ms <= ?1", "run_ms <= ?1 + 500"),
     Mutant(

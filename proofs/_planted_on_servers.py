@@ -33,7 +33,7 @@ ON_SERVERS = (
     ),
     Mutant(
         "a fence that stands still",
-        "postgres/queries/claim.sql",
+        "postgres/queries/parts/claims_given.sql",
         "coalesce(fence, 0) + 1, failures",
         "1, failures",
     ),
@@ -76,8 +76,8 @@ ON_SERVERS = (
     Mutant(
         "crashed to the head",
         "postgres/queries/settle.sql",
-        "asked.state = 3 AND asked.charge = 3",
-        "asked.state = 3",
+        "CASE WHEN asked.state = 3 AND asked.charge = 3 THEN run.place",
+        "CASE WHEN asked.state = 3 THEN run.place",
     ),
     Mutant(
         "promoted too early",
@@ -127,37 +127,37 @@ ON_SERVERS = (
     # where jobs are strings in hashes, each verb a script
     Mutant(
         "settle ignores the fence",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "record and unpack_bytes('<I4', record, 5) == settlement.fence\n    and sub",
         "record and sub",
     ),
     Mutant(
         "settle ignores the session",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "    and sub(record, 60, 59 + byte(record, 59)) == settlement.session\n",
         "\n",
     ),
     Mutant(
         "the short way ignores the fence",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "and sub(arg, 19, 22) == sub(record, 5, 8) ",
         "",
     ),
     Mutant(
         "rescue without a look at the lease",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "  if has(settlement.flags, IF_LOST) and is_live(settlement.session) then return 0 end\n",
         "",
     ),
     Mutant(
         "a repeat of settle is stale",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "return byte(record, 3) == settlement.state and 1 or 0",
         "return 0",
     ),
     Mutant(
         "any late settle counts as a repeat",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "return byte(record, 3) == settlement.state and 1 or 0",
         "return 1",
     ),
@@ -171,18 +171,18 @@ ON_SERVERS = (
     Mutant(
         "claim without a session",
         "redis/scripts/claim.lua",
-        "if not is_live(session) then return { 1, 0 } end\n",
+        "if not is_live(session) then return { 1, 0, {} } end\n",
         "",
     ),
     Mutant(
         "a crash is charged as a failure",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "row.crashes = row.crashes + 1",
         "row.failures = row.failures + 1",
     ),
     Mutant(
         "keep=False is kept",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "if has(settlement.flags, KEEP) then",
         "if true then",
     ),
@@ -194,13 +194,13 @@ ON_SERVERS = (
     ),
     Mutant(
         "released to the tail",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "line_up(q, id, row, charge == RELEASE)",
         "line_up(q, id, row, false)",
     ),
     Mutant(
         "crashed to the head",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "line_up(q, id, row, charge == RELEASE)",
         "line_up(q, id, row, true)",
     ),
@@ -218,7 +218,7 @@ ON_SERVERS = (
     ),
     Mutant(
         "a session lives on after its rescue",
-        "redis/scripts/settle.lua",
+        "redis/scripts/parts/settling.lua",
         "  if has(settlement.flags, IF_LOST) then end_session(settlement.session) end\n",
         "",
     ),
@@ -279,7 +279,9 @@ ON_SERVERS = (
         "True",
     ),
     Mutant("adopt counts nothing", "sqlite/adopting.py", "    tx.moved(job.queue, None, state)\n", ""),
-    Mutant("adopt puts all at one place", "sqlite/adopting.py", "tx.places(job.queue, 1) if", "1 if"),
+    Mutant(
+        "adopt puts all at one place", "sqlite/adopting.py", "PENDING, tx.places(job.queue, 1)", "PENDING, 1"
+    ),
     Mutant(
         "adopted errors take the place of new ones",
         "sqlite/adopting.py",
@@ -292,5 +294,7 @@ ON_SERVERS = (
         "                tx.waits(queue, due_ms)\n",
         "                pass\n",
     ),
-    Mutant("an earlier due time tells nobody", "sqlite/transaction.py", "run_ms <= next_due[0]", "False"),
+    Mutant(
+        "an earlier due time tells nobody", "sqlite/transaction.py", "and run_ms <= next_due:", "and False:"
+    ),
 )

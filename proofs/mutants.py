@@ -19,8 +19,9 @@ from typing import NamedTuple
 from _planted import MUTANTS as IN_FILES
 from _planted import Mutant
 from _planted_on_servers import ON_SERVERS
+from _planted_rules import RULES
 
-MUTANTS = (*IN_FILES, *ON_SERVERS)
+MUTANTS = (*IN_FILES, *ON_SERVERS, *RULES)
 ROOT = Path(__file__).resolve().parent.parent
 SUITE, WALKS = "suite", "walks"
 TOO_LONG_SECONDS = 600

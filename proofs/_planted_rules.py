@@ -1,0 +1,46 @@
+"""This module lists planted bugs of what jobs are to each other: limits, unique keys, room, and edges."""
+
+from _planted import Mutant
+
+RULES = (
+    # limits, unique keys and room
+    Mutant(
+        "the end of a claim gives no room back",
+        "sqlite/batches.py",
+        "self.flow.leave(queue, rules, was_claimed=True)",
+        "pass",
+    ),
+    Mutant("unique keys never conflict", "sqlite/ruled.py", "if state not in unique.states:", "if True:"),
+    Mutant(
+        "a key is taken for ever", "sqlite/ruled.py", "> unique.within_ms:", "> unique.within_ms + 10**12:"
+    ),
+    Mutant("room for one more", "sqlite/ruled.py", ">= rules.room else None", "> rules.room else None"),
+    # edges
+    Mutant("every end meets an edge", "sqlite/telling.py", "if not is_met(edge.on, state):", "if False:"),
+    Mutant(
+        "a cancelled job tells nobody",
+        "sqlite/editing.py",
+        "work.telling.ended(row[Match.ID], CANCELLED)",
+        "pass",
+    ),
+    Mutant("nobody looks again", "sqlite/promoting.py", "        telling.look_again()\n", ""),
+    Mutant("a rejoined job looks at nobody", "sqlite/editing.py", "work.telling.come(row[Match.ID])", "pass"),
+    Mutant("the first miss decides", "sqlite/telling.py", "if not child.is_any:", "if True:"),
+    Mutant("cascades stop", "sqlite/telling.py", "        if child.awaited:\n", "        if False:\n"),
+    Mutant("every end meets an edge", "memory/waits.py", "if is_met(edge.on, ended):", "if True:"),
+    Mutant(
+        "a job that ends tells nobody",
+        "memory/waits.py",
+        "self._ended.append((job_id, ORDER[state]))",
+        "pass",
+    ),
+    Mutant(
+        "one edge is enough", "memory/waits.py", "if opened.join is Join.ALL and opened.edges:", "if False:"
+    ),
+    Mutant(
+        "orphans are cancelled at once",
+        "memory/waits.py",
+        "elif row is None and again_ms is not None:",
+        "elif False:",
+    ),
+)
