@@ -4,7 +4,7 @@ An edge is a row until its parent has told it. So a parent of ten thousand costs
 waits for ten thousand a row for each that ends.
 """
 
-from collections import deque
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from longshore.backends.sqlite.flowing import Flow
@@ -17,6 +17,7 @@ from longshore.backends.sqlite.rows import (
     Row,
     blobs,
     edges_of,
+    numbers,
 )
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.edges import ORPHAN_MS, Edges, Join, becomes, is_met
@@ -41,9 +42,19 @@ class Child:
         "seq",
     )
 
-    def __init__(self, seq: int, row: Row) -> None:
-        self.seq = seq
-        self.id, self.queue, state, self.priority, self.rules, self.run_ms, edges, self.open, *rest = row
+    def __init__(self, row: Row) -> None:
+        (
+            self.seq,
+            self.id,
+            self.queue,
+            state,
+            self.priority,
+            self.rules,
+            self.run_ms,
+            edges,
+            self.open,
+            *rest,
+        ) = row
         self.becomes, self.awaited = rest
         self.is_blocked = state == BLOCKED
         self.edges: Edges | None = edges_of(edges)
@@ -59,6 +70,11 @@ class Child:
             self.becomes = CODES[end]
 
 
+def _number(row: Row) -> int:
+    number: int = row[1]
+    return number
+
+
 def _in_turn(look: tuple[int, Child, int, JobId, int]) -> tuple[int, JobId, int]:
     look_ms, child, place, _, _ = look
     return look_ms, child.id, place
@@ -70,7 +86,7 @@ class Telling:
     def __init__(self, tx: Transaction, flow: Flow, now_ms: int) -> None:
         self._tx, self._flow, self._now_ms = tx, flow, now_ms
         self._come: list[tuple[JobId, frozenset[JobId] | None]] = []
-        self._ended: deque[tuple[JobId, State]] = deque()
+        self._ended: list[tuple[JobId, State]] = []
         self._children: dict[int, Child] = {}
         self._freed: list[Child] = []
 
@@ -89,8 +105,10 @@ class Telling:
         if not rows:
             return
         states = self._states({parent for _, _, parent, _, _ in rows})
+        self._know(seq for _, _, _, seq, _ in rows)
         looks = [
-            (look_ms, self._child(seq), place, parent, number) for look_ms, number, parent, seq, place in rows
+            (look_ms, self._children[seq], place, parent, number)
+            for look_ms, number, parent, seq, place in rows
         ]
         for _, child, place, parent, number in sorted(looks, key=_in_turn):
             if child.is_blocked:
@@ -107,23 +125,37 @@ class Telling:
         if self._come:
             self._link()
         while self._ended:
-            job_id, state = self._ended.popleft()
-            told = self._tx.rows("edge_of_parent", (job_id,))
-            if told:
-                self._tx.rows("edge_tell", (job_id,))
-            for seq, place in told:
-                self._tell(self._child(seq), place, state)
+            self._tell_all()
         self._write()
         queues = self._let_go() if self._freed else set()
         self._children.clear()
         return queues
+
+    def _tell_all(self) -> None:
+        """Those that have ended so far tell their children; what ends so is next."""
+        ended, self._ended = self._ended, []
+        rows = self._tx.rows("edge_of_parent", (blobs(job_id for job_id, _ in ended),))
+        if not rows:
+            return
+        self._tx.rows("edge_tell", (numbers(number for _, number, _, _ in rows),))
+        self._know(seq for _, _, seq, _ in rows)
+        told: defaultdict[JobId, list[tuple[int, int]]] = defaultdict(list)
+        for parent, _, seq, place in sorted(rows, key=_number):
+            told[parent].append((seq, place))
+        for job_id, state in ended:
+            for seq, place in told.pop(job_id, ()):
+                if (child := self._children.get(seq)) is not None:
+                    self._tell(child, place, state)
 
     def _link(self) -> None:
         """Of those that came, what is over tells at once, and the rest will."""
         seqs: dict[JobId, int] = dict(
             self._tx.rows("adopt_read", (blobs([job_id for job_id, _ in self._come]),))
         )
-        come = [(self._child(seqs[job_id]), waits_for) for job_id, waits_for in self._come if job_id in seqs]
+        self._know(seqs.values())
+        come = [
+            (self._children[seqs[job_id]], waits_for) for job_id, waits_for in self._come if job_id in seqs
+        ]
         children = [(child, waits_for) for child, waits_for in come if child.is_blocked]
         self._come.clear()
         parents = {edge.parent for child, _ in children if child.edges for edge in child.edges.parents}
@@ -170,12 +202,12 @@ class Telling:
     def _states(self, parents: Iterable[JobId]) -> dict[JobId, State]:
         return {job_id: ORDER[state] for job_id, state in self._tx.rows("parent_read", (blobs(parents),))}
 
-    def _child(self, seq: int) -> Child:
-        child = self._children.get(seq)
-        if child is None:
-            [row] = self._tx.rows("child_read", (seq,))
-            child = self._children[seq] = Child(seq, row)
-        return child
+    def _know(self, seqs: Iterable[int]) -> None:
+        """Reads what is not known of these jobs."""
+        unknown = {seq for seq in seqs if seq not in self._children}
+        if unknown:
+            for row in self._tx.rows("child_read", (numbers(unknown),)):
+                self._children[row[0]] = Child(row)
 
     def _tell(self, child: Child, place: int, state: State) -> None:
         if not child.is_blocked or child.edges is None:
@@ -212,7 +244,8 @@ class Telling:
 
     def _unblock(self, child: Child) -> None:
         child.is_blocked = False
-        self._tx.rows("edge_forget", (child.seq,))
+        if child.open:
+            self._tx.rows("edge_forget", (child.seq,))
 
     def _write(self) -> None:
         self._tx.each(
@@ -224,8 +257,8 @@ class Telling:
         """What was freed is scheduled, or asks for room."""
         tx, now_ms = self._tx, self._now_ms
         wanted = []
+        tx.each("child_wait", [(None, None, child.seq) for child in self._freed])
         for child in self._freed:
-            tx.rows("child_wait", (None, None, child.seq))
             if child.run_ms is not None and child.run_ms > now_ms:
                 tx.rows("child_schedule", (now_ms, child.seq))
                 tx.moved(child.queue, BLOCKED, SCHEDULED)

@@ -1,7 +1,7 @@
 -- verb: every verb that tells a blocked job something
--- parameters: seq
--- columns: id, queue, state, priority, rules, run_ms, edges, open, becomes, awaited
+-- parameters: seqs (carray)
+-- columns: seq, id, queue, state, priority, rules, run_ms, edges, open, becomes, awaited
 -- index: the rowid of job
-SELECT id, queue, state, priority, rules, run_ms, edges, open, becomes, awaited
+SELECT seq, id, queue, state, priority, rules, run_ms, edges, open, becomes, awaited
 FROM job
-WHERE seq = ?1
+WHERE seq IN (SELECT value FROM carray(?1))

@@ -1,8 +1,7 @@
 -- verb: every verb in which a job ends that others wait for
--- parameters: parent
--- columns: child, place
+-- parameters: parents (carray of blobs)
+-- columns: parent, number, child, place, in no order
 -- index: edge_parent
-SELECT child, place
+SELECT parent, number, child, place
 FROM edge
-WHERE parent = ?1 AND look_ms IS NULL
-ORDER BY number
+WHERE parent IN (SELECT value FROM carray(?1)) AND look_ms IS NULL

@@ -1,6 +1,6 @@
 -- verb: every verb in which a job ends that others wait for
--- parameters: parent
+-- parameters: numbers (carray)
 -- columns: none
--- index: edge_parent
+-- index: the rowid of edge
 DELETE FROM edge
-WHERE parent = ?1 AND look_ms IS NULL
+WHERE number IN (SELECT value FROM carray(?1))
