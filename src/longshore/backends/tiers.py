@@ -19,6 +19,7 @@ from longshore.backends.tier_paging import IN_MEMORY, is_used_up, joined, narrow
 from longshore.backends.two_ears import TwoEars
 from longshore.core.clock import Clock
 from longshore.core.durability import Durability
+from longshore.core.errors import InvalidOption
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.store.commands import (
@@ -128,13 +129,24 @@ class TwoTiers:
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, now_ms: int | None = None
     ) -> Coroutine[Any, Any, Sequence[Insertion]]:
         """See `Store.insert`; one atomic step for each tier. Raises InvalidOption where a job in memory is asked to
-        outlive the process."""
+        outlive the process, or to wait for one in the other tier, or the other way round."""
         if not self._volatile:
             return self.durable.insert(jobs, durability=durability, now_ms=now_ms)
+        self._check_families(jobs)
         return self._split(
             jobs,
             lambda store, some: store.insert(some, durability=durability, now_ms=now_ms),
         )
+
+    def _check_families(self, jobs: Sequence[NewJob]) -> None:
+        for job in jobs:
+            for edge in job.edges.parents if job.edges else ():
+                if (edge.queue in self._volatile) != (job.queue in self._volatile):
+                    raise InvalidOption(
+                        "edges",
+                        f"from {edge.queue} to {job.queue}",
+                        "jobs of queues that are all durable, or all in memory",
+                    )
 
     async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""

@@ -6,22 +6,50 @@ import pytest
 from longshore.backends.memory import MemoryStore
 from longshore.backends.tiers import TwoTiers
 from longshore.core.clock import SystemClock
+from longshore.core.edges import Edge, Edges
+from longshore.core.errors import InvalidOption
 from longshore.core.ids import new_id
 from longshore.core.job import NewJob
 from longshore.core.states import State
 from longshore.core.verdict import crashed
 from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease
 from longshore.store.replies import Settled
-from longshore.testing.conformance import conform
+from longshore.testing.conformance import THEMES, conform
+from longshore.testing.conformance.families import ELSEWHERE
 from longshore.testing.conformance.jobs import QUEUE, settlement
 
+FAMILIES = ("edges", "cascades", "parents", "blocked", "rejoining")
+"""The themes about jobs that wait for others, in whatever queue: those lie in one tier."""
 
-def two_tiers(place):
+
+def tiers(place, quick):
     memory = MemoryStore(name=f"tier of {place}")
-    return TwoTiers(MemoryStore(name=f"slow tier of {place}"), memory, {QUEUE}, SystemClock())
+    return TwoTiers(MemoryStore(name=f"slow tier of {place}"), memory, quick, SystemClock())
 
 
-TestTwoTiers = conform(two_tiers, round_trips=lambda store: store.memory.round_trips)
+TestTwoTiers = conform(
+    lambda place: tiers(place, {QUEUE}),
+    round_trips=lambda store: store.memory.round_trips,
+    themes=[theme for theme in THEMES if theme not in FAMILIES],
+)
+TestOneOfTwoTiers = conform(
+    lambda place: tiers(place, {QUEUE, ELSEWHERE, "a", "b", "c"}),
+    round_trips=lambda store: store.memory.round_trips,
+    themes=FAMILIES,
+)
+
+
+@pytest.mark.parametrize(("parent", "child"), [("lasting", "quick"), ("quick", "lasting")])
+async def test_no_job_waits_for_one_in_the_other_tier(parent, child):
+    """S3.8"""
+    store = await filled(0, 0)
+    first = NewJob(id=new_id(), queue=parent, name="t", payload=b"{}")
+    waits = Edges((Edge(first.id, parent),))
+    second = NewJob(id=new_id(), queue=child, name="t", payload=b"{}", edges=waits)
+    with pytest.raises(InvalidOption, match=f"from {parent} to {child}.*all durable, or all in memory"):
+        await store.insert([first, second])
+    [page] = await store.scan([JobQuery()])
+    assert page.jobs == []
 
 
 async def filled(durable, quick):

@@ -12,7 +12,7 @@ use the verbs of the contract and nothing else, so no store can be excused from 
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -78,19 +78,21 @@ def conform(
     make_store: Callable[[Path], AnyStore],
     *,
     round_trips: Callable[[AnyStore], int],
+    themes: Sequence[str] = THEMES,
 ) -> type:
     """All tests of the contract for one kind of store: a class that pytest collects under a name like `TestMine`.
 
     `make_store(place)` gives a store that was not opened. `place` is an empty folder of the test's own; its name
     may serve as the name of a schema or a prefix. Asked again with the same place it gives another handle on the
     same jobs, as another process would have. `round_trips(store)` says how often that handle has gone to wherever
-    the jobs are, counted from any moment: statements, commands, transactions, whatever costs a journey.
+    the jobs are, counted from any moment: statements, commands, transactions, whatever costs a journey. `themes` are
+    for a store whose queues differ, and which is tested in several ways: together they must be all.
     """
 
     def under_test(folder: Path) -> StoreUnderTest:
         return StoreUnderTest(make_store, cast("Callable[[Store], int]", round_trips), folder)
 
-    return type("Conformance", (), {_class_name(theme): _tests(theme, under_test) for theme in THEMES})
+    return type("Conformance", (), {_class_name(theme): _tests(theme, under_test) for theme in themes})
 
 
 def _class_name(theme: str) -> str:
