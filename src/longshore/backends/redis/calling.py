@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from longshore.backends.redis.foresight import Foresight
 from longshore.backends.redis.keys import HOME, Keys, Line
 from longshore.backends.redis.links import Call, Lane, Links, Reply, Word
 from longshore.backends.redis.registry import Registry
@@ -16,6 +17,7 @@ class Caller:
         self.links = links
         self.keys = keys
         self.registry = Registry(links, keys)
+        self.foresight = Foresight()
 
     def prepared(
         self, name: str, queues: Sequence[str | Line], words: Iterable[Word], now_ms: int | None

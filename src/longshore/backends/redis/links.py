@@ -8,6 +8,7 @@ import random
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 
 from redis.exceptions import RedisError
 
@@ -72,8 +73,7 @@ class Links:
             if loop is asyncio.get_running_loop():
                 await route.close(reason)
             elif loop.is_running():
-                elsewhere = asyncio.run_coroutine_threadsafe(route.close(reason), loop)
-                await asyncio.wait({asyncio.wrap_future(elsewhere)}, timeout=LEAVING_SECONDS)
+                await _end_elsewhere(route, loop, reason)
 
     async def call(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[Word], *, lane: Lane = Lane.CALL
@@ -230,3 +230,18 @@ def _in_order(places: Iterable[list[int]], groups: Iterable[list[Reply] | BaseEx
             raise group
         replies.update(zip(numbers, group, strict=True))
     return [replies[number] for number in sorted(replies)]
+
+
+async def _end_elsewhere(route: Route, loop: asyncio.AbstractEventLoop, reason: Exception) -> None:
+    """Ends the connections of another thread's event loop, without a task, which a loop that stops now would leave."""
+    ended: Future[None] = Future()
+
+    def end() -> None:
+        route.end(reason)
+        ended.set_result(None)
+
+    try:
+        loop.call_soon_threadsafe(end)
+    except RuntimeError:  # it was closed a moment ago, and its connections with it
+        return
+    await asyncio.wait({asyncio.wrap_future(ended)}, timeout=LEAVING_SECONDS)

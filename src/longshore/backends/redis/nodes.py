@@ -82,10 +82,14 @@ class Node:
         for wire in self._wires.values():
             wire.lose(reason)
 
-    async def close(self, reason: Exception) -> None:
-        """Drops every connection for good and waits until their sockets are closed."""
+    def end(self, reason: Exception) -> None:
+        """Drops every connection for good."""
         self._end = reason
         self.lose(reason)
+
+    async def close(self, reason: Exception) -> None:
+        """Drops every connection for good and waits until their sockets are closed."""
+        self.end(reason)
         if self._dialing:
             await asyncio.wait(self._dialing.values())
         for wire in list(self._wires.values()):

@@ -22,7 +22,9 @@ BATCH = 100
 LOCK_MS = 20_000
 """Twice the longest call: by then whoever had the outbox has given up."""
 ASK, TELL = 1, 2
-_PARENT = 16
+_INDEX = 3
+_PARENT = _INDEX + 16
+"""Which edge, and the parent."""
 
 
 class _Ask(msgspec.Struct):
@@ -38,7 +40,7 @@ class _Ask(msgspec.Struct):
         child, is_last = self.words[begin : begin + 22], self.words[begin + 22]
         parents = self.words[begin + 23 :]
         told = [
-            child + parents[at * _PARENT : (at + 1) * _PARENT] + bytes([answer])
+            child + parents[at * _PARENT : at * _PARENT + _INDEX] + bytes([answer])
             for at, answer in enumerate(answers)
         ]
         return is_last, b"".join(told)

@@ -36,8 +36,11 @@ class Route(Protocol):
     def redirected(self, to: AskError, by: Node, /) -> Node:
         """Where a server has sent us: for good (MOVED) or for this one question (ASK). Raises StoreUnavailable."""
 
-    async def close(self, reason: Exception) -> None:
+    def end(self, reason: Exception) -> None:
         """Ends every connection."""
+
+    async def close(self, reason: Exception) -> None:
+        """Ends every connection and waits until their sockets are closed."""
 
 
 def route_of(address: Address) -> Route:
@@ -70,6 +73,9 @@ class Single:
     def redirected(self, _to: AskError, by: Node, /) -> Node:
         raise _is_of_a_cluster(by)
 
+    def end(self, reason: Exception) -> None:
+        self._node.end(reason)
+
     async def close(self, reason: Exception) -> None:
         await self._node.close(reason)
 
@@ -92,10 +98,16 @@ class _Lookup(ABC):
             self._nodes[host] = Node(self._address, host)
         return self._nodes[host]
 
-    async def close(self, reason: Exception) -> None:
+    def end(self, reason: Exception) -> None:
         self._end = reason
         if self._looking is not None:
             self._looking.cancel()
+        for node in self._nodes.values():
+            node.end(reason)
+
+    async def close(self, reason: Exception) -> None:
+        self.end(reason)
+        if self._looking is not None:
             await asyncio.wait({self._looking})
         for node in list(self._nodes.values()):
             await node.close(reason)

@@ -45,7 +45,11 @@ async def _replies(
     caller: Caller, settlements: Sequence[Settlement], groups: Sequence[Sequence[int]], now_ms: int | None
 ) -> list[tuple[Sequence[int], Reply]]:
     """What the script answered about each group, and again about those whose rules nobody has told it."""
-    calls = [settle_call(caller, [settlements[position] for position in group], now_ms) for group in groups]
+    calls = []
+    for group in groups:
+        some = [settlements[position] for position in group]
+        has_rules = caller.foresight.expects(each.queue for each in some)
+        calls.append(settle_call(caller, some, now_ms, has_rules=has_rules))
     replies = list(zip(groups, await caller.each(calls), strict=True))
     again = [
         [position for position, applied in zip(group, reply, strict=False) if applied == NEEDS_RULES]
@@ -53,6 +57,7 @@ async def _replies(
     ]
     again = [group for group in again if group]
     if again:
+        caller.foresight.learn(settlements[position].queue for group in again for position in group)
         calls = [
             settle_call(caller, [settlements[position] for position in group], now_ms, has_rules=True)
             for group in again

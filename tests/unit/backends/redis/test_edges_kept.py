@@ -20,7 +20,7 @@ from longshore.core.job import JobRecord, NewJob
 from longshore.core.rules import FlowKey, LimitKind, Rules
 from longshore.core.states import State
 from longshore.core.verdict import COMPLETED
-from longshore.store.commands import ClaimAsk, Delete, JobQuery, Lease, Settlement
+from longshore.store.commands import Cancel, ClaimAsk, Delete, JobQuery, Lease, Settlement
 from servers import running
 
 NOW = 1_700_000_000_000
@@ -172,3 +172,59 @@ async def test_what_is_told_twice_is_heard_once(store, caller):
     [page] = await store.scan([JobQuery(ids=(waiting.id,))], now_ms=NOW)
     assert page.jobs[0].waits_for == (second.id,)
     assert await caller.links.command("LLEN", outbox, key=outbox) == 0
+
+
+async def test_a_job_with_more_edges_than_one_value_holds_waits_for_each_of_them(store):
+    parents = [new_job(QUEUES[number % 2]) for number in range(150)]
+    waiting = new_job("mail", *parents)
+    await store.insert([*parents, waiting], now_ms=NOW)
+    ends = [end_of(job) for queue in QUEUES for job in await running_jobs(store, queue)]
+    left = {job.id for job in parents}
+    for first in range(0, len(ends), 7):
+        [page] = await store.scan([JobQuery(ids=(waiting.id,))], now_ms=NOW)
+        assert page.jobs[0].state is State.BLOCKED
+        assert set(page.jobs[0].waits_for) == left
+        await store.settle(ends[first : first + 7], now_ms=NOW)
+        left -= {end.id for end in ends[first : first + 7]}
+    assert await states(store, waiting) == [State.PENDING]
+    assert [name for _, name in await left_over(store) if name in ("waits", "parents", "children")] == []
+
+
+async def test_nothing_is_left_of_many_edges_when_their_job_is_cancelled(store):
+    absent = [new_job() for _ in range(130)]
+    waiting = new_job("mail", *absent)
+    await store.insert([waiting], now_ms=NOW)
+    await store.change([Cancel(where=JobQuery(ids=(waiting.id,)))], now_ms=NOW)
+    assert await left_over(store) == [("mail", "edges")]
+
+
+async def test_a_job_looks_again_for_each_of_many_parents(store):
+    absent, there = [new_job() for _ in range(130)], new_job()
+    waiting = new_job("mail", there, *absent)
+    await store.insert([there, waiting], now_ms=NOW)
+    await store.insert(absent[:-1], now_ms=NOW)
+    await store.promote(100, now_ms=NOW + ORPHAN_MS - 1)
+    assert await states(store, waiting) == [State.BLOCKED]
+    await store.promote(100, now_ms=NOW + ORPHAN_MS)
+    assert await states(store, waiting) == [State.CANCELLED]
+
+
+async def test_children_that_come_one_by_one_are_freed_in_their_order(store):
+    parent = new_job()
+    children = [new_job("mail", parent) for _ in range(40)]
+    await store.insert([parent], now_ms=NOW)
+    for child in children:
+        await store.insert([child], now_ms=NOW)
+    await store.settle([end_of(job) for job in await running_jobs(store, "mail")], now_ms=NOW)
+    assert [job.id for job in await running_jobs(store, "mail")] == [child.id for child in children]
+
+
+async def test_the_second_end_of_a_job_for_which_others_wait_takes_one_trip(store):
+    pairs = [(parent, new_job("mail", parent)) for parent in (new_job(), new_job())]
+    await store.insert([job for pair in pairs for job in pair], now_ms=NOW)
+    trips = []
+    for job in await running_jobs(store, "mail"):
+        before = store.round_trips
+        await store.settle([end_of(job)], now_ms=NOW)
+        trips.append(store.round_trips - before)
+    assert trips == [2, 1]

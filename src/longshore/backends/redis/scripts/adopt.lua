@@ -5,7 +5,7 @@
 --   behind a byte for each that says whether it is open (length 4 · these · edges; '' for none)
 -- reply: for each job 1 (created) or 0 (a duplicate); behind them the queues that have something in their outbox, if any
 -- include: time layout records calls queues leaving lives
--- on demand: meters ledgers turns flow spending serving taking edges telling
+-- on demand: meters ledgers turns flow spending serving taking links edges telling
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}

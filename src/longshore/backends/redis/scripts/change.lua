@@ -4,7 +4,7 @@
 -- reply: for each edit the ids of jobs that were changed, and of those that were asked to stop, 16 bytes each; behind them
 --   the queues that have something in their outbox, if there are any
 -- include: time layout records sessions calls queues leaving lives notes matching
--- on demand: meters ledgers turns flow spending serving edges telling
+-- on demand: meters ledgers turns flow spending serving links edges telling
 
 local CANCEL, RETRY, DELETE, UPDATE, NOTE = 0, 1, 2, 3, 4
 local LOGS_KEPT = 200

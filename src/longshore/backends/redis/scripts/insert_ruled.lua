@@ -5,7 +5,7 @@
 -- reply: for each job 0 (a duplicate), 1 (created), 2 (no room), or of the job that has its unique key: id 16 · state 1; behind
 --   them the queues that have something in their outbox, if there are any
 -- include: time layout records calls queues leaving inserting lives
--- on demand: meters ledgers turns flow spending serving taking edges telling
+-- on demand: meters ledgers turns flow spending serving taking links edges telling
 
 local size = tonumber(ARGV[3])
 local queues, replies = {}, {}

@@ -4,7 +4,7 @@
 -- reply: how many were due; 1 if more are pending than before; when the next job is due ('' for none); 1 if that is over
 --   already; the same of the next meter; the queue if it has something in its outbox
 -- include: time layout records calls queues leaving lives
--- on demand: meters ledgers turns flow spending serving edges telling
+-- on demand: meters ledgers turns flow spending serving links edges telling
 
 local q = open_queue(0, ARGV[3])
 local limit = tonumber(ARGV[4])

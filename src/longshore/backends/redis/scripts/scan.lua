@@ -185,16 +185,17 @@ end
 -- Edges, and in front of them a byte for each: whether it is open (length 4 · these · edges).
 local function edges_of(id, record)
   local packed = redis.call('HGET', q.edges, id)
-  local fields, at = {}, 2
+  local count, at = 0, 2
   while at <= #packed do
-    fields[#fields + 1] = id .. sub(packed, at + 2, at + 17)
-    at = at + 19 + byte(packed, at + 18)
+    count, at = count + 1, at + 19 + byte(packed, at + 18)
   end
-  local open = string.rep('\0', #fields)
+  local open = string.rep('\0', count)
   if byte(record, 1) == BLOCKED then
-    local found = read_each('HMGET', q.waits, fields)
-    for i = 1, #found do found[i] = found[i] and '\1' or '\0' end
-    open = table.concat(found)
+    local fields = { id }
+    for which = 1, math.floor((count - 1) / 64) do fields[which + 1] = id .. pack('>I2', which) end
+    local found = read_each('HMGET', q.waits, fields) -- as `links.lua` says
+    found[1] = sub(found[1], 13)
+    open = string.gsub(table.concat(found), '[^%z]', '\1')
   end
   return pack('<I4', #open) .. open .. packed
 end

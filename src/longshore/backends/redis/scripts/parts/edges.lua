@@ -1,23 +1,11 @@
--- part, on demand: jobs that wait for others, as `core/edges.py` and the contract have it.
---
--- edges     id -> join 1 · for each edge: on 1 · missed 1 · parent 16 · length of queue 1 · queue. As long as the job is kept
--- waits     id of a blocked job -> open edges 4 · join 1 · 1 if one that was missed would cancel it 1
---           id · parent -> of an open edge: on 1 · missed 1 · 1 if the parent was not there 1 · number of the opening 6
--- parents   id of a job for which others wait -> ''; where there is any, `running` has the field WAITED
--- children  parent 16 · place 6 · child 16 · number of its opening 6 · queue of the child: in the order of linking
--- outbox    what goes to queues that this call has not, as `outbox.py` says
--- meter_times  LOOK id -> when a blocked job looks again for parents; REST id state -> a parent that has more to tell
---
--- The number of the opening makes telling idempotent: a child takes only what answers the edges that it has open now.
+-- part, on demand: jobs that wait for others, as `core/edges.py` and the contract have it. What is kept: `links.lua`.
 
 local SUCCESS, WHEN_FAILED, ALWAYS, ANY_END = 0, 1, 2, 3
 local ALL, CANCEL = 0, 0
 local ORPHAN = 60000 -- milliseconds
-local MOST_TOLD = 500 -- children, in one call
 local ASK, TELL = '\0\1', '\0\2'
 local LINKED, ABSENT = 255, 254
 local opened_queues, came, over, freed, over_states = {}, {}, {}, {}, {}
-local told = 0
 
 local function is_met(on, state)
   if on == SUCCESS then return state == COMPLETED end
@@ -35,7 +23,7 @@ local function read_edges(packed)
     local length = byte(packed, at + 18)
     edges[#edges + 1] = {
       on = byte(packed, at), missed = byte(packed, at + 1), parent = sub(packed, at + 2, at + 17),
-      queue = sub(packed, at + 19, at + 18 + length),
+      queue = sub(packed, at + 19, at + 18 + length), index = pack('>I3', #edges),
     }
     at = at + 19 + length
   end
@@ -49,36 +37,51 @@ end
 
 -- A job is blocked from now on; `are_open` says of each edge whether it is open, nil: all are. The caller keeps its record.
 function rules.come(q, id, packed, are_open)
-  local fields, open, cancels, number = {}, {}, 0, next_place(q)
+  local waits, open, states, cancels, number = links_of(q).waits, {}, {}, 0, next_place(q)
   for i, edge in ipairs(read_edges(packed)) do
     if not are_open or byte(are_open, i) == 1 then
-      append(fields, id .. edge.parent, char(edge.on, edge.missed, 0) .. number)
+      states[i] = char(OPEN + edge.on + (edge.missed == CANCEL and 0 or MISSED_SKIPS))
       open[#open + 1] = edge
-    elseif would_cancel(edge.on, edge.missed, CANCELLED) then
-      cancels = 1
+    else
+      states[i] = '\0'
+      if would_cancel(edge.on, edge.missed, CANCELLED) then cancels = 1 end
     end
   end
-  append(fields, id, pack('<I4BB', #open, byte(packed), cancels))
-  call_with('HSET', q.waits, fields)
+  local head = pack('<I4BB', #open, byte(packed), cancels) .. number
+  set_value(waits, id, head .. table.concat(states, '', 1, math.min(TOGETHER, #states)))
+  for first = TOGETHER + 1, #states, TOGETHER do
+    set_value(waits, (place_of_edge(id, first - 1)), table.concat(states, '', first, math.min(first + TOGETHER - 1, #states)))
+  end
+  over_states[id] = nil
   came[#came + 1] = { q = q, id = id, edges = open, number = number }
 end
 
 -- A job is blocked no more, for whatever reason.
 function rules.go(q, id)
-  local fields = { id }
-  local value = redis.call('HGET', q.waits, id)
+  local known = links_of(q)
+  local value = value_of(known.waits, id)
   if not value then return end
-  if unpack_bytes('<I4', value) > 0 then
-    for _, edge in ipairs(read_edges(redis.call('HGET', q.edges, id))) do fields[#fields + 1] = id .. edge.parent end
+  local index, is_full = TOGETHER, #value == 12 + TOGETHER
+  while is_full do
+    local field = place_of_edge(id, index)
+    local more = value_of(known.waits, field)
+    if more then set_value(known.waits, field, false) end
+    index, is_full = index + TOGETHER, more and #more == TOGETHER
   end
-  call_with('HDEL', q.waits, fields)
-  redis.call('ZREM', q.meter_times, LOOK .. id)
+  set_value(known.waits, id, false)
+  known.looks[id] = true
 end
 
 -- A job for which others wait is over.
 function rules.end_parent(q, id, state)
   over_states[id] = state
   over[#over + 1] = { q = q, id = id, state = state }
+end
+
+-- What is known already of these jobs: who waits for them.
+function rules.know_parents(q, ids, found)
+  local values = links_of(q).parents.values
+  for i, value in ipairs(found) do values[ids[i]] = value end
 end
 
 local function row_of_blocked(q, id) return read_record(redis.call('HGET', q.states, id)) end
@@ -96,7 +99,7 @@ local function decide_one(q, id, state)
   move(q, BLOCKED, state)
   keep(q, id, row)
   over_states[id] = state
-  if is_waited(q, id) then rules.end_parent(q, id, state) end
+  if value_of(links_of(q).parents, id) then rules.end_parent(q, id, state) end
   return true
 end
 
@@ -105,101 +108,127 @@ local function without_edges(q, id, join, cancels)
   return decide_one(q, id, cancels == 1 and CANCELLED or SKIPPED)
 end
 
+-- The state of an edge, if it is open and by the opening of this number; with it the value where it stands, and where.
+local function open_edge(q, id, number, index)
+  local waits = links_of(q).waits
+  local head = value_of(waits, id)
+  if not head or sub(head, 7, 12) ~= number then return nil end
+  local field, at = place_of_edge(id, edge_index(index))
+  local edge = byte(value_of(waits, field), at)
+  if edge ~= 0 then return edge, field, at end
+end
+
 -- A child learns how a parent ended. Gives whether that decides it.
-local function tell(q, id, parent, state, number)
-  local edge = redis.call('HGET', q.waits, id .. parent)
-  if not edge or sub(edge, 4) ~= number then return false end
-  redis.call('HDEL', q.waits, id .. parent)
-  local left, join, cancels = unpack_bytes('<I4BB', redis.call('HGET', q.waits, id))
-  local on, missed = byte(edge, 1, 2)
+local function tell(q, id, number, index, state)
+  local edge, field, at = open_edge(q, id, number, index)
+  if not edge then return false end
+  local waits = links_of(q).waits
+  local left, join, cancels = unpack_bytes('<I4BB', value_of(waits, id))
+  local on, missed = edge % 4, edge % PARENT_ABSENT >= MISSED_SKIPS and 1 or CANCEL
   left = left - 1
   local met = is_met(on, state)
   if not met and would_cancel(on, missed, state) then cancels = 1 end
-  redis.call('HSET', q.waits, id, pack('<I4BB', left, join, cancels))
   if met and (join ~= ALL or left == 0) then return decide_one(q, id, nil) end
   if not met and join == ALL then return decide_one(q, id, cancels == 1 and CANCELLED or SKIPPED) end
-  return not met and left == 0 and without_edges(q, id, join, cancels)
+  if not met and left == 0 then return without_edges(q, id, join, cancels) end
+  set_value(waits, field, with_byte(value_of(waits, field), at, 0))
+  set_value(waits, id, pack('<I4BB', left, join, cancels) .. sub(value_of(waits, id), 7))
+  return false
 end
 
--- How parents in this queue are: id -> a state, or nil where it is not there.
-local function states_of_parents(q, ids)
-  local states = {}
-  if #ids == 0 then return states end
-  local records, running = read_each('HMGET', q.states, ids), read_each('HMGET', q.running, ids)
-  for i, id in ipairs(ids) do
-    local record = records[i] or running[i]
-    if over_states[id] then
-      states[id] = over_states[id]
-    elseif record then
-      states[id] = byte(record, 1)
-    elseif redis.call('HEXISTS', q.jobs, id) == 1 then
-      states[id] = PENDING
+-- Reads how parents in this queue are: id -> a state, or false where it is not there.
+local function expect_states(q, ids)
+  local known, unknown, seen = links_of(q).states, {}, {}
+  for _, id in ipairs(ids) do
+    if known[id] == nil and not seen[id] then
+      seen[id] = true
+      unknown[#unknown + 1] = id
     end
   end
-  return states
+  if #unknown == 0 then return end
+  local records, running = read_each('HMGET', q.states, unknown), read_each('HMGET', q.running, unknown)
+  local are_there = read_each('ZMSCORE', q.ids, unknown)
+  for i, id in ipairs(unknown) do
+    local record = records[i] or running[i]
+    known[id] = record and byte(record, 1) or (are_there[i] and PENDING)
+  end
 end
 
-local function link(q, parents, child, number, queue)
-  if #parents == 0 then return end
-  local flags, entries = {}, {}
-  q.places = #parents
-  for _, parent in ipairs(parents) do
-    append(flags, parent, '')
-    append(entries, 0, parent .. next_place(q) .. child .. number .. queue)
-  end
-  call_with('HSET', q.parents, flags)
-  call_with('ZADD', q.children, entries)
-  redis.call('HSET', q.running, WAITED, '')
+local function state_of_parent(q, id)
+  local state = over_states[id]
+  if state then return state end
+  return links_of(q).states[id]
 end
 
 local function look_later(q, id)
   local first = tonumber(redis.call('ZRANGE', q.meter_times, 0, 0, 'WITHSCORES')[2])
   if not first or now + ORPHAN < first then ring('scheduled', q.name) end
   redis.call('ZADD', q.meter_times, string.format('%.17g', now + ORPHAN), LOOK .. id)
+  links_of(q).looks[id] = nil
 end
 
 -- An open edge leads to a parent that is not there.
-local function miss(q, id, parent, number)
-  local edge = redis.call('HGET', q.waits, id .. parent)
-  if not edge or sub(edge, 4) ~= number then return end
-  redis.call('HSET', q.waits, id .. parent, sub(edge, 1, 2) .. '\1' .. number)
-  if not redis.call('ZSCORE', q.meter_times, LOOK .. id) then look_later(q, id) end
+local function miss(q, id, number, index)
+  local edge, field, at = open_edge(q, id, number, index)
+  if not edge then return end
+  local known = links_of(q)
+  if edge % OPEN < PARENT_ABSENT then
+    set_value(known.waits, field, with_byte(value_of(known.waits, field), at, edge + PARENT_ABSENT))
+  end
+  if known.looks[id] or not redis.call('ZSCORE', q.meter_times, LOOK .. id) then look_later(q, id) end
+end
+
+-- Asks the queues of parents that are not in this call how those are.
+local function ask_elsewhere(q, id, asked, number, is_last)
+  for _, name in ipairs(asked) do
+    send(q, name, ASK .. char(#q.name) .. q.name .. id .. number .. char(is_last and 1 or 0) .. table.concat(asked[name]))
+  end
 end
 
 -- How things stand with the parents of a job that came; where `is_last`, those that are not there never come.
 local function look(q, id, edges, number, is_last)
-  local parents, names, states, links = {}, {}, {}, {}
+  local linked, asked = {}, {}
   for _, edge in ipairs(edges) do
     local name = edge.queue
-    if not parents[name] then
-      parents[name], links[name] = {}, {}
-      names[#names + 1] = name
-    end
-    append(parents[name], edge.parent)
-  end
-  for _, name in ipairs(names) do
     local there = opened_queues[name]
-    if there then states[name] = states_of_parents(there, parents[name]) end
+    local state = there and state_of_parent(there, edge.parent)
+    if state and state < FIRST_TERMINAL then
+      append(linked, there, edge)
+    elseif there and not state and not is_last then
+      miss(q, id, number, edge.index)
+    elseif there then
+      if tell(q, id, number, edge.index, state or CANCELLED) then return end
+    else
+      if not asked[name] then
+        asked[name] = {}
+        asked[#asked + 1] = name
+      end
+      append(asked[name], edge.index .. edge.parent)
+    end
   end
-  for _, edge in ipairs(edges) do
-    local known = states[edge.queue]
-    if known then
-      local state = known[edge.parent]
-      if state and state < FIRST_TERMINAL then
-        append(links[edge.queue], edge.parent)
-      elseif not state and not is_last then
-        miss(q, id, edge.parent, number)
-      elseif tell(q, id, edge.parent, state or CANCELLED, number) then
-        return
+  for i = 1, #linked, 2 do
+    local edge = linked[i + 1]
+    add_child(linked[i], edge.parent, id .. number .. edge.index .. q.name)
+  end
+  ask_elsewhere(q, id, asked, number, is_last)
+end
+
+-- Reads at once what looking for the parents of these jobs asks for one by one; `coming` is q, edges for each.
+local function expect_parents(coming)
+  local parents = {}
+  for _, one in ipairs(coming) do
+    for _, edge in ipairs(one.edges) do
+      if opened_queues[edge.queue] then
+        parents[edge.queue] = parents[edge.queue] or {}
+        append(parents[edge.queue], edge.parent)
       end
     end
   end
-  for _, name in ipairs(names) do
-    if states[name] then
-      link(opened_queues[name], links[name], id, number, q.name)
-    else
-      send(q, name, ASK .. char(#q.name) .. q.name .. id .. number .. char(is_last and 1 or 0) .. table.concat(parents[name]))
-    end
+  for name, ids in pairs(parents) do
+    local there = opened_queues[name]
+    expect_states(there, ids)
+    expect(links_of(there).parents, ids)
+    there.places = math.max(there.places, #ids)
   end
 end
 
@@ -207,13 +236,11 @@ end
 function rules.look_again(q, id)
   opened_queues[q.name] = q
   redis.call('ZREM', q.meter_times, LOOK .. id)
-  local absent, number = {}, nil
+  local absent, number = {}, sub(value_of(links_of(q).waits, id) or '', 7, 12)
   for _, edge in ipairs(read_edges(redis.call('HGET', q.edges, id))) do
-    local open = redis.call('HGET', q.waits, id .. edge.parent)
-    if open and byte(open, 3) == 1 then
-      number = sub(open, 4)
-      absent[#absent + 1] = edge
-    end
+    if (open_edge(q, id, number, edge.index) or 0) % OPEN >= PARENT_ABSENT then absent[#absent + 1] = edge end
   end
-  if number then look(q, id, absent, number, true) end
+  if #absent == 0 then return end
+  expect_parents({ { edges = absent } })
+  look(q, id, absent, number, true)
 end

@@ -95,9 +95,7 @@ local function serve_short(q, meter, ahead, id)
   ledger.changed[meter.name] = true
   move(q, HELD, PENDING)
   join_tail(q, id, byte(record, 4), place)
-  record = char(PENDING, without(byte(record, 2), BACK)) .. sub(record, 3, 20) .. place .. sub(record, 27, 34) .. NEVER
-    .. ledger.now .. NEVER .. sub(record, 59)
-  append(q.written, id, record)
+  append(q.written, id, lined_up(record, place, ledger.now))
   return true
 end
 

@@ -25,10 +25,11 @@ end
 
 -- Which of the jobs others wait for.
 local function read_waited(q)
-  local waited = {}
-  for i, found in ipairs(read_each('HMGET', q.parents, q.asked)) do
-    waited[q.asked[i]], has_waited = found, has_waited or found
+  local waited, found = {}, read_each('HMGET', q.parents, q.asked)
+  for i, id in ipairs(q.asked) do
+    waited[id], has_waited = found[i], has_waited or found[i]
   end
+  if takes_rules and has_waited then ruling().know_parents(q, q.asked, found) end
   return waited
 end
 
@@ -233,7 +234,8 @@ local function settle_all()
   while i <= #ARGV do
     local arg = ARGV[i]
     local q, id = queues[unpack_bytes('<I2', arg) + 1], sub(arg, 3, 18)
-    if not (q.waited and q.waited[id]) and is_plain(arg, q.records[id]) then
+    if is_plain(arg, q.records[id]) then
+      if q.waited and q.waited[id] then ruling().end_parent(q, id, COMPLETED) end
       complete(q, id, arg, q.records[id])
       replies[#replies + 1] = 1
       i = i + 1
