@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from longshore.core.clock import Clock
 from longshore.core.errors import StoreUnavailable
@@ -20,6 +20,7 @@ class Mailbox:
         self._arrived = Alarm(clock)  # one turn of the loop; an Event beside a timer takes three
         self._lock = threading.Lock()
         self._box: dict[Wake, None] = {}
+        self._hear: Callable[[Collection[Wake]], None] | None = None
         self._store_is_closed = False
         self.is_over = False
 
@@ -31,15 +32,18 @@ class Mailbox:
         if was_empty:
             self._call(self._notice)
 
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """See `Listener.tell`; only in its event loop."""
+        self._hear = hear
+        self._notice()
+
     async def wait(self, seconds: float) -> list[Wake]:
         """Those since the last call. Raises StoreUnavailable("closed") when the store was closed."""
         while not self._box and not self.is_over and await self._arrived.wait(seconds):
             continue  # rung for what was taken out before
         if self._store_is_closed:
             raise StoreUnavailable("closed", "nobody will ring any more")
-        with self._lock:
-            box, self._box = self._box, {}
-        return list(box)
+        return list(self._emptied())
 
     def end(self) -> None:
         """Lets who waits go; only in its event loop."""
@@ -52,8 +56,17 @@ class Mailbox:
         self._call(end)
 
     def _notice(self) -> None:
-        if self._box:  # somebody may have emptied it before the loop came to this
+        if not self._box:  # somebody may have emptied it before the loop came to this
+            return
+        if self._hear is None:
             self._arrived.ring()
+        else:
+            self._hear(self._emptied())
+
+    def _emptied(self) -> Collection[Wake]:
+        with self._lock:
+            box, self._box = self._box, {}
+        return box.keys()
 
     def _call(self, callback: Callable[[], None]) -> None:
         if _running_loop() is self._loop:

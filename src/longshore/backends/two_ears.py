@@ -1,6 +1,7 @@
 """This module listens to two stores as if they were one."""
 
 import asyncio
+from collections.abc import Callable, Collection
 
 from longshore.backends.mailbox import Mailbox
 from longshore.core.clock import Clock
@@ -20,6 +21,12 @@ class TwoEars:
         self._loss: StoreUnavailable | None = None
         loop = asyncio.get_running_loop()
         self._hearing = [loop.create_task(self._hear(each), name="longshore ear") for each in self._listeners]
+
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """See `Listener.tell`."""
+        for each in self._listeners:
+            each.tell(hear)
+        self._mailbox.tell(hear)
 
     async def wait(self, seconds: float) -> list[Wake]:
         """See `Listener.wait`."""

@@ -77,7 +77,7 @@ Rules (`core/rules.py`) hold wherever a job would become pending, by whatever ve
   held, pending or retrying. Followers are never turned away.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from longshore.core.durability import Durability
@@ -115,6 +115,10 @@ from longshore.store.replies import (
 
 class Listener(Protocol):
     """A stream of wake-ups for one event loop."""
+
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """From now on `hear` is called with wake-ups as soon as they have come, in the event loop of the listener, and
+        `wait` returns none. It must not call the store. A task that waits is a turn of the loop later."""
 
     async def wait(self, seconds: float) -> list[Wake]:
         """The wake-ups since the last call, after `seconds` an empty list. Returns at once when some are there."""

@@ -7,7 +7,7 @@ after each time that the store could not be used: so no wake-up falls into a gap
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 
 import msgspec
@@ -20,7 +20,7 @@ from longshore.core.service import Alarm, Patience
 from longshore.core.states import State
 from longshore.engine.engine import Engine
 from longshore.store.commands import SCAN_LIMIT, ClaimAsk, JobQuery, Order
-from longshore.store.replies import Claimed, WakeKind
+from longshore.store.replies import Claimed, Wake, WakeKind
 from longshore.worker.completer import Completer
 from longshore.worker.lanes import Lanes
 from longshore.worker.stats import Stats
@@ -179,16 +179,12 @@ class Fetcher:
             try:
                 listener = await self._engine.store.listen({WakeKind.PENDING}, self._lanes.queues())
                 try:
+                    listener.tell(self._heard)
                     self.look_everywhere()
                     while True:
-                        wakes = await listener.wait(self._poll_seconds * self._random.uniform(0.8, 1.2))
+                        await listener.wait(self._poll_seconds * self._random.uniform(0.8, 1.2))
                         patience.reset()
-                        if wakes:
-                            for wake in wakes:
-                                self._lanes.wake(wake.queue)
-                            self._alarm.ring()
-                        else:
-                            self.look_everywhere()
+                        self.look_everywhere()
                 finally:
                     await listener.close()
             except StoreUnavailable:
@@ -197,3 +193,10 @@ class Fetcher:
                 log.exception("Listening for wake-ups failed; it is tried again, and polling goes on.")
                 await self._clock.sleep(patience.next_seconds())
             self.look_everywhere()
+
+    def _heard(self, wakes: Iterable[Wake]) -> None:
+        """Called by the listener: a task that waits for it would claim one turn of the loop later, which is 0.1 of the
+        1.3 ms that a lone job takes over Redis."""
+        for wake in wakes:
+            self._lanes.wake(wake.queue)
+        self._alarm.ring()

@@ -34,3 +34,17 @@ async def test_a_ring_for_what_was_taken_already_is_no_wake_up() -> None:
     assert not waiting.done()
     clock.advance(60)
     assert await waiting == []
+
+
+async def test_who_is_told_hears_at_once_also_of_what_came_before_and_waiting_gives_nothing() -> None:
+    clock, told = ManualClock(), []
+    mailbox = Mailbox(clock)
+    mailbox.put([MAIL])
+    mailbox.tell(told.extend)
+    assert told == [MAIL]
+    waiting = asyncio.create_task(mailbox.wait(60))
+    await asyncio.sleep(0)
+    mailbox.put([MAIL, MAIL])
+    assert told == [MAIL, MAIL]
+    clock.advance(60)
+    assert await waiting == []

@@ -52,6 +52,10 @@ class MemoryListener:
         """Puts a wake-up into the box; called under the store's lock, from any thread."""
         self._mailbox.put((wake,))
 
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """See `Listener.tell`."""
+        self._mailbox.tell(hear)
+
     async def wait(self, seconds: float) -> list[Wake]:
         """The wake-ups since the last call. Raises StoreUnavailable("closed") when the store was closed."""
         return await self._mailbox.wait(seconds)

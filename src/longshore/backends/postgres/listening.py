@@ -35,6 +35,10 @@ class PostgresListener:
         for kind in self.kinds:
             self.offer(kind, ())
 
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """See `Listener.tell`."""
+        self._mailbox.tell(hear)
+
     async def wait(self, seconds: float) -> list[Wake]:
         """The wake-ups since the last call. A queue without a name stands for any.
 

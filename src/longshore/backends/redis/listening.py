@@ -126,6 +126,10 @@ class RedisListener:
         """Returns when the first subscription is confirmed. Raises StoreUnavailable where it cannot be had."""
         await self._first
 
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """See `Listener.tell`."""
+        self._mailbox.tell(hear)
+
     async def wait(self, seconds: float) -> list[Wake]:
         """See `Listener.wait`. Raises StoreUnavailable("closed") when the store was closed."""
         return await self._mailbox.wait(seconds)

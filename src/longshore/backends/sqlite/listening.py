@@ -42,6 +42,10 @@ class SqliteListener:
         if wanted:
             self._mailbox.put(wanted)
 
+    def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
+        """See `Listener.tell`."""
+        self._mailbox.tell(hear)
+
     async def wait(self, seconds: float) -> list[Wake]:
         """The wake-ups since the last call. Raises StoreUnavailable("closed") when the store was closed."""
         return await self._mailbox.wait(seconds)

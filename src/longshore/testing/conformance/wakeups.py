@@ -4,7 +4,7 @@ The contract lets a wake-up get lost. In a quiet test none does: a store that ne
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -60,6 +60,23 @@ async def test_somebody_who_waits_is_woken(store: Store) -> None:
     async with listening(store, WakeKind.PENDING) as listener, asyncio.TaskGroup() as tasks:
         tasks.create_task(heard_until(listener, PENDING))
         tasks.create_task(add(store))
+
+
+async def test_who_wants_to_be_told_is_called_for_each_wake_up(store: Store) -> None:
+    async with listening(store, WakeKind.PENDING) as listener:
+        heard: asyncio.Queue[Wake] = asyncio.Queue()
+
+        def hear(wakes: Collection[Wake]) -> None:
+            for wake in wakes:
+                heard.put_nowait(wake)
+
+        listener.tell(hear)
+        for _ in range(3):
+            await add(store)
+            async with asyncio.timeout(PATIENCE):
+                assert await heard.get() == PENDING
+            await claim(store)
+        assert await listener.wait(0) == []
 
 
 async def test_a_queue_that_was_emptied_wakes_again(store: Store) -> None:
