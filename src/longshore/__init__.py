@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from longshore.manager.manager import QueueManager
     from longshore.manager.memory_queues import InMemoryBatchQueue, InMemoryQueue
     from longshore.manager.queue import Queue
-    from longshore.manager.recorded import RecordedStep
+    from longshore.manager.recorded_steps import RecordedStep
     from longshore.manager.schedule_state import ScheduleState
     from longshore.manager.settings import Settings
     from longshore.manager.task import Task
@@ -221,7 +221,7 @@ _HOMES = {
     "longshore.manager.manager": ("QueueManager",),
     "longshore.manager.memory_queues": ("InMemoryBatchQueue", "InMemoryQueue"),
     "longshore.manager.queue": ("Queue",),
-    "longshore.manager.recorded": ("RecordedStep",),
+    "longshore.manager.recorded_steps": ("RecordedStep",),
     "longshore.manager.schedule_state": ("ScheduleState",),
     "longshore.manager.settings": ("Settings",),
     "longshore.manager.task": ("Task",),

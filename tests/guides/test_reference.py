@@ -11,9 +11,9 @@ from longshore.core.states import TERMINAL
 from longshore.manager import explain
 from longshore.manager.batch_figures import BatchStats
 from longshore.manager.batched import BatchedQueue
+from longshore.manager.option_parsing import SEED_WORDS, JobWords
 from longshore.manager.options import QueueWords, TaskWords
 from longshore.manager.view import JobView
-from longshore.manager.words import SEED_WORDS, JobWords
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 PLUMBING = {"key", "record", "details"}

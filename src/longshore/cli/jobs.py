@@ -25,7 +25,7 @@ from longshore.core.clock import SystemClock
 from longshore.core.errors import JobNotFound
 from longshore.manager.explain import Explanation
 from longshore.manager.job import AnyJob
-from longshore.manager.recorded import RecordedStep
+from longshore.manager.recorded_steps import RecordedStep
 from longshore.store.commands import JobQuery, Order
 
 

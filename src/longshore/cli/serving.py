@@ -13,7 +13,7 @@ from longshore.core.clock import SystemClock, system_random
 from longshore.manager.manager import QueueManager
 from longshore.manager.safety import refuse_unsafe
 from longshore.manager.settings import Settings
-from longshore.manager.vigil import Vigil
+from longshore.manager.store_wait import StoreWait
 from longshore.scaling.parent import Parent
 from longshore.scaling.reload import SourceWatch
 from longshore.scaling.supervisor import Supervisor
@@ -114,11 +114,11 @@ async def _is_sound(manager: QueueManager) -> bool:
         await refuse_unsafe(await manager.store(), is_allowed=manager.runtime.settings.unsafe_store)
         return True
 
-    vigil = Vigil(manager.runtime.clock, manager.runtime.random)
+    store_wait = StoreWait(manager.runtime.clock, manager.runtime.random)
     try:
         with StopSignals() as signals:
-            signals.attach(vigil)
-            return bool(await vigil.opened(examined))
+            signals.attach(store_wait)
+            return bool(await store_wait.opened(examined))
     finally:
         await manager.shutdown()
 

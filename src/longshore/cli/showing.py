@@ -10,7 +10,7 @@ from longshore.cli.tables import age, duration, moment, plain, printable
 from longshore.core.job import AttemptFailure
 from longshore.core.states import State
 from longshore.manager.job import AnyJob
-from longshore.manager.recorded import RecordedStep
+from longshore.manager.recorded_steps import RecordedStep
 
 TITLES = ("ID", "QUEUE", "NAME", "STATE", "TRIES", "AGE", "WHAT")
 

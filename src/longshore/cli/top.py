@@ -17,7 +17,7 @@ from longshore.cli.tables import COLOURS, age, printable
 from longshore.core.clock import Clock, SystemClock
 from longshore.core.states import State
 from longshore.flow import pausing
-from longshore.manager.staff import WorkerCard, workers_alive
+from longshore.manager.worker_cards import WorkerCard, workers_alive
 from longshore.store.contract import Store
 from longshore.store.replies import Minute, QueueCounts
 

@@ -8,7 +8,7 @@ from longshore.cli.options import json_option, run, url_option
 from longshore.cli.tables import age, print_json, print_table
 from longshore.core.clock import SystemClock
 from longshore.core.states import State
-from longshore.manager.staff import WorkerCard, workers_alive
+from longshore.manager.worker_cards import WorkerCard, workers_alive
 from longshore.store.commands import SCAN_LIMIT, JobQuery
 
 

@@ -15,10 +15,10 @@ from longshore.manager.admitting import admit, admit_all
 from longshore.manager.chaining import add_chained, head, without_chain
 from longshore.manager.intake import blocking_intake, without_connection
 from longshore.manager.job import AnyJob
+from longshore.manager.option_parsing import JobWords
 from longshore.manager.part import Part
 from longshore.manager.planning import is_news, plan
 from longshore.manager.runtime import Runtime
-from longshore.manager.words import JobWords
 from longshore.workflows.spec import Parts, Step
 
 CHUNK = 1000

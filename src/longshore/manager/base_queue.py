@@ -16,9 +16,9 @@ from longshore.dlq.policy import DeadLetterPolicy
 from longshore.manager.desk import Desk
 from longshore.manager.intake import blocking_intake
 from longshore.manager.job import AnyJob
+from longshore.manager.option_parsing import JobWords
 from longshore.manager.options import QueueWords, WhenFull
 from longshore.manager.queue import Queue
-from longshore.manager.words import JobWords
 
 
 class BaseQueue(Queue):

@@ -13,9 +13,9 @@ from longshore.manager.batch_task import BatchTask
 from longshore.manager.decorating import DEFAULT_QUEUE, kind_of, name_of, target_of
 from longshore.manager.desk import Desk
 from longshore.manager.job import Job
+from longshore.manager.option_parsing import callback, whole
 from longshore.manager.options import TaskOptions, TaskWords, read_task
 from longshore.manager.view import JobView
-from longshore.manager.words import callback, whole
 from longshore.worker.registry import Handler
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from longshore.manager.batch_hooks import BatchHooks
 from longshore.manager.batch_keeping import Keeping
 from longshore.manager.batch_line import BatchLine
 from longshore.manager.batch_processing import Processing, Processor
-from longshore.manager.words import read_retry
+from longshore.manager.option_parsing import read_retry
 
 T = TypeVar("T")
 

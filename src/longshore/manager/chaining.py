@@ -11,8 +11,8 @@ from longshore.core.durability import check_durability
 from longshore.core.errors import UnusableConnection
 from longshore.core.ids import format_id, parse_id
 from longshore.core.job import JobRecord, NewJob
-from longshore.manager import keeping_flows as keeping
-from longshore.manager import steering
+from longshore.manager import workflow_actions
+from longshore.manager import workflow_records as records
 from longshore.manager.runtime import Runtime
 from longshore.workflows.spec import Parts, Step, Workflow, parts_of
 
@@ -55,7 +55,7 @@ async def add_chained(
         in_order=True,
     )
     asked = words.get("durability")
-    started = await steering.start(
+    started = await workflow_actions.start(
         runtime,
         workflow,
         durability=None if asked is None else check_durability(asked),
@@ -64,5 +64,5 @@ async def add_chained(
     if not started.is_older:
         return [*started.jobs[: len(heads)]]
     entries = started.record.entries[: len(heads)]
-    found = await keeping.jobs_of(await runtime.engines.here(), [entry.job for entry in entries])
+    found = await records.jobs_of(await runtime.engines.here(), [entry.job for entry in entries])
     return [found[entry.job] for entry in entries if entry.job in found]

@@ -16,7 +16,7 @@ from longshore.manager.job import AnyJob
 from longshore.manager.lock import LOCK_SECONDS, Lock
 from longshore.manager.locks import held_in_thread
 from longshore.manager.providing import pick_provider
-from longshore.manager.stepwise import Asked, Results, Surrounding
+from longshore.manager.workflow_context import Lazy, Results, WorkflowContext
 from longshore.store.commands import Note
 from longshore.worker.control import Control
 from longshore.workflows.spec import Part
@@ -25,13 +25,13 @@ from longshore.workflows.spec import Part
 class JobContext(Durable):
     """Handed to a task's parameter of this type. Its async methods have twins with `_sync` for tasks in threads."""
 
-    __slots__ = ("_around", "_desk", "_job")
+    __slots__ = ("_desk", "_job", "_workflow_context")
 
     def __init__(self, desk: Desk, control: Control) -> None:
         super().__init__(desk.runtime, control)
         self._desk = desk
         self._job: AnyJob | None = None
-        self._around: Surrounding | None = None
+        self._workflow_context: WorkflowContext | None = None
 
     @property
     def job(self) -> AnyJob:
@@ -96,35 +96,35 @@ class JobContext(Durable):
         return self._desk.runtime.portal.call(self.provider(candidates))
 
     @property
-    def previous(self) -> Asked[Any]:
+    def previous(self) -> Lazy[Any]:
         """`await ctx.previous`: what the step before returned; where there are several, a list of their results in
         their order, with None for one that did not complete. None: it waited for no other."""
-        return Asked(self._surrounding().previous)
+        return Lazy(self._workflow().previous)
 
     @property
     def results(self) -> Results:
         """`await ctx.results`: what the steps of the workflow returned that have completed, by name;
         `await ctx.results["fetch"]`: of one, which raises UnknownStep, and WorkflowConflict where it has none."""
-        around = self._surrounding()
-        return Results(around.results, around.result_of)
+        workflow = self._workflow()
+        return Results(workflow.results, workflow.result_of)
 
     @property
-    def parents(self) -> Asked[list[AnyJob]]:
+    def parents(self) -> Lazy[list[AnyJob]]:
         """`await ctx.parents`: the jobs that this one waited for, in their order, however they ended."""
-        return Asked(self._surrounding().parents)
+        return Lazy(self._workflow().parents)
 
     async def append(self, *parts: Part) -> list[AnyJob]:
         """Adds steps to the workflow from inside: they run when this step has succeeded, unless `after=` says
         otherwise. An attempt that is run again adds none twice. Raises like `execute_workflow`."""
-        return await self._surrounding().append(parts)
+        return await self._workflow().append(parts)
 
     def previous_sync(self) -> Any:
         """`previous` for tasks in threads and processes."""
-        return self._desk.portal.call(self._surrounding().previous())
+        return self._desk.portal.call(self._workflow().previous())
 
     def results_sync(self) -> dict[str, Any]:
         """`results` for tasks in threads and processes."""
-        return self._desk.portal.call(self._surrounding().results())
+        return self._desk.portal.call(self._workflow().results())
 
     def append_sync(self, *parts: Part) -> list[AnyJob]:
         """`append` for tasks in threads and processes."""
@@ -132,12 +132,12 @@ class JobContext(Durable):
 
     async def is_wanted(self, when: str) -> bool:
         """Asked by the worker before it runs a step: whether its condition holds."""
-        return await self._surrounding().holds(when, self)
+        return await self._workflow().holds(when, self)
 
-    def _surrounding(self) -> Surrounding:
-        if self._around is None:
-            self._around = Surrounding(self._desk.runtime, self._control.record)
-        return self._around
+    def _workflow(self) -> WorkflowContext:
+        if self._workflow_context is None:
+            self._workflow_context = WorkflowContext(self._desk.runtime, self._control.record)
+        return self._workflow_context
 
     async def progress(self, value: float, note: str = "") -> None:
         """How far the attempt is, from 0 to 1. Does not wait for the store."""

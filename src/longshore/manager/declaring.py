@@ -21,9 +21,9 @@ from longshore.cron.entry import Entry, new_entry, redefined
 from longshore.cron.schedule import Schedule
 from longshore.cron.when import anchored
 from longshore.engine.engine import Engine
+from longshore.manager.option_parsing import translate
 from longshore.manager.planning import plan
 from longshore.manager.runtime import Runtime
-from longshore.manager.words import translate
 
 WORDS = (
     "priority",

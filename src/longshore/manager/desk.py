@@ -2,10 +2,8 @@
 
 from longshore.manager.adding import Adding
 from longshore.manager.controls import Controls
-from longshore.manager.flowing import Flowing
-from longshore.manager.flows import Workflows
+from longshore.manager.dead_letters import DeadLetters
 from longshore.manager.jobs import Jobs
-from longshore.manager.letters import DeadLetters
 from longshore.manager.limits import Limits
 from longshore.manager.locks import Locking
 from longshore.manager.providing import Providing
@@ -14,10 +12,22 @@ from longshore.manager.runtime import Runtime
 from longshore.manager.schedules import Schedules, Scheduling
 from longshore.manager.signalling import Signalling
 from longshore.manager.transacting import Transacting
+from longshore.manager.workflow_starting import WorkflowStarting
+from longshore.manager.workflows import Workflows
 
 
 class Desk(
-    Adding, Flowing, Transacting, Jobs, Controls, Limits, Providing, Locking, Scheduling, Signalling, Reports
+    Adding,
+    WorkflowStarting,
+    Transacting,
+    Jobs,
+    Controls,
+    Limits,
+    Providing,
+    Locking,
+    Scheduling,
+    Signalling,
+    Reports,
 ):
     """Adding, finding and changing jobs; queues, their limits and figures; locks; schedules; dead letters.
 

@@ -15,9 +15,9 @@ from longshore.core.payload import decode
 from longshore.core.retry import Retry, Seconds
 from longshore.core.retry import seconds as read_seconds
 from longshore.core.step_errors import StepMismatch
+from longshore.manager.option_parsing import read_retry, read_timeout
 from longshore.manager.runtime import Runtime
-from longshore.manager.stepping import StepOptions, called, is_async, pause_after, run_step
-from longshore.manager.words import read_retry, read_timeout
+from longshore.manager.step_execution import StepOptions, called, is_async, pause_after, run_step
 from longshore.steps import signals
 from longshore.steps.entries import Kept, Kind
 from longshore.steps.reading import read_result, written

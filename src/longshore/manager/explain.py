@@ -13,9 +13,9 @@ from longshore.engine.engine import Engine
 from longshore.flow import parking, pausing
 from longshore.flow.pausing import Pause
 from longshore.manager.blocked import Parent, parents_of, why_blocked, why_over
-from longshore.manager.recorded import sleeps_until, waits_for
-from longshore.manager.staff import WorkerCard, workers_alive
+from longshore.manager.recorded_steps import sleeps_until, waits_for
 from longshore.manager.times import ago, exactly, moment, span
+from longshore.manager.worker_cards import WorkerCard, workers_alive
 from longshore.moving.holding import is_held
 from longshore.steps.entries import Kept
 from longshore.store.commands import SCAN_LIMIT, JobQuery, MeterAsk, Order

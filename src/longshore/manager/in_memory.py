@@ -12,12 +12,12 @@ from longshore.manager.assembly import hire
 from longshore.manager.batch_figures import BatchStats
 from longshore.manager.batch_processing import Processor
 from longshore.manager.blocking import blocking
-from longshore.manager.crew import Crew
 from longshore.manager.figures import Stats
 from longshore.manager.memory_queues import InMemoryBatchQueue, InMemoryQueue
 from longshore.manager.options import QueueWords
 from longshore.manager.running import Running
 from longshore.manager.runtime import Runtime
+from longshore.manager.worker_group import WorkerGroup
 
 log = logging.getLogger("longshore.manager")
 
@@ -31,7 +31,7 @@ class InMemory(Running):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
-        self._crews: dict[str, Crew] = {}
+        self._worker_groups: dict[str, WorkerGroup] = {}
         self._batch_queues: dict[str, InMemoryBatchQueue] = {}
 
     def create_in_memory_queue(
@@ -112,17 +112,17 @@ class InMemory(Running):
 
     async def _let_run(self, name: str) -> None:
         """Sees to it that the queue's own worker works; it serves the memory alone, whatever becomes of the store."""
-        crew = self._crews.setdefault(name, Crew())
-        if not crew.is_working:
+        workers = self._worker_groups.setdefault(name, WorkerGroup())
+        if not workers.is_working:
             engine = (await self.runtime.engines.bench()).quick
             concurrency = self.runtime.options_of(name).concurrency or CONCURRENCY
-            if not crew.is_working:  # somebody may have been quicker
+            if not workers.is_working:  # somebody may have been quicker
                 options = self._options({name: concurrency}, concurrency)
-                crew.start(hire(self, engine, options, with_schedules=False))
+                workers.start(hire(self, engine, options, with_schedules=False))
 
     async def _wind_down(self, timeout: Seconds) -> None:  # noqa: ASYNC109 - a promise of the API
         limit = seconds("timeout", timeout)
-        ends = [crew.end(limit) for crew in self._crews.values()]
+        ends = [workers.end(limit) for workers in self._worker_groups.values()]
         ends += [_closed(queue, limit) for queue in self._batch_queues.values()]
         await asyncio.gather(*ends)
         await super()._wind_down(timeout)

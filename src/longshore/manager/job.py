@@ -11,11 +11,11 @@ from longshore.core.states import State
 from longshore.manager import editing
 from longshore.manager.blocking import blocking
 from longshore.manager.explain import Explanation, explain
+from longshore.manager.option_parsing import duration
 from longshore.manager.portal import Portal
-from longshore.manager.recorded import RecordedStep, shown
+from longshore.manager.recorded_steps import RecordedStep, shown
 from longshore.manager.runtime import Runtime
 from longshore.manager.view import JobView
-from longshore.manager.words import duration
 from longshore.steps.entries import Kept, read
 
 R_co = TypeVar("R_co", covariant=True)

@@ -18,9 +18,9 @@ from longshore.manager import editing
 from longshore.manager.blocking import blocking
 from longshore.manager.figures import RetrySummary
 from longshore.manager.job import AnyJob
+from longshore.manager.option_parsing import JobWords, plan_job, read_tags, translate
 from longshore.manager.part import Part
 from longshore.manager.states import read_states
-from longshore.manager.words import JobWords, plan_job, read_tags, translate
 from longshore.store.commands import SCAN_LIMIT, Changes, JobQuery, Order, Retry
 
 PAGES_AT_ONCE = 20

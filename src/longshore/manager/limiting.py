@@ -12,8 +12,8 @@ from longshore.core.rules import FlowKey, Rules
 from longshore.core.signature import Signature
 from longshore.engine.ruling import Clause, Subject
 from longshore.flow.overrides import Overrides
+from longshore.manager.option_parsing import limits_of, same_key
 from longshore.manager.options import QueueOptions, TaskOptions
-from longshore.manager.words import limits_of, same_key
 
 KEY_RULE = "key"
 """The rule of `concurrency_key`: one for all tasks of a queue."""

@@ -17,9 +17,9 @@ from longshore.core.retry import Seconds, seconds
 from longshore.core.service import Alarm
 from longshore.flow import locking
 from longshore.flow.locking import Grip, Held
+from longshore.manager.option_parsing import duration
 from longshore.manager.runtime import Runtime
 from longshore.manager.turnstiles import Pauses
-from longshore.manager.words import duration
 from longshore.store.contract import Store
 
 log = logging.getLogger("longshore.locks")

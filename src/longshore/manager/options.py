@@ -17,7 +17,7 @@ from longshore.core.retry import Retry, Seconds
 from longshore.core.unique import Unique
 from longshore.cron.schedule import Schedule
 from longshore.dlq.policy import DeadLetterPolicy
-from longshore.manager.words import (
+from longshore.manager.option_parsing import (
     JobWords,
     callback,
     limits_of,
@@ -235,9 +235,9 @@ def read_defaults(queue: str, words: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_all_or_nothing(retention: Retention) -> bool:
     """Whether it says no more than what is forgotten at once: jobs are pruned queue by queue, not task by task."""
-    untold = Retention()
-    is_plain = retention.completed_seconds in (0, untold.completed_seconds)
-    return is_plain and retention.failed_seconds in (0, untold.failed_seconds) and not retention.max_count
+    default = Retention()
+    is_plain = retention.completed_seconds in (0, default.completed_seconds)
+    return is_plain and retention.failed_seconds in (0, default.failed_seconds) and not retention.max_count
 
 
 def _removal(words: dict[str, Any], *names: str) -> tuple[float | None, int | None]:

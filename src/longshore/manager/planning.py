@@ -12,10 +12,10 @@ from longshore.engine.plan import Plan
 from longshore.engine.ruling import NOTHING, Clause, ruling
 from longshore.flow.overrides import Overrides, look
 from longshore.manager.limiting import limit_clauses
+from longshore.manager.option_parsing import plan_job
 from longshore.manager.options import QueueOptions, TaskOptions
 from longshore.manager.runtime import Runtime
 from longshore.manager.uniqueness import unique_clauses, unique_of
-from longshore.manager.words import plan_job
 
 LOOK_SECONDS = 1.0
 """For so long a limit that was changed elsewhere may be unknown to who adds jobs."""

@@ -14,11 +14,11 @@ from longshore.manager.figures import LimitState, QueueMetrics
 from longshore.manager.intake import blocking_intake
 from longshore.manager.job import AnyJob
 from longshore.manager.limits import LimitLike
+from longshore.manager.option_parsing import JobWords
 from longshore.manager.options import QueueOptions
 from longshore.manager.portal import Portal
 from longshore.manager.processors import add_processor
 from longshore.manager.reports import MINUTES
-from longshore.manager.words import JobWords
 
 
 class Queue:

@@ -11,7 +11,7 @@ from longshore.flow import pausing
 from longshore.manager.blocking import blocking
 from longshore.manager.figures import Health, QueueMetrics, Stats, Thresholds
 from longshore.manager.part import Part
-from longshore.manager.staff import workers_alive
+from longshore.manager.worker_cards import workers_alive
 from longshore.store.replies import QueueCounts
 
 MINUTES = 5

@@ -17,17 +17,17 @@ from longshore.flow import pausing
 from longshore.manager import editing
 from longshore.manager.assembly import hire
 from longshore.manager.blocking import blocking
-from longshore.manager.crew import Crew
 from longshore.manager.defining import Defining
 from longshore.manager.figures import Status
 from longshore.manager.job import AnyJob
 from longshore.manager.jobs import JobIdLike
+from longshore.manager.option_parsing import duration
 from longshore.manager.runtime import Runtime
 from longshore.manager.safety import refuse_unsafe
 from longshore.manager.single import SingleClaim
-from longshore.manager.untold import untold
-from longshore.manager.vigil import Vigil
-from longshore.manager.words import duration
+from longshore.manager.store_wait import StoreWait
+from longshore.manager.unaware_jobs import unaware
+from longshore.manager.worker_group import WorkerGroup
 from longshore.scaling.parent import Parent
 from longshore.store.replies import QueueCounts
 from longshore.worker.options import WorkerOptions
@@ -47,7 +47,7 @@ class Running(Defining):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
-        self._crew = Crew()
+        self._workers = WorkerGroup()
 
     @spelled("start_workers")
     async def start_workers(self, queues: Lines = None, concurrency: int | None = None) -> None:
@@ -58,7 +58,7 @@ class Running(Defining):
         at a time, else the setting. Raises UsageError when there is nothing to serve, or workers run already, and
         UnsafeStore when the store may lose jobs by the way it is set up (the setting `unsafe_store` allows it).
         """
-        if self._crew.is_working:
+        if self._workers.is_working:
             raise UsageError("Workers run already in this process; `await manager.shutdown()` ends them.")
 
         async def hired() -> Worker:
@@ -66,7 +66,7 @@ class Running(Defining):
             lines = await self._spelt(queues, engine)
             return hire(self, engine, self._options(lines, concurrency))
 
-        await self._crew.start_once_there(Vigil(self.runtime.clock, self.runtime.random), hired)
+        await self._workers.start_once_there(StoreWait(self.runtime.clock, self.runtime.random), hired)
 
     @spelled("run_until_empty")
     async def run_until_empty(
@@ -84,12 +84,12 @@ class Running(Defining):
         limit = duration(timeout)
         engine = await self._safe_engine()
         options = self._options(queues, concurrency)
-        crew = Crew()
-        crew.start(hire(self, engine, options))
+        workers = WorkerGroup()
+        workers.start(hire(self, engine, options))
         try:
             await self._until_empty(engine, list(options.queues), limit)
         finally:
-            await crew.end(0.0 if limit is not None else self.runtime.settings.grace)
+            await workers.end(0.0 if limit is not None else self.runtime.settings.grace)
 
     async def run_worker(
         self,
@@ -147,11 +147,11 @@ class Running(Defining):
         engine = await self.runtime.engines.here()
         return Status(
             url=self.runtime.url,
-            running=self._crew.is_working,
+            running=self._workers.is_working,
             queues=tuple(sorted(self.runtime.queues)),
             paused=tuple(await pausing.paused(engine.store)),
             tasks=tuple(self.runtime.registry.names()),
-            in_flight=self._crew.running_jobs,
+            in_flight=self._workers.running_jobs,
         )
 
     start_workers_sync: Final = blocking(start_workers)
@@ -173,7 +173,7 @@ class Running(Defining):
         self.portal.close()
 
     async def _wind_down(self, timeout: Seconds) -> None:  # noqa: ASYNC109
-        await self._crew.end(seconds("timeout", timeout))
+        await self._workers.end(seconds("timeout", timeout))
         await self.runtime.engines.close()
 
     async def _safe_engine(self) -> Engine:
@@ -186,8 +186,8 @@ class Running(Defining):
     async def _run_alone(self, hired: Callable[[], Awaitable[Worker]]) -> int:
         """Waits for the worker's store, and runs it, as the signals of this process say. Gives the exit code."""
         supervisor = Parent.from_environment()
-        vigil = Vigil(self.runtime.clock, self.runtime.random)
-        working: list[Stoppable] = [vigil]
+        store_wait = StoreWait(self.runtime.clock, self.runtime.random)
+        working: list[Stoppable] = [store_wait]
 
         def stop() -> None:
             working[-1].stop()
@@ -195,12 +195,12 @@ class Running(Defining):
         if supervisor is not None:
             supervisor.watch(stop)
         with StopSignals(stops=supervisor is None) as signals:
-            signals.attach(vigil)
-            worker = await vigil.opened(hired)
+            signals.attach(store_wait)
+            worker = await store_wait.opened(hired)
             if worker is None:
                 return 0
             working.append(worker)
-            if vigil.is_over:
+            if store_wait.is_over:
                 worker.drain()
             signals.attach(worker)
             if supervisor is not None:
@@ -275,7 +275,7 @@ async def _left_now(engine: Engine, queues: list[str]) -> dict[str, int]:
     counts = await engine.store.count(queues)
     while not (left := _left(counts)) and any(each.states.get(State.BLOCKED) for each in counts):
         before = counts
-        left = await untold(engine, queues)
+        left = await unaware(engine, queues)
         counts = await engine.store.count(queues)
         if left or [each.states for each in counts] == [each.states for each in before]:
             break  # otherwise something became pending meanwhile, and may even be over

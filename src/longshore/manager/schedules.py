@@ -21,7 +21,7 @@ from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
 from longshore.manager.runtime import Runtime
 from longshore.manager.schedule_state import ScheduleState, state_of
-from longshore.manager.staff import workers_alive
+from longshore.manager.worker_cards import workers_alive
 
 Times = Schedule | str | Seconds | datetime
 """What a user may say of when."""

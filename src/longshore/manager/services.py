@@ -8,7 +8,7 @@ from longshore.engine.engine import Engine
 from longshore.manager.declaring import bring_in, rules_here
 from longshore.manager.desk import Desk
 from longshore.manager.figures import Thresholds
-from longshore.manager.staff import WorkerCard, card, sign_in
+from longshore.manager.worker_cards import WorkerCard, card, sign_in
 from longshore.store.contract import Store
 from longshore.upkeep.timekeeper import Timekeeper
 from longshore.worker.options import WorkerOptions

@@ -15,7 +15,7 @@ from longshore.core.states import TERMINAL
 from longshore.core.suspension import Suspended
 from longshore.core.workflow_errors import WorkflowNotFound
 from longshore.engine.engine import Engine
-from longshore.manager import editing, keeping_flows
+from longshore.manager import editing, workflow_records
 from longshore.manager.blocking import blocking
 from longshore.manager.part import Part
 from longshore.manager.runtime import Runtime
@@ -58,9 +58,9 @@ async def receivers(engine: Engine, target: str) -> Sequence[JobRecord]:
         [record] = await editing.read(engine, [parse_id(target)])
         if record is not None:
             return [record]
-    found = await keeping_flows.look(engine, target)
+    found = await workflow_records.look(engine, target)
     if found is not None:
-        jobs = await keeping_flows.jobs_of(engine, [entry.job for entry in found[0].entries])
+        jobs = await workflow_records.jobs_of(engine, [entry.job for entry in found[0].entries])
         return list(jobs.values())
     with suppress(InvalidId):
         raise JobNotFound(format_id(parse_id(target)))

@@ -24,9 +24,9 @@ from longshore.manager.context import JobContext, context_in_place
 from longshore.manager.desk import Desk
 from longshore.manager.intake import blocking_intake, insert, without_connection
 from longshore.manager.job import Job
+from longshore.manager.option_parsing import JobWords, translate
 from longshore.manager.planning import is_news, plan
 from longshore.manager.portal import Portal
-from longshore.manager.words import JobWords, translate
 from longshore.worker.control import Control
 from longshore.workflows.spec import Parts, Step
 

@@ -9,8 +9,8 @@ from longshore.core.rules import Rules
 from longshore.core.signature import Signature
 from longshore.core.unique import Unique
 from longshore.engine.ruling import Clause, Subject
+from longshore.manager.option_parsing import read_unique
 from longshore.manager.options import QueueOptions, TaskOptions
-from longshore.manager.words import read_unique
 
 
 class UniqueClause:

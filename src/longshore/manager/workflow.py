@@ -11,13 +11,13 @@ from longshore.core.job import JobRecord
 from longshore.core.retry import Seconds
 from longshore.core.states import TERMINAL, State
 from longshore.core.workflow_errors import UnknownStep, WorkflowCancelled, WorkflowFailed
-from longshore.manager import keeping_flows as keeping
-from longshore.manager import steering
+from longshore.manager import workflow_actions
+from longshore.manager import workflow_records as records
 from longshore.manager.blocking import blocking
 from longshore.manager.job import AnyJob
+from longshore.manager.option_parsing import duration
 from longshore.manager.portal import Portal
 from longshore.manager.runtime import Runtime
-from longshore.manager.words import duration
 from longshore.workflows.drawing import Shown, after_plain, mermaid
 from longshore.workflows.graph import last
 from longshore.workflows.record import Entry, Status, WorkflowRecord, status_of
@@ -112,7 +112,7 @@ class WorkflowRun:
     async def refresh(self) -> None:
         """Reads it again. Raises WorkflowNotFound."""
         engine = await self._runtime.engines.here()
-        self._record = await keeping.find(engine, self.id)
+        self._record = await records.find(engine, self.id)
         await self._read()
 
     async def result(self, timeout: Seconds | None = None) -> Any:  # noqa: ASYNC109 - a promise of the API
@@ -157,7 +157,7 @@ class WorkflowRun:
         """Cancels all that is not over; says how many steps. No path of failure is taken, and what runs is asked to
         stop."""
         engine = await self._runtime.engines.here()
-        count = await steering.cancel(engine, await keeping.find(engine, self.id))
+        count = await workflow_actions.cancel(engine, await records.find(engine, self.id))
         await self.refresh()
         return count
 
@@ -166,13 +166,13 @@ class WorkflowRun:
         failed or were cancelled with all that waits for them, "all" a new run of the whole. Raises WorkflowConflict
         and InvalidOption."""
         engine = await self._runtime.engines.here()
-        count = await steering.retry(engine, await keeping.find(engine, self.id), mode)
+        count = await workflow_actions.retry(engine, await records.find(engine, self.id), mode)
         await self.refresh()
         return count
 
     async def append(self, *parts: Part) -> list[AnyJob]:
         """Adds steps; `after=` may name those that are there. Raises like `execute_workflow`."""
-        added = await steering.append(self._runtime, self.id, parts)
+        added = await workflow_actions.append(self._runtime, self.id, parts)
         await self.refresh()
         return [AnyJob(self._runtime, new) for new in added]
 
@@ -208,7 +208,7 @@ class WorkflowRun:
 
     async def _read(self) -> None:
         engine = await self._runtime.engines.here()
-        found = await keeping.jobs_of(engine, [entry.job for entry in self._record.entries])
+        found = await records.jobs_of(engine, [entry.job for entry in self._record.entries])
         self._jobs = {
             entry.name: AnyJob(self._runtime, found[entry.job])
             for entry in self._record.entries

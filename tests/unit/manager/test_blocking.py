@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from longshore import BaseQueue, Job, Queue, QueueManager, Task, UsageError, bind_context
-from longshore.manager.letters import DeadLetters
+from longshore.manager.dead_letters import DeadLetters
 
 WITHOUT_TWIN = {
     "run_worker",  # blocks until the process is told to end: `asyncio.run(manager.run_worker())`

@@ -9,7 +9,7 @@ from longshore.core.states import State
 from longshore.core.unique import FOLLOW_UP
 from longshore.flow.pausing import Pause
 from longshore.manager.explain import Surroundings, count_ahead, reason
-from longshore.manager.staff import WorkerCard
+from longshore.manager.worker_cards import WorkerCard
 from longshore.moving.holding import HELD_MS
 
 NOW = 1_700_000_000_000

@@ -110,7 +110,7 @@ async def test_what_the_code_says_is_brought_in_and_a_pause_outlives_it(manager)
         wanted = {(each.id, each.digest(other.runtime)) for each in other.schedules.declared.all()}
         while wanted - {(page.id, page.entry.code) for page in (await pages(manager)).values()}:
             await settle(manager, 1)
-        await other._crew.end(0.0)
+        await other._workers.end(0.0)
         return {state.id: state for state in await other.schedules.list()}
 
     async def nothing() -> None: ...
@@ -134,7 +134,7 @@ async def test_one_that_is_no_longer_in_any_code_does_not_tick(manager):
     await other.start_workers()
     while (state := await manager.schedules.get("q:t")) is None or not state.history:
         await settle(manager, 1)
-    await other._crew.end(0.0)
+    await other._workers.end(0.0)
     count = len((await manager.schedules.get("q:t")).history)
     manager.task(queue="q", name="t")(lambda: None)
     await manager.start_workers()

@@ -5,7 +5,7 @@ import pytest
 from longshore.core.edges import Join, Missed, When
 from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.workflow_errors import InvalidWorkflow, UnknownStep
-from longshore.manager.words import SEED_WORDS, JobWords
+from longshore.manager.option_parsing import SEED_WORDS, JobWords
 from longshore.workflows.laying import lay
 from longshore.workflows.reading import read_workflow
 from longshore.workflows.spec import STEP_WORDS, Step, Workflow, chain, chord, group

@@ -11,7 +11,7 @@ from longshore.store.commands import SCAN_LIMIT, JobQuery
 OVER: tuple[State, ...] = tuple(sorted(TERMINAL))
 
 
-async def untold(engine: Engine, queues: Sequence[str]) -> dict[str, int]:
+async def unaware(engine: Engine, queues: Sequence[str]) -> dict[str, int]:
     """How many blocked jobs of each queue wait for a job that is over already, as far as one page shows."""
     query = JobQuery(states=(State.BLOCKED,), queues=tuple(queues), limit=SCAN_LIMIT)
     [page] = await engine.store.scan([query])

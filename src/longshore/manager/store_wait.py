@@ -18,7 +18,7 @@ log = logging.getLogger("longshore.worker")
 Opened = TypeVar("Opened")
 
 
-class Vigil:
+class StoreWait:
     """Waits until something opens, or until it is told to end: `drain` and `stop` may be called from a signal handler
     and from any thread."""
 

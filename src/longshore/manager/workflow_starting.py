@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar, overload
 from longshore.core.durability import check_durability
 from longshore.core.errors import InvalidOption
 from longshore.core.names import check_name
-from longshore.manager import steering
+from longshore.manager import workflow_actions
 from longshore.manager.blocking import blocking
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
@@ -18,7 +18,7 @@ from longshore.workflows.spec import Step, Workflow
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Flowing(Part):
+class WorkflowStarting(Part):
     """Starting workflows."""
 
     async def execute_workflow(
@@ -31,7 +31,7 @@ class Flowing(Part):
         `add_job` raises; nothing is stored then.
         """
         asked = None if durability is None else check_durability(durability)
-        started = await steering.start(self.runtime, read_workflow(workflow), durability=asked)
+        started = await workflow_actions.start(self.runtime, read_workflow(workflow), durability=asked)
         jobs = {
             entry.name: AnyJob(self.runtime, new)
             for entry, new in zip(started.record.entries, started.jobs, strict=False)

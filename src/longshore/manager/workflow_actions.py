@@ -14,11 +14,11 @@ from longshore.core.reference import Reference
 from longshore.core.states import TERMINAL
 from longshore.core.workflow_errors import WorkflowConflict
 from longshore.engine.engine import Engine
-from longshore.manager import keeping_flows as keeping
+from longshore.manager import workflow_records as records
 from longshore.manager.intake import insert
 from longshore.manager.planning import is_news
 from longshore.manager.runtime import Runtime
-from longshore.manager.weaving import Places, Woven, new_workflow_id, record_of, weave
+from longshore.manager.workflow_planning import Places, PlannedSteps, new_workflow_id, plan_steps, record_of
 from longshore.store.commands import SCAN_LIMIT, Cancel, JobQuery, Retry
 from longshore.workflows.laying import Laid, lay
 from longshore.workflows.record import Entry, WorkflowRecord, edges_of
@@ -48,10 +48,12 @@ async def start(
     steps = lay(workflow)
     await _hear_of_limits(runtime, steps)
     workflow_id = workflow.id or new_workflow_id()
-    woven = weave(runtime, workflow_id, steps, ids=None if head is None else {steps[0].waits.name: head})
-    record = record_of(workflow, workflow_id, woven, runtime.clock.now_ms())
+    planned = plan_steps(
+        runtime, workflow_id, steps, ids=None if head is None else {steps[0].waits.name: head}
+    )
+    record = record_of(workflow, workflow_id, planned, runtime.clock.now_ms())
     engine = await runtime.engines.here()
-    older = await keeping.begin(engine, record)
+    older = await records.begin(engine, record)
     if older is not None:
         if older.print != record.print:
             raise WorkflowConflict(
@@ -59,12 +61,14 @@ async def start(
                 "is there already, with other steps or data; leave out id= for another run of its own, or give this "
                 "one an id that no other has",
             )
-        if await keeping.jobs_of(engine, [entry.job for entry in older.entries]):
+        if await records.jobs_of(engine, [entry.job for entry in older.entries]):
             return Started(older, [], is_older=True)
-        woven = weave(runtime, workflow_id, steps, ids={entry.name: entry.job for entry in older.entries})
+        planned = plan_steps(
+            runtime, workflow_id, steps, ids={entry.name: entry.job for entry in older.entries}
+        )
         record = older
-    await insert(runtime, woven.jobs, None, durability, together=True)
-    return Started(record, woven.jobs)
+    await insert(runtime, planned.jobs, None, durability, together=True)
+    return Started(record, planned.jobs)
 
 
 async def cancel(engine: Engine, record: WorkflowRecord) -> int:
@@ -84,7 +88,7 @@ async def retry(engine: Engine, record: WorkflowRecord, mode: Mode) -> int:
         raise InvalidOption("mode", mode, " or ".join(map(repr, MODES)))
     if mode == "all":
         return await _run_anew(engine, record)
-    states = await keeping.states_of(engine, record)
+    states = await records.states_of(engine, record)
     chosen = restart([entry.waits for entry in record.entries], states, mode)
     jobs = {entry.name: entry.job for entry in record.entries}
     again = await _retry(engine, [jobs[name] for name in chosen.again])
@@ -102,25 +106,25 @@ async def append(
     """Adds steps to a workflow. Those that wait for nothing wait for `root`, where one is given. `ids` makes the jobs
     the same ones when the same attempt is run again. Raises like `start`."""
     engine = await runtime.engines.here()
-    woven = Woven([], ())
+    planned = PlannedSteps([], ())
 
     def with_more(record: WorkflowRecord) -> WorkflowRecord:
-        nonlocal woven
+        nonlocal planned
         own = {entry.name for entry in record.entries if ids is not None and ids.is_own(entry)}
         there: Places = {
             entry.name: (entry.job, entry.queue) for entry in record.entries if entry.name not in own
         }
         steps = lay(Workflow(steps=parts, **_head(record)), known=there, root=root)
-        woven = weave(runtime, workflow_id, steps, ids=None if ids is None else ids.of, there=there)
-        added = {entry.name for entry in woven.entries}
+        planned = plan_steps(runtime, workflow_id, steps, ids=None if ids is None else ids.of, there=there)
+        added = {entry.name for entry in planned.entries}
         kept = [entry for entry in record.entries if entry.name not in added]
-        return msgspec.structs.replace(record, entries=(*kept, *woven.entries))
+        return msgspec.structs.replace(record, entries=(*kept, *planned.entries))
 
-    await keeping.change(engine, workflow_id, with_more)
-    await insert(runtime, woven.jobs, None, None, together=True)
+    await records.change(engine, workflow_id, with_more)
+    await insert(runtime, planned.jobs, None, None, together=True)
     if ids is not None:
-        ids.taken |= {entry.name for entry in woven.entries}
-    return woven.jobs
+        ids.taken |= {entry.name for entry in planned.entries}
+    return planned.jobs
 
 
 class Ids:
@@ -158,7 +162,7 @@ async def _retry(engine: Engine, ids: Sequence[JobId], *, rejoin: bool = False) 
 
 async def _run_anew(engine: Engine, record: WorkflowRecord) -> int:
     """Other jobs with the same data; those of the run before stay until their time is over."""
-    jobs = await keeping.jobs_of(engine, [entry.job for entry in record.entries])
+    jobs = await records.jobs_of(engine, [entry.job for entry in record.entries])
     gone = [entry.name for entry in record.entries if entry.job not in jobs]
     if gone:
         raise WorkflowConflict(record.id, f"cannot be run anew: the job of step '{gone[0]}' is forgotten")
@@ -178,7 +182,7 @@ async def _run_anew(engine: Engine, record: WorkflowRecord) -> int:
             raise WorkflowConflict(record.id, "was run anew by somebody else just now")
         return msgspec.structs.replace(now, entries=entries, run=now.run + 1)
 
-    await keeping.change(engine, record.id, next_run)
+    await records.change(engine, record.id, next_run)
     await engine.add(new, together=True)
     return len(new)
 

@@ -7,7 +7,7 @@ import pytest
 
 from longshore.core.clock import ManualClock
 from longshore.core.errors import StoreUnavailable
-from longshore.manager.vigil import Vigil
+from longshore.manager.store_wait import StoreWait
 
 
 class Door:
@@ -31,7 +31,7 @@ async def turn() -> None:
 async def test_a_server_that_comes_later_is_waited_for_with_one_warning(caplog):
     caplog.set_level("INFO", "longshore.worker")
     clock, door = ManualClock(), Door(4)
-    waiting = asyncio.create_task(Vigil(clock, Random(1)).opened(door))
+    waiting = asyncio.create_task(StoreWait(clock, Random(1)).opened(door))
     for _ in range(4):
         await turn()
         clock.advance(10)
@@ -42,19 +42,19 @@ async def test_a_server_that_comes_later_is_waited_for_with_one_warning(caplog):
 
 
 async def test_the_waiting_ends_at_once_when_somebody_wants_that():
-    vigil, door = Vigil(ManualClock(), Random(1)), Door(10)
-    waiting = asyncio.create_task(vigil.opened(door))
+    store_wait, door = StoreWait(ManualClock(), Random(1)), Door(10)
+    waiting = asyncio.create_task(store_wait.opened(door))
     await turn()
-    vigil.drain()
+    store_wait.drain()
     assert await waiting is None
     assert door.tries == 1
 
 
 async def test_an_attempt_that_hangs_does_not_keep_the_waiting_from_its_end():
-    vigil = Vigil(ManualClock(), Random(1))
-    waiting = asyncio.create_task(vigil.opened(asyncio.Event().wait))
+    store_wait = StoreWait(ManualClock(), Random(1))
+    waiting = asyncio.create_task(store_wait.opened(asyncio.Event().wait))
     await turn()
-    vigil.stop()
+    store_wait.stop()
     assert await waiting is None
 
 
@@ -63,4 +63,4 @@ async def test_what_only_people_can_mend_is_not_waited_for():
         raise StoreUnavailable("unreachable", "password authentication failed")
 
     with pytest.raises(StoreUnavailable, match="password"):
-        await Vigil(ManualClock(), Random(1)).opened(refused)
+        await StoreWait(ManualClock(), Random(1)).opened(refused)

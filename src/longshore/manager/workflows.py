@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from longshore.core.errors import InvalidOption
-from longshore.manager import keeping_flows as keeping
+from longshore.manager import workflow_records as records
 from longshore.manager.blocking import blocking
 from longshore.manager.job import AnyJob
 from longshore.manager.part import Part
@@ -27,11 +27,11 @@ class Workflows(Part):
     async def get(self, workflow_id: str) -> WorkflowRun | None:
         """The workflow as it stands; None where there is none."""
         engine = await self.runtime.engines.here()
-        found = await keeping.look(engine, workflow_id)
+        found = await records.look(engine, workflow_id)
         if found is None:
             return None
         record = found[0]
-        jobs = await keeping.jobs_of(engine, [entry.job for entry in record.entries])
+        jobs = await records.jobs_of(engine, [entry.job for entry in record.entries])
         return WorkflowRun(self.runtime, record, shown_jobs(self.runtime, record, jobs))
 
     async def list(self, *, status: str | None = None, limit: int = 100) -> list[WorkflowRun]:
@@ -43,16 +43,16 @@ class Workflows(Part):
         found: list[WorkflowRun] = []
         stale: list[str] = []
         now_ms = self.runtime.clock.now_ms()
-        for record in await keeping.all_of(engine):
+        for record in await records.all_of(engine):
             if len(found) >= limit:
                 break
-            jobs = await keeping.jobs_of(engine, [entry.job for entry in record.entries])
+            jobs = await records.jobs_of(engine, [entry.job for entry in record.entries])
             run = WorkflowRun(self.runtime, record, shown_jobs(self.runtime, record, jobs))
             if run.status is Status.ABSENT and record.created_ms < now_ms - FORGOTTEN_AFTER_MS:
                 stale.append(record.id)
             elif status is None or run.status == status:
                 found.append(run)
-        await keeping.forget(engine, stale)
+        await records.forget(engine, stale)
         return found
 
     def to_mermaid(self, workflow: Workflow | Step | Mapping[str, Any]) -> str:
@@ -79,7 +79,7 @@ class Workflows(Part):
 
     async def _found(self, workflow_id: str) -> WorkflowRun:
         engine = await self.runtime.engines.here()
-        return WorkflowRun(self.runtime, await keeping.find(engine, workflow_id), {})
+        return WorkflowRun(self.runtime, await records.find(engine, workflow_id), {})
 
     get_sync: Final = blocking(get)
     list_sync: Final = blocking(list)  # noqa: A003 - the method above

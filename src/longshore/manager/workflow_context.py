@@ -11,10 +11,10 @@ from longshore.core.errors import Snooze, UsageError
 from longshore.core.job import InWorkflow, JobRecord
 from longshore.core.states import State
 from longshore.core.workflow_errors import UnknownPredicate, UnknownStep, WorkflowConflict
-from longshore.manager import keeping_flows as keeping
+from longshore.manager import workflow_records as records
 from longshore.manager.job import AnyJob
 from longshore.manager.runtime import Runtime
-from longshore.manager.steering import Ids, append, place_of
+from longshore.manager.workflow_actions import Ids, append, place_of
 from longshore.workflows import conditions
 from longshore.workflows.spec import Part
 
@@ -24,7 +24,7 @@ UNKNOWN_SECONDS = 5.0
 """How long a step waits for a worker that knows its predicate."""
 
 
-class Asked(Generic[T]):
+class Lazy(Generic[T]):
     """Something that is read when it is awaited: `await ctx.previous`."""
 
     __slots__ = ("_ask",)
@@ -36,7 +36,7 @@ class Asked(Generic[T]):
         return self._ask().__await__()
 
 
-class Results(Asked[dict[str, Any]]):
+class Results(Lazy[dict[str, Any]]):
     """The results of a workflow: `await ctx.results` gives all by step, `await ctx.results["fetch"]` one."""
 
     __slots__ = ("_of",)
@@ -49,12 +49,12 @@ class Results(Asked[dict[str, Any]]):
         super().__init__(ask)
         self._of = of
 
-    def __getitem__(self, step: str) -> Asked[Any]:
+    def __getitem__(self, step: str) -> Lazy[Any]:
         """The result of one step. When awaited raises UnknownStep, and WorkflowConflict where it has none."""
-        return Asked(lambda: self._of(step))
+        return Lazy(lambda: self._of(step))
 
 
-class Surrounding:
+class WorkflowContext:
     """The workflow around one running job."""
 
     __slots__ = ("_ids", "_record", "_runtime")
@@ -67,12 +67,12 @@ class Surrounding:
     async def parents(self) -> list[AnyJob]:
         """The jobs that this one waited for, in their order; those that are forgotten are left out."""
         engine = await self._runtime.engines.here()
-        own = (await keeping.jobs_of(engine, [self._record.id])).get(self._record.id)
+        own = (await records.jobs_of(engine, [self._record.id])).get(self._record.id)
         edges = None if own is None else own.edges
         if edges is None:
             return []
         ids = [edge.parent for edge in edges.parents]
-        found = await keeping.jobs_of(engine, ids)
+        found = await records.jobs_of(engine, ids)
         return [AnyJob(self._runtime, found[job_id]) for job_id in ids if job_id in found]
 
     async def previous(self) -> Any:
@@ -83,9 +83,9 @@ class Surrounding:
 
     async def results(self) -> dict[str, Any]:
         """What the steps returned that have completed, by name."""
-        record = await keeping.find(await self._runtime.engines.here(), self._place("results").id)
+        record = await records.find(await self._runtime.engines.here(), self._place("results").id)
         engine = await self._runtime.engines.here()
-        jobs = await keeping.jobs_of(engine, [entry.job for entry in record.entries])
+        jobs = await records.jobs_of(engine, [entry.job for entry in record.entries])
         return {
             entry.name: AnyJob(self._runtime, job).value
             for entry in record.entries
@@ -96,11 +96,11 @@ class Surrounding:
         """What one step returned. Raises UnknownStep and WorkflowConflict."""
         place = self._place("results")
         engine = await self._runtime.engines.here()
-        record = await keeping.find(engine, place.id)
+        record = await records.find(engine, place.id)
         entry = record.entry(step)
         if entry is None:
             raise UnknownStep(place.step, step, (each.name for each in record.entries))
-        job = (await keeping.jobs_of(engine, [entry.job])).get(entry.job)
+        job = (await records.jobs_of(engine, [entry.job])).get(entry.job)
         if job is None or job.state is not State.COMPLETED:
             stands = "forgotten" if job is None else job.state.value
             raise WorkflowConflict(place.id, f"has no result of step '{step}': it is {stands}")

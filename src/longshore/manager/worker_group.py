@@ -6,46 +6,46 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 
 from longshore.core.forking import begins_anew_after_fork, leave_alone
-from longshore.manager.vigil import Vigil
+from longshore.manager.store_wait import StoreWait
 from longshore.worker.worker import Worker
 
 log = logging.getLogger("longshore.manager")
 
 
-class Crew:
+class WorkerGroup:
     """Workers that run in the background, each until it is drained."""
 
     def __init__(self) -> None:
         self._members: dict[Worker, Future[None]] = {}
-        self._vigil: Vigil | None = None
+        self._store_wait: StoreWait | None = None
         """Waits for the store of a worker that is to start."""
         begins_anew_after_fork(self)
 
     def begin_anew(self) -> None:
         """In a forked child: the workers are the parent's."""
-        leave_alone(self._members, self._vigil)
-        self._members, self._vigil = {}, None
+        leave_alone(self._members, self._store_wait)
+        self._members, self._store_wait = {}, None
 
     @property
     def is_working(self) -> bool:
         """Whether any of them runs, or is about to."""
-        return self._vigil is not None or any(not done.done() for done in self._members.values())
+        return self._store_wait is not None or any(not done.done() for done in self._members.values())
 
     @property
     def running_jobs(self) -> int:
         """Jobs that run in this process now."""
         return sum(worker.running for worker in self._members)
 
-    async def start_once_there(self, vigil: Vigil, hired: Callable[[], Awaitable[Worker]]) -> None:
+    async def start_once_there(self, store_wait: StoreWait, hired: Callable[[], Awaitable[Worker]]) -> None:
         """Starts the worker when its store is there; not at all when somebody ends the waiting. Raises what hiring
         it does."""
-        self._vigil = vigil
+        self._store_wait = store_wait
         try:
-            worker = await vigil.opened(hired)
-            if worker is not None and not vigil.is_over:
+            worker = await store_wait.opened(hired)
+            if worker is not None and not store_wait.is_over:
                 self.start(worker)
         finally:
-            self._vigil = None
+            self._store_wait = None
 
     def start(self, worker: Worker) -> None:
         """Lets the worker work in the running event loop."""
@@ -56,8 +56,8 @@ class Crew:
 
     async def end(self, seconds: float) -> None:
         """Drains all of them; those that are not done after so long are stopped, and hand back what they have."""
-        if self._vigil is not None:
-            self._vigil.drain()
+        if self._store_wait is not None:
+            self._store_wait.drain()
         for worker in list(self._members):
             worker.drain()
         if not await self._all_done(seconds):

@@ -14,9 +14,9 @@ from longshore.core.job import InWorkflow, NewJob
 from longshore.core.rules import Rules
 from longshore.core.workflow_errors import InvalidWorkflow, UnknownPredicate
 from longshore.engine.plan import Plan
+from longshore.manager.option_parsing import read_tags
 from longshore.manager.planning import plan
 from longshore.manager.runtime import Runtime
-from longshore.manager.words import read_tags
 from longshore.workflows import conditions
 from longshore.workflows.laying import Inherited, Laid
 from longshore.workflows.record import Entry, WorkflowRecord, edges_of, fingerprint
@@ -26,21 +26,21 @@ Places = Mapping[str, tuple[JobId, str]]
 """The job and the queue of each step by name."""
 
 
-class Woven(msgspec.Struct, frozen=True):
+class PlannedSteps(msgspec.Struct, frozen=True):
     """A workflow as it is stored: its jobs, and what is kept beside them."""
 
     jobs: list[NewJob]
     entries: tuple[Entry, ...]
 
 
-def weave(
+def plan_steps(
     runtime: Runtime,
     workflow_id: str,
     steps: Sequence[Laid],
     *,
     ids: Mapping[str, JobId] | Callable[[str], JobId] | None = None,
     there: Places | None = None,
-) -> Woven:
+) -> PlannedSteps:
     """Jobs for the steps. `ids` says which job a step shall be, where that is known; `there` has the steps that are
     there already. Raises InvalidWorkflow, UnknownPredicate, and for each step what `add_job` raises."""
     _refuse_two_tiers(runtime, [laid.step.queue for laid in steps], there or {})
@@ -56,10 +56,10 @@ def weave(
         places[name] = job_id, step.queue
         jobs.append(msgspec.structs.replace(new, id=job_id, edges=edges_of(laid.waits, places)))
         entries.append(Entry(name, job_id, step.queue, step.name, laid.waits.links, laid.waits.join, when))
-    return Woven(jobs, tuple(entries))
+    return PlannedSteps(jobs, tuple(entries))
 
 
-def record_of(workflow: Workflow, workflow_id: str, woven: Woven, now_ms: int) -> WorkflowRecord:
+def record_of(workflow: Workflow, workflow_id: str, planned: PlannedSteps, now_ms: int) -> WorkflowRecord:
     """What is kept of a workflow that starts now."""
     metadata = workflow.metadata
     correlation_id = (
@@ -68,14 +68,14 @@ def record_of(workflow: Workflow, workflow_id: str, woven: Woven, now_ms: int) -
     return WorkflowRecord(
         id=workflow_id,
         created_ms=now_ms,
-        entries=woven.entries,
+        entries=planned.entries,
         name=workflow.name,
         metadata=metadata,
         correlation_id=correlation_id,
         tags=tuple(dict.fromkeys([*workflow.tags, *metadata.get("tags", ())])),
         print=fingerprint(
             part
-            for job, entry in zip(woven.jobs, woven.entries, strict=True)
+            for job, entry in zip(planned.jobs, planned.entries, strict=True)
             for part in (entry.name.encode(), entry.queue.encode(), entry.task.encode(), job.payload)
         ),
     )
