@@ -1,9 +1,10 @@
 """This module says which names of queues, tasks and tags are legal. Names are values and never become identifiers."""
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 
-from longshore.core.errors import InvalidName
+from longshore.core.errors import InvalidName, InvalidOption
 
 LENGTH_LIMIT = 128
 """Characters in a name."""
@@ -21,3 +22,10 @@ def check_name(kind: str, name: object) -> str:
     if not isinstance(value, str) or len(value) > LENGTH_LIMIT or not _LEGAL.fullmatch(value):
         raise InvalidName(kind, value, LENGTH_LIMIT)
     return value
+
+
+def check_tags(value: object) -> tuple[str, ...]:
+    """The tags, each a legal name. Raises InvalidOption for what is no list, and InvalidName."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidOption("tags", value, "a list of names")
+    return tuple(check_name("tag", tag) for tag in value)

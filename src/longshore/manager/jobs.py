@@ -10,7 +10,7 @@ from longshore.core.asking import spelled
 from longshore.core.errors import InvalidOption
 from longshore.core.ids import format_id, parse_id
 from longshore.core.job import Details, JobRecord
-from longshore.core.names import check_name
+from longshore.core.names import check_name, check_tags
 from longshore.core.payload import encode
 from longshore.core.reference import Reference, check_reference
 from longshore.core.states import State
@@ -18,7 +18,7 @@ from longshore.manager import editing
 from longshore.manager.blocking import blocking
 from longshore.manager.figures import RetrySummary
 from longshore.manager.job import AnyJob
-from longshore.manager.option_parsing import JobWords, plan_job, read_tags, translate
+from longshore.manager.option_parsing import JobWords, plan_job, translate
 from longshore.manager.part import Part
 from longshore.manager.states import read_states
 from longshore.store.commands import SCAN_LIMIT, Changes, JobQuery, Order, Retry
@@ -69,7 +69,7 @@ class Jobs(Part):
             states=read_states(state),
             queues=_several("queue", queue),
             names=_several("task", name),
-            tags=read_tags(tags),
+            tags=check_tags(tags),
             reference=None if reference is None else check_reference(reference).key,
             correlation_id=_utf8("correlation_id", correlation_id),
             text=_utf8("text", text),

@@ -14,7 +14,7 @@ from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.ids import parse_id
 from longshore.core.job import Details
 from longshore.core.limits import Concurrency, Limit, Rate, limits_from
-from longshore.core.names import check_name
+from longshore.core.names import check_name, check_tags
 from longshore.core.priority import Priority, check_priority
 from longshore.core.reference import Reference, check_reference
 from longshore.core.retention import Retention
@@ -101,7 +101,7 @@ def plan_job(queue: str, name: str, words: Mapping[str, Any], *, rules: Ruling =
     reference = told.get("reference")
     details = Details(
         metadata=metadata,
-        tags=read_tags(told.get("tags", metadata.get("tags", ()))),
+        tags=check_tags(told.get("tags", metadata.get("tags") or ())),
         reference=None if reference is None else check_reference(reference),
         correlation_id=_text(
             "correlation_id",
@@ -191,13 +191,6 @@ def read_timeout(value: Any) -> float:
     if plain == 0:
         raise InvalidOption("timeout", value, "more than 0 seconds, or None for no time-out")
     return plain
-
-
-def read_tags(value: Any) -> tuple[str, ...]:
-    """The tags, each a legal name."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidOption("tags", value, "a list of names")
-    return tuple(check_name("tag", tag) for tag in value)
 
 
 def limits_of(words: Mapping[str, Any]) -> list[Limit]:

@@ -11,10 +11,10 @@ import msgspec
 from longshore.core.errors import InvalidOption
 from longshore.core.ids import JobId, format_id, new_id
 from longshore.core.job import InWorkflow, NewJob
+from longshore.core.names import check_tags
 from longshore.core.rules import Rules
 from longshore.core.workflow_errors import InvalidWorkflow, UnknownPredicate
 from longshore.engine.plan import Plan
-from longshore.manager.option_parsing import read_tags
 from longshore.manager.planning import plan
 from longshore.manager.runtime import Runtime
 from longshore.workflows import conditions
@@ -61,18 +61,14 @@ def plan_steps(
 
 def record_of(workflow: Workflow, workflow_id: str, planned: PlannedSteps, now_ms: int) -> WorkflowRecord:
     """What is kept of a workflow that starts now."""
-    metadata = workflow.metadata
-    correlation_id = (
-        workflow.correlation_id or metadata.get("correlationId") or metadata.get("correlation_id")
-    )
     return WorkflowRecord(
         id=workflow_id,
         created_ms=now_ms,
         entries=planned.entries,
         name=workflow.name,
-        metadata=metadata,
-        correlation_id=correlation_id,
-        tags=tuple(dict.fromkeys([*workflow.tags, *metadata.get("tags", ())])),
+        metadata=workflow.metadata,
+        correlation_id=workflow.correlation_id,
+        tags=workflow.tags,
         print=fingerprint(
             part
             for job, entry in zip(planned.jobs, planned.entries, strict=True)
@@ -142,8 +138,8 @@ def _words(step: Step, inherited: Inherited) -> dict[str, Any]:
     metadata = {**inherited.metadata, **own} if isinstance(own, Mapping) else own
     if metadata:
         words["metadata"] = metadata
-    said = words.get("tags", metadata.get("tags", ()) if isinstance(metadata, Mapping) else ())
-    tags = (*inherited.tags, *(tag for tag in read_tags(said) if tag not in inherited.tags))
+    said = words.get("tags") or (metadata.get("tags") if isinstance(metadata, Mapping) else None) or ()
+    tags = (*inherited.tags, *(tag for tag in check_tags(said) if tag not in inherited.tags))
     if tags:
         words["tags"] = tags
     if inherited.correlation_id is not None and not {"correlation_id", "correlationId"} & words.keys():

@@ -1,11 +1,13 @@
 """This module shows a workflow: to people as a Mermaid diagram, to programs as plain data that can be read back."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from longshore.core.edges import Join, Missed, When
+from longshore.core.names import check_tags
 from longshore.core.payload import decode, encode
 from longshore.core.retry import Retry
 from longshore.core.states import State
@@ -124,17 +126,24 @@ def _plain_step(laid: Laid, outermost: Inherited) -> dict[str, Any]:
 
 def _plain_options(laid: Laid, outermost: Inherited) -> dict[str, Any]:
     """The options of a step with what it has from workflows within, but not what all have from the whole."""
-    words, inherited = laid.step.words, laid.inherited
-    options = {word: value.to_dict() if isinstance(value, Retry) else value for word, value in words.items()}
+    inherited = laid.inherited
+    options = {word: _plain(value) for word, value in laid.step.words.items() if value is not None}
     metadata = {key: value for key, value in inherited.metadata.items() if key not in outermost.metadata}
     tags = [tag for tag in inherited.tags if tag not in outermost.tags]
     more = {
         "metadata": {**metadata, **options.get("metadata", {})},
-        "tags": [*tags, *options.get("tags", ())],
+        "tags": [*tags, *check_tags(options.get("tags", ()))],
         "correlation_id": options.get("correlation_id")
         or (inherited.correlation_id if inherited.correlation_id != outermost.correlation_id else None),
     }
     return options | {key: value for key, value in more.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    """An option's value as `read_step` reads it back: seconds for a length of time."""
+    if isinstance(value, Retry):
+        return value.to_dict()
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _quoted(text: str) -> str:

@@ -37,13 +37,11 @@ class Inherited(msgspec.Struct, frozen=True):
         prefix = self.prefix
         if not is_outermost and workflow.id is not None:
             prefix = f"{prefix}{workflow.id}/"
-        said = workflow.metadata
-        correlation_id = workflow.correlation_id or said.get("correlationId") or said.get("correlation_id")
         return Inherited(
             prefix,
-            {**self.metadata, **said},
-            correlation_id or self.correlation_id,
-            tuple(dict.fromkeys([*self.tags, *workflow.tags, *said.get("tags", ())])),
+            {**self.metadata, **workflow.metadata},
+            workflow.correlation_id or self.correlation_id,
+            tuple(dict.fromkeys([*self.tags, *workflow.tags])),
         )
 
 

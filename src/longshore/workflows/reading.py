@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from longshore.core.errors import InvalidOption, UnknownOption
@@ -35,6 +36,7 @@ _KNOWN_OF_WORKFLOW = (
     *("on_success", "on_failure", "on_complete", "in_order"),
 )
 _OPTIONS_OF_STEP = {"chainTo": "chain_to"}
+_TIMES = ("at", "run_at", "scheduledAt", "scheduledFor", "scheduled_at", "scheduled_for")
 
 
 def read_workflow(value: Workflow | Step | Mapping[str, Any]) -> Workflow:
@@ -77,8 +79,17 @@ def read_step(value: Mapping[str, Any]) -> Step:
     for key in told:
         if key not in _KNOWN_OF_STEP and key not in STEP_WORDS:
             raise UnknownOption(key, [*_STEP, *_KNOWN_OF_STEP, *STEP_WORDS], of=f"step '{called}'")
+    told |= {key: _read_time(key, told[key]) for key in _TIMES if isinstance(told.get(key), str)}
     chained = told.pop("chain_to", None)
     if chained:
         follows = Workflow(steps=chained, in_order=True)
         told["on_success"] = [*parts_of(told.get("on_success")), follows]
     return Step(**{str(key): each for key, each in told.items() if each is not None})
+
+
+def _read_time(option: str, text: str) -> datetime:
+    """A time as JSON says it. That it has a time zone is checked with the other options."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidOption(option, text, "a time such as 2031-01-31T12:00:00Z") from None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self, Union
 
 from longshore.core.errors import InvalidOption, UnknownOption
-from longshore.core.names import check_name
+from longshore.core.names import check_name, check_tags
 
 STEP_WORDS = (
     *(
@@ -130,9 +130,10 @@ class Workflow:
     """Steps that belong together: `Workflow(steps=[…])`, or what `chain`, `group` and `chord` make.
 
     `id` is the caller's own: the same workflow under the same id is started once. Without one each start is another
-    run. Metadata, correlation id and tags go to all its jobs. As a part of another workflow, its steps are called
-    `id/step` there where it has an id. `on_success` runs when all its steps have succeeded, `on_complete` when all are
-    over, however they ended, and `on_failure` once, when the first has failed for good.
+    run. Metadata, correlation id and tags go to all its jobs; the last two may also stand in the metadata. As a part
+    of another workflow, its steps are called `id/step` there where it has an id. `on_success` runs when all its steps
+    have succeeded, `on_complete` when all are over, however they ended, and `on_failure` once, when the first has
+    failed for good. Raises InvalidOption and InvalidName.
     """
 
     __slots__ = (
@@ -158,8 +159,10 @@ class Workflow:
         self.name: str | None = name
         self.steps: tuple[Part, ...] = parts_of(steps)
         self.metadata: dict[str, Any] = dict(metadata or {})
-        self.correlation_id: str | None = correlation_id
-        self.tags: tuple[str, ...] = tuple(check_name("tag", tag) for tag in tags)
+        self.correlation_id: str | None = _correlation_id(correlation_id, self.metadata)
+        self.tags: tuple[str, ...] = tuple(
+            dict.fromkeys([*check_tags(tags), *check_tags(self.metadata.get("tags") or ())])
+        )
         self.on_success: tuple[Part, ...] = parts_of(on_success)
         self.on_failure: tuple[Part, ...] = parts_of(on_failure)
         self.on_complete: tuple[Part, ...] = parts_of(on_complete)
@@ -215,6 +218,13 @@ def _after(step: str, value: After) -> Mapping[Union[str, "Step"], Outcome]:
         if named.count(each) > 1:
             raise InvalidOption(f"after of step '{step}'", value, "each step once")
     return dict.fromkeys(named, "success")
+
+
+def _correlation_id(own: Any, metadata: Mapping[str, Any]) -> str | None:
+    found = own or metadata.get("correlationId") or metadata.get("correlation_id")
+    if found is not None and not isinstance(found, str):
+        raise InvalidOption("correlation_id", found, "a text")
+    return found
 
 
 def _one_of(option: str, value: Any, allowed: tuple[str, ...]) -> str:

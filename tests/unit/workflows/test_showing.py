@@ -1,7 +1,10 @@
 """Workflows shown, and which of their steps begin anew."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from longshore.core.errors import InvalidOption
 from longshore.core.retry import Retry
 from longshore.core.states import State
 from longshore.workflows.drawing import Shown, as_plain, mermaid
@@ -57,6 +60,36 @@ def test_plain_data_reads_back_as_the_same_workflow():
     assert waits(again) == waits(workflow)
     assert as_plain(again, lay(again)) == plain
     assert plain["steps"][0]["options"]["retry"]["max_attempts"] == 4
+
+
+def test_times_in_plain_data_read_back_as_times():
+    """S3.8: export as JSON."""
+    at = datetime(2031, 1, 31, 12, tzinfo=UTC)
+    workflow = Workflow(
+        steps=[
+            Step("q", "a", delay=timedelta(minutes=1), timeout=timedelta(seconds=5)),
+            Step("q", "b", at=at),
+        ]
+    )
+    first, second = lay(read_workflow(as_plain(workflow, lay(workflow))))
+    assert first.step.words == {"delay": 60.0, "timeout": 5.0}
+    assert second.step.words == {"at": at}
+
+
+def test_a_text_that_is_no_time_is_refused():
+    with pytest.raises(InvalidOption, match="2031-01-31T12:00:00Z"):
+        read_workflow({"queueName": "q", "jobName": "a", "options": {"scheduledFor": "tomorrow"}})
+
+
+def test_a_step_without_metadata_or_tags_is_shown():
+    workflow = Workflow(steps=[Step("q", "a", metadata=None, tags=None)], metadata={"tags": None})
+    assert as_plain(workflow, lay(workflow))["steps"] == [{"id": "a", "queueName": "q", "jobName": "a"}]
+
+
+def test_one_tag_that_is_no_list_is_refused_and_not_taken_apart():
+    for wrong in ({"tags": "urgent"}, {"metadata": {"tags": "urgent"}}):
+        with pytest.raises(InvalidOption, match=r"'urgent'\. Expected: a list of names"):
+            Workflow(steps=[], **wrong)
 
 
 @pytest.mark.parametrize(
