@@ -14,9 +14,9 @@ from longshore.core.ids import JobId, format_id
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.manager.manager import QueueManager
-from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, JobQuery, Retry
+from longshore.store.commands import SCAN_LIMIT, Cancel, Delete, JobQuery, Retry, by_ids
 from longshore.store.contract import Store
-from longshore.store.replies import Changed, Page
+from longshore.store.replies import Changed
 
 
 class Outcome(msgspec.Struct):
@@ -119,16 +119,12 @@ async def _change(url: str | None, asked: JobQuery, act: Act) -> Outcome:
 
 async def _passed_by(store: Store, ids: Sequence[JobId]) -> dict[State, int]:
     """In what states these are."""
-    found: Counter[State] = Counter()
-    for start in range(0, len(ids), SCAN_LIMIT):
-        found.update(
-            job.state for job in await records(store, _named(tuple(ids[start : start + SCAN_LIMIT])))
-        )
-    return dict(found)
+    pages = await store.scan(by_ids(ids))
+    return dict(Counter(job.state for page in pages for job in page.jobs))
 
 
 async def _left(store: Store, ids: set[JobId]) -> list[str]:
     """Why these were not changed."""
-    (page,) = await store.scan([_named(tuple(ids))]) if ids else (Page([], None),)
-    found = {record.id: f"{format_id(record.id)} is {record.state}" for record in page.jobs}
+    pages = await store.scan(by_ids(ids))
+    found = {job.id: f"{format_id(job.id)} is {job.state}" for page in pages for job in page.jobs}
     return [found.get(job_id, f"there is no job {format_id(job_id)}") for job_id in sorted(ids)]

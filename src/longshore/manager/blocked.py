@@ -9,7 +9,7 @@ from longshore.core.ids import JobId, format_id
 from longshore.core.job import Details, JobRecord
 from longshore.core.states import State
 from longshore.engine.engine import Engine
-from longshore.store.commands import SCAN_LIMIT, JobQuery
+from longshore.store.commands import by_ids
 
 SHOWN = 5
 """Jobs that one sentence names."""
@@ -35,9 +35,8 @@ async def parents_of(engine: Engine, record: JobRecord) -> tuple[Parent, ...]:
     edges = [
         edge for edge in record.edges.parents if record.state is not State.BLOCKED or edge.parent in open_ones
     ]
-    ids = tuple(edge.parent for edge in edges[:SCAN_LIMIT])
-    [page] = await engine.store.scan([JobQuery(ids=ids, limit=SCAN_LIMIT)])
-    found = {job.id: job for job in page.jobs}
+    pages = await engine.store.scan(by_ids(edge.parent for edge in edges))
+    found = {job.id: job for page in pages for job in page.jobs}
     return tuple(_parent(edge, found.get(edge.parent)) for edge in edges)
 
 

@@ -6,7 +6,6 @@ all ids that somebody waits for. Because a wake-up may be lost, there is a slow 
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
 from longshore.core.clock import Clock
 from longshore.core.errors import JobNotFound, StoreUnavailable
@@ -15,7 +14,7 @@ from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience
 from longshore.core.states import TERMINAL, State
 from longshore.engine.engine import Engine
-from longshore.store.commands import SCAN_LIMIT, JobQuery
+from longshore.store.commands import by_ids
 from longshore.store.replies import WakeKind
 
 log = logging.getLogger("longshore.waiting")
@@ -118,11 +117,8 @@ class Waiter:
         """Tells those whose jobs have ended; a thorough look also notices jobs that are gone."""
         ids = list(self._waiting)
         states = None if is_thorough else OVER
-        queries = [
-            JobQuery(ids=tuple(chunk), states=states, limit=SCAN_LIMIT) for chunk in _chunks(ids, SCAN_LIMIT)
-        ]
         try:
-            pages = await self._engine.store.scan(queries)
+            pages = await self._engine.store.scan(by_ids(ids, states=states))
         except StoreUnavailable as error:
             log.warning("Jobs' ends cannot be seen now: %s", error)
             return
@@ -142,7 +138,3 @@ class Waiter:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
-
-
-def _chunks(ids: Sequence[JobId], size: int) -> list[Sequence[JobId]]:
-    return [ids[start : start + size] for start in range(0, len(ids), size)]

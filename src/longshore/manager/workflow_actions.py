@@ -19,7 +19,7 @@ from longshore.manager.intake import insert
 from longshore.manager.planning import is_news
 from longshore.manager.runtime import Runtime
 from longshore.manager.workflow_planning import Places, PlannedSteps, new_workflow_id, plan_steps, record_of
-from longshore.store.commands import SCAN_LIMIT, Cancel, JobQuery, Retry
+from longshore.store.commands import Cancel, Retry, by_ids
 from longshore.workflows.laying import Laid, lay
 from longshore.workflows.record import Entry, WorkflowRecord, edges_of
 from longshore.workflows.restarting import MODES, Mode, restart
@@ -73,13 +73,9 @@ async def start(
 
 async def cancel(engine: Engine, record: WorkflowRecord) -> int:
     """Cancels all that is not over, children before their parents; says how many."""
-    count = 0
     ids = [entry.job for entry in reversed(record.entries)]
-    for start in range(0, len(ids), SCAN_LIMIT):
-        where = JobQuery(ids=tuple(ids[start : start + SCAN_LIMIT]), limit=SCAN_LIMIT)
-        [changed] = await engine.change([Cancel(where=where)])
-        count += len(changed.ids) + len(changed.asked)
-    return count
+    replies = await engine.change([Cancel(where=where) for where in by_ids(ids)])
+    return sum(len(changed.ids) + len(changed.asked) for changed in replies)
 
 
 async def retry(engine: Engine, record: WorkflowRecord, mode: Mode) -> int:
@@ -152,12 +148,8 @@ async def _hear_of_limits(runtime: Runtime, steps: Sequence[Laid]) -> None:
 
 
 async def _retry(engine: Engine, ids: Sequence[JobId], *, rejoin: bool = False) -> int:
-    count = 0
-    for start in range(0, len(ids), SCAN_LIMIT):
-        where = JobQuery(ids=tuple(ids[start : start + SCAN_LIMIT]), limit=SCAN_LIMIT)
-        [changed] = await engine.change([Retry(where=where, rejoin=rejoin)])
-        count += len(changed.ids)
-    return count
+    replies = await engine.change([Retry(where=where, rejoin=rejoin) for where in by_ids(ids)])
+    return sum(len(changed.ids) for changed in replies)
 
 
 async def _run_anew(engine: Engine, record: WorkflowRecord) -> int:

@@ -7,7 +7,7 @@ from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.core.workflow_errors import WorkflowConflict, WorkflowNotFound
 from longshore.engine.engine import Engine
-from longshore.store.commands import SCAN_LIMIT, JobQuery, Put, RecordAsk
+from longshore.store.commands import Put, RecordAsk, by_ids
 from longshore.workflows.record import (
     KIND,
     MARK,
@@ -78,13 +78,7 @@ async def forget(engine: Engine, ids: Sequence[str]) -> None:
 
 async def jobs_of(engine: Engine, ids: Iterable[JobId], *, full: bool = False) -> dict[JobId, JobRecord]:
     """The jobs that are there."""
-    named = list(ids)
-    queries = [
-        JobQuery(ids=tuple(chunk), limit=SCAN_LIMIT, full=full)
-        for start in range(0, len(named), SCAN_LIMIT)
-        if (chunk := named[start : start + SCAN_LIMIT])
-    ]
-    pages = await engine.store.scan(queries) if queries else []
+    pages = await engine.store.scan(by_ids(ids, full=full))
     return {job.id: job for page in pages for job in page.jobs}
 
 

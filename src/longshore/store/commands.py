@@ -3,6 +3,7 @@
 No store may look into `payload`, `details`, `result`, `error` or a record's `value`: they are bytes to it.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -91,6 +92,17 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     """At most SCAN_LIMIT."""
     full: bool = False
     """With errors and logs."""
+
+
+def by_ids(
+    ids: Iterable[JobId], *, states: tuple[State, ...] | None = None, full: bool = False
+) -> list[JobQuery]:
+    """Queries for these jobs, as many as it takes: each asks for SCAN_LIMIT at most. None for no ids."""
+    wanted = tuple(ids)
+    return [
+        JobQuery(ids=wanted[start : start + SCAN_LIMIT], states=states, limit=SCAN_LIMIT, full=full)
+        for start in range(0, len(wanted), SCAN_LIMIT)
+    ]
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from longshore.core.job import Details, JobRecord
 from longshore.core.states import LIVE, State
-from longshore.store.commands import SCAN_LIMIT, Delete, JobQuery, Put, RecordAsk
+from longshore.store.commands import Delete, JobQuery, Put, RecordAsk, by_ids
 from longshore.store.contract import Store
 from longshore.workflows.record import KIND, MARK, MARK_KEY, WorkflowRecord, unpack
 
@@ -72,13 +72,11 @@ async def _with_jobs(
 ) -> set[str]:
     """Those that have a job in one of the states."""
     asked = [
-        (record.id, tuple(entry.job for entry in record.entries[start : start + SCAN_LIMIT]))
+        (record.id, msgspec.structs.replace(query, limit=1))
         for record in records
-        for start in range(0, len(record.entries), SCAN_LIMIT)
+        for query in by_ids((entry.job for entry in record.entries), states=states)
     ]
-    if not asked:
-        return set()
-    pages = await store.scan([JobQuery(ids=ids, states=states, limit=1) for _, ids in asked])
+    pages = await store.scan([query for _, query in asked])
     return {workflow for (workflow, _), page in zip(asked, pages, strict=True) if page.jobs}
 
 

@@ -31,7 +31,7 @@ from longshore.cron.book import Book, Page
 from longshore.cron.entry import Entry, Firing, tick_job
 from longshore.cron.ticker import decide, is_due
 from longshore.engine.engine import Engine
-from longshore.store.commands import SCAN_LIMIT, Cancel, JobQuery
+from longshore.store.commands import Cancel, by_ids
 from longshore.store.replies import Conflict, Inserted, Insertion
 
 log = logging.getLogger("longshore.schedules")
@@ -147,11 +147,7 @@ class Timekeeper(Repeating):
         """Of the newest jobs of schedules whose jobs must not overlap, those that are not over."""
         entries = [page.entry for page in due]
         ids = [JobId(entry.last_job) for entry in entries if entry.last_job and entry.overlap != "queue"]
-        queries = [
-            JobQuery(ids=tuple(ids[start : start + SCAN_LIMIT]), limit=SCAN_LIMIT)
-            for start in range(0, len(ids), SCAN_LIMIT)
-        ]
-        found = await self._engine.store.scan(queries)
+        found = await self._engine.store.scan(by_ids(ids))
         return {job.id for page in found for job in page.jobs if not State(job.state).is_terminal}
 
     async def _add(self, begun: Sequence[Begun]) -> dict[tuple[str, int], tuple[NewJob, Insertion]]:
@@ -160,7 +156,7 @@ class Timekeeper(Repeating):
             JobId(entry.underway.cancel) for _, entry in begun if entry.underway and entry.underway.cancel
         ]
         if gone:
-            await self._engine.change([Cancel(where=JobQuery(ids=tuple(gone), limit=len(gone)))])
+            await self._engine.change([Cancel(where=where) for where in by_ids(gone)])
         ticks = [
             (page, entry, tick) for page, entry in begun if entry.underway for tick in entry.underway.ticks
         ]
