@@ -21,8 +21,8 @@ _SHORT = struct.Struct("<HI")
 _LARGEST_COST = 2**32 - 1
 _HEAD = 8
 """Bytes in front of the rules in what is kept: the place in the flow of the limit that holds the job, and its tag."""
-_NUMBERS = struct.Struct("<Bdddddd")
-"""Of a meter, up to what was spent of it."""
+_NUMBERS = struct.Struct("<BdddddddH")
+"""Of a meter, up to its front; the last two are its number and the size of its front."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -106,8 +106,8 @@ def packed_key(key: FlowKey) -> bytes:
 
 def read_meter(queue: str, name: str, packed: bytes) -> Meter:
     """A meter as the scripts keep it (`meters.lua`)."""
-    kind, *numbers = _NUMBERS.unpack_from(packed)
-    limit, per_ms, burst, used, held, wanted = map(int, numbers)
+    kind, *numbers, front = _NUMBERS.unpack_from(packed)
+    limit, per_ms, burst, used, held, wanted, _ = map(int, numbers)
     rule, _, key = name.partition(":")
     return Meter(
         queue=queue,
@@ -118,7 +118,7 @@ def read_meter(queue: str, name: str, packed: bytes) -> Meter:
         per_ms=per_ms,
         burst=burst,
         used=used,
-        spent=packed[_NUMBERS.size :],
+        spent=packed[_NUMBERS.size + front :],
         held=held,
         wanted=wanted,
     )

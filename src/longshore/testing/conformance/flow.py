@@ -1,7 +1,10 @@
 """This module tests concurrency limits: who is held, who is let in when, and that no room is ever lost."""
 
+import random
+
 import pytest
 
+from longshore.core.ids import JobId
 from longshore.core.states import State
 from longshore.core.verdict import (
     BURIED,
@@ -15,8 +18,11 @@ from longshore.core.verdict import (
     retry_after,
 )
 from longshore.store.commands import (
+    Cancel,
+    Changes,
     ClaimAsk,
     MeterAsk,
+    Update,
 )
 from longshore.store.contract import Store
 from longshore.store.replies import Settled
@@ -24,12 +30,14 @@ from longshore.testing.conformance.jobs import (
     NOW,
     QUEUE,
     SECOND,
+    only,
     settlement,
 )
 from longshore.testing.conformance.limits import ONE, TWO, at_once, meter, reading, those, under
 from longshore.testing.conformance.steps import (
     add,
     claim,
+    edit,
     finish,
     ids,
     look,
@@ -149,6 +157,32 @@ async def test_held_jobs_come_in_by_priority_and_then_in_their_order(store: Stor
         await finish(store, await claim(store))
         came += await those(store, PENDING, usual + urgent)
     assert came == [first, *urgent, *usual]
+
+
+async def test_many_that_are_held_come_in_by_priority_whatever_became_of_some(store: Store) -> None:
+    chance, priorities = random.Random(7), dict[JobId, int]()  # noqa: S311 - a test's
+    await add(store, 1, rules=ONE)
+    [running] = await claim(store)
+    order, expected = list[JobId](), list[JobId]()
+    for _ in range(3):
+        for priority in chance.choices(range(10), k=40):
+            [job_id] = await add(store, 1, priority=priority, rules=ONE)
+            priorities[job_id] = priority
+        for job_id in chance.sample(list(priorities), 9):
+            await edit(store, Update(where=only(job_id), changes=Changes(priority=4)))
+            priorities[job_id] = 4
+        for job_id in chance.sample(list(priorities), 7):
+            await edit(store, Cancel(where=only(job_id)))
+            del priorities[job_id]
+        assert await meter(store) == reading(1, 1, len(priorities))
+        line = sorted(priorities, key=lambda job_id: (priorities[job_id], list(priorities).index(job_id)))
+        for job_id in line[:20]:
+            await finish(store, [running])
+            [running] = await claim(store)
+            order.append(running.id)
+            expected.append(job_id)
+            del priorities[job_id]
+    assert order == expected
 
 
 async def test_a_job_that_comes_does_not_overtake_those_that_wait_for_more(store: Store) -> None:

@@ -40,13 +40,12 @@ local function hold(q, id, row, job, holder)
   local key = job.flow[holder]
   local meter = meter_for(q, key)
   meter.wanted = meter.held > 0 and math.min(meter.wanted, key[COST]) or key[COST]
-  meter.held = meter.held + 1
   ledger_of(q).changed[meter.name] = true
   row.state, row.run_ms, row.finished, row.flags = HELD, 0, 0, without(row.flags, BACK)
   job.holder = holder
   keep_job(q, id, job)
-  set_waiting(q, held_entry(id, row, job), true)
-  ledger_of(q).ahead[meter.name] = nil
+  stand_at(q, meter, standing_of(id, row, job))
+  meter.held = meter.held + 1
 end
 
 -- A job wants to be pending: it is from now on, or held. Gives which; the caller moves and keeps it.
@@ -68,7 +67,7 @@ end
 local function let_go(q, id, row, job)
   local meter = meter_for(q, job.flow[job.holder])
   meter.held = meter.held - 1
-  set_waiting(q, held_entry(id, row, job), false)
+  stand_off(q, meter, standing_of(id, row, job))
   job.holder = 0
   return meter
 end
@@ -121,10 +120,13 @@ function rules.reorder(q, id, row, priority)
     row.priority = priority
     stand_in_line(q, id, row, job, true)
   elseif row.state == HELD then
-    set_waiting(q, held_entry(id, row, job), false)
+    local meter = meter_for(q, job.flow[job.holder])
+    stand_off(q, meter, standing_of(id, row, job))
+    meter.held = meter.held - 1
     row.priority = priority
-    set_waiting(q, held_entry(id, row, job), true)
-    touch(q, meter_for(q, job.flow[job.holder]))
+    stand_at(q, meter, standing_of(id, row, job))
+    meter.held = meter.held + 1
+    touch(q, meter)
   end
 end
 

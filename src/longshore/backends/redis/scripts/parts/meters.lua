@@ -1,29 +1,37 @@
 -- part, on demand: the arithmetic of one limit of one key, as `store/admission.py` has it: the same doubles.
 --
--- meters  name -> kind 1 · limit per_ms burst used held wanted 8 each (doubles) · spent (doubles)
+-- meters  name -> kind 1 · limit per_ms burst used held wanted number 8 each (doubles) · size of its front 2 · front ·
+--         spent (doubles)
+--         front: the first of those that it holds, as `standing_of` has them 27 each; all others are in `waiters`
+--         number: its score there; 0 before it needs one
 -- A key of a job, as `core/rules.py` packs it, is a list; `name` is that of its meter.
 
 local RULE, KEY, KIND, LIMIT, PER, BURST, COST = 1, 2, 3, 4, 5, 6, 7
 local CONCURRENCY, BUCKET, FIXED = 0, 1, 3
 local SLICES, EPSILON, TICK = 20, 1e-6, 1e-3
 
+local STANDING = 27 -- bytes
+
 local function new_meter(key)
   return {
-    kind = key[KIND], limit = key[LIMIT], per = key[PER], burst = key[BURST], used = 0, held = 0, wanted = 1, spent = {}, name = '',
+    kind = key[KIND], limit = key[LIMIT], per = key[PER], burst = key[BURST], used = 0, held = 0, wanted = 1, number = 0,
+    front = '', spent = {}, name = '',
   }
 end
 
 local function read_meter(bytes)
-  local kind, limit, per, burst, used, held, wanted = unpack_bytes('<Bdddddd', bytes)
-  local spent = {}
-  for at = 50, #bytes, 8 do spent[#spent + 1] = unpack_bytes('<d', bytes, at) end
+  local kind, limit, per, burst, used, held, wanted, number, size = unpack_bytes('<BdddddddI2', bytes)
+  local first, spent = 60 + size, {}
+  for at = first, #bytes, 8 do spent[#spent + 1] = unpack_bytes('<d', bytes, at) end
   return {
-    kind = kind, limit = limit, per = per, burst = burst, used = used, held = held, wanted = wanted, spent = spent, name = '',
+    kind = kind, limit = limit, per = per, burst = burst, used = used, held = held, wanted = wanted, number = number,
+    front = sub(bytes, 60, first - 1), spent = spent, name = '',
   }
 end
 
 local function write_meter(meter)
-  local head = pack('<Bdddddd', meter.kind, meter.limit, meter.per, meter.burst, meter.used, meter.held, meter.wanted)
+  local head = pack('<BdddddddI2', meter.kind, meter.limit, meter.per, meter.burst, meter.used, meter.held, meter.wanted,
+    meter.number, #meter.front) .. meter.front
   if #meter.spent == 0 then return head end
   local pieces = { head }
   for i = 1, #meter.spent do pieces[i + 1] = pack('<d', meter.spent[i]) end

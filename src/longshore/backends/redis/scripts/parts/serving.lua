@@ -23,17 +23,26 @@ local function sorted_names(set)
   for name in pairs(set) do names[#names + 1] = name end
   local first = #common_prefix(names) + 1
   for _, name in ipairs(names) do
-    local number = place_number(sub(sub(name, first, first + 5) .. NOWHERE, 1, 6))
-    if not groups[number] then
-      numbers[#numbers + 1], groups[number] = number, {}
+    local number = place_number(sub(name, first, first + 5) .. sub(NOWHERE, 1, math.max(first + 5 - #name, 0)))
+    local before = groups[number]
+    if not before then
+      numbers[#numbers + 1], groups[number] = number, name
+    elseif type(before) == 'table' then
+      append(before, name)
+    else
+      groups[number] = { before, name }
     end
-    append(groups[number], name)
   end
   table.sort(numbers)
   local sorted = {}
   for _, number in ipairs(numbers) do
-    table.sort(groups[number], is_before)
-    for _, name in ipairs(groups[number]) do sorted[#sorted + 1] = name end
+    local group = groups[number]
+    if type(group) == 'table' then
+      table.sort(group, is_before)
+      for _, name in ipairs(group) do sorted[#sorted + 1] = name end
+    else
+      sorted[#sorted + 1] = group
+    end
   end
   return sorted
 end
@@ -41,15 +50,22 @@ end
 -- A limit without any room is not asked who is first; of a rate that says when its time comes.
 local function may_serve(meter) return meter.held > 0 and (meter.kind ~= CONCURRENCY or meter.limit > meter.used) end
 
--- The first that a meter holds, as many as it may serve.
+-- Sees to it that as many as a meter may serve are in its front. Gives how many that are.
 local function look_ahead(q, meter, most)
-  local ledger, prefix = ledger_of(q), held_prefix(meter.name)
-  if next(ledger.waiting) then write_waiting(q) end
-  local found = redis.call('ZRANGEBYLEX', q.waiters, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0,
-    math.max(math.min(room_of(meter), meter.held, most), 1))
-  ledger.ahead[meter.name] = { entries = found, at = 1 }
-  return found
+  local wanted = math.max(math.min(room_of(meter), meter.held, most), 1)
+  local size = #meter.front / STANDING
+  if size >= math.min(wanted, meter.held) then return math.min(wanted, size) end
+  local ledger = ledger_of(q)
+  if meter.is_unwritten then write_waiting(q) end
+  local found = redis.call('ZRANGEBYSCORE', q.waiters, meter.number, meter.number, 'LIMIT', 0, math.max(wanted, MOST_IN_FRONT) - size)
+  for _, standing in ipairs(found) do ledger.waiting[standing] = false end
+  meter.front, meter.is_unwritten = meter.front .. table.concat(found), true
+  ledger.changed[meter.name] = true
+  return math.min(wanted, #meter.front / STANDING)
 end
+
+-- The id behind so many others in the front of a meter; '' if there is none.
+local function id_in_front(meter, others) return sub(meter.front, others * STANDING + 8, others * STANDING + 23) end
 
 -- Reads at once what serving these meters will ask for one by one.
 local function expect_served(q, names)
@@ -58,13 +74,12 @@ local function expect_served(q, names)
   for _, name in ipairs(names) do
     local meter = meter_of(q, name)
     if most > 0 and may_serve(meter) then
-      local found = look_ahead(q, meter, most)
-      for _, entry in ipairs(found) do ids[#ids + 1] = sub(entry, -16) end
-      most = most - #found
+      local count = look_ahead(q, meter, most)
+      for others = 0, count - 1 do ids[#ids + 1] = id_in_front(meter, others) end
+      most = most - count
     end
   end
   read_into(ledger.records, q.states, ids)
-  read_into(ledger.packed, q.rules, ids)
   q.places = math.max(#ids, 1)
 end
 
@@ -74,23 +89,22 @@ local function row_of(q, id)
   return ledger.rows[id]
 end
 
-local function is_short(q, id)
+-- What the first in the front of a meter costs, if its record alone is to be written to serve it.
+local function short_cost(q, meter, id)
   local ledger = ledger_of(q)
-  local packed = ledger.packed[id]
-  return packed and byte(packed, 9) >= SHORT and not ledger.jobs[id] and not ledger.rows[id] and ledger.records[id]
+  local cost = unpack_bytes('<I4', meter.front, 24)
+  return cost > 0 and not ledger.jobs[id] and not ledger.rows[id] and ledger.records[id] and cost
 end
 
 -- The same as below where one concurrency limit is all: nothing is decoded, and the record only gets other bytes.
-local function serve_short(q, meter, ahead, id)
+local function serve_short(q, meter, id, cost)
   local ledger = ledger_of(q)
-  local _, cost = short_of(ledger.packed[id])
   if not has_room(meter, cost) then
     meter.wanted = cost
     return false
   end
   local record, place = ledger.records[id], next_place(q)
-  set_waiting(q, ahead.entries[ahead.at], false)
-  ahead.at = ahead.at + 1
+  meter.front = sub(meter.front, STANDING + 1)
   meter.held, meter.used = meter.held - 1, meter.used + cost
   ledger.changed[meter.name] = true
   move(q, HELD, PENDING)
@@ -101,18 +115,14 @@ end
 
 -- Serves the first that a meter holds. Gives whether there may be more.
 local function serve_first(q, meter)
-  local ahead = ledger_of(q).ahead[meter.name]
-  if not ahead or ahead.at > #ahead.entries then
-    look_ahead(q, meter, 1)
-    ahead = ledger_of(q).ahead[meter.name]
-  end
-  local entry = ahead.entries[ahead.at]
-  if not entry then
+  if meter.front == '' then look_ahead(q, meter, 1) end
+  local id = id_in_front(meter, 0)
+  if id == '' then
     meter.held = 0
     return false
   end
-  local id = sub(entry, -16)
-  if is_short(q, id) then return serve_short(q, meter, ahead, id) end
+  local cost = short_cost(q, meter, id)
+  if cost then return serve_short(q, meter, id, cost) end
   local row, job = row_of(q, id), rules.job(q, id)
   local next_holder = blocker_of_held(q, job.flow, job.holder)
   if next_holder == job.holder then
@@ -120,7 +130,6 @@ local function serve_first(q, meter)
     return false
   end
   let_go(q, id, row, job)
-  ahead.at = ahead.at + 1
   row.updated = now
   if next_holder then
     row.place = next_place(q)
@@ -153,7 +162,7 @@ function rules.serve(q)
       if not serve_first(q, meter) then break end
     end
   end
-  ledger.touched, ledger.ahead = {}, {}
+  ledger.touched = {}
   rules.write(q)
 end
 
