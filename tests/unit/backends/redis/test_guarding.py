@@ -35,12 +35,12 @@ async def test_nothing_is_added_from_85_percent_on_while_everything_else_goes_on
 ):
     """A10."""
     links = await connect(own_server.url)
-    await links.command("CONFIG", "SET", "maxmemory", "40mb")
+    await links.command("CONFIG", "SET", "maxmemory", "100mb")  # several times what clients have in flight
     await links.take_stock()
     refusals: list[str] = []
     assert await fill(links, refusals) > 200
     assert "from 85% on nothing is added" in refusals[0]
-    assert 0.8 <= await used_share(links) < 1  # what clients had in flight is freed again
+    assert 0.75 <= await used_share(links) < 1  # what clients had in flight is freed again
     for _ in range(100):
         assert await links.call(SET, [key(links, name="ack")], ["x" * 1000]) == b"OK"
     with pytest.raises(StoreUnavailable, match="full"):
