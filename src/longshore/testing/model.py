@@ -4,28 +4,24 @@ It has no index, no counter and no clock. Every answer is worked out from the li
 `sorted()` each time. It was written from `store/contract.py` alone and shares no code with any store.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from longshore.core.ids import JobId
-from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, Details, JobRecord, NewJob
+from longshore.core.job import ERRORS_KEPT, JobRecord, NewJob
 from longshore.core.rules import Rules, UniqueKey
-from longshore.core.states import LIVE, ORDER, RETRIABLE, TERMINAL, WAITING_FOR_TIME, State
+from longshore.core.states import LIVE, ORDER, TERMINAL, WAITING_FOR_TIME, State
 from longshore.core.verdict import Charge
 from longshore.store import commands, replies
 from longshore.store.commands import JobQuery
 from longshore.testing.model_aside import Aside
 from longshore.testing.model_edges import Family
+from longshore.testing.model_editing import annotate, may_edit, overwrite
 from longshore.testing.model_flow import Flow, Turns
-from longshore.testing.model_reading import Event, Kept, find, has_key, history, later, may_rejoin, time_of
-
-CLAIM_TELLS = (
-    *("id", "queue", "name", "payload", "state", "priority", "max_attempts", "fence"),
-    *("failures", "crashes", "releases", "session", "created_ms", "details", "rules"),
-)
-"""The fields that `claim` fills."""
+from longshore.testing.model_reading import Event, Kept, find, has_key, history, later, time_of
+from longshore.testing.model_records import as_adopted, as_claimed, as_new
 
 
 @dataclass
@@ -59,28 +55,13 @@ class Model:
             return conflict
         if rules.room is not None and not follows and self._waiting(new.queue) >= rules.room:
             return replies.Inserted.FULL
-        job = JobRecord(
-            id=new.id,
-            queue=new.queue,
-            name=new.name,
-            payload=new.payload,
-            state=State.PENDING,
-            priority=new.priority,
-            max_attempts=new.max_attempts,
-            details=new.details,
-            rules=new.rules,
-            edges=new.edges,
-            created_ms=now_ms,
-            updated_ms=now_ms,
-        )
-        self._store(Kept(job, new))
+        kept = as_new(new, now_ms)
+        self._store(kept)
         self._happened(now_ms, new.queue, "added")
-        if due_ms(new, now_ms) > now_ms:
-            job.state, job.run_ms = State.SCHEDULED, due_ms(new, now_ms)
         if new.edges is not None:
-            self.family.block(self.kept[new.id])
-        elif job.state is State.PENDING:
-            self._ask(self.kept[new.id], now_ms, is_new=True)
+            self.family.block(kept)
+        elif kept.job.state is State.PENDING:
+            self._ask(kept, now_ms, is_new=True)
         return replies.Inserted.CREATED
 
     def _store(self, kept: Kept) -> None:
@@ -110,15 +91,8 @@ class Model:
     def _adopt(self, job: JobRecord, now_ms: int) -> replies.Inserted:
         if job.id in self.kept:
             return replies.Inserted.DUPLICATE
-        details = msgspec.json.decode(job.details or b"{}", type=Details)
-        words = {
-            name: getattr(job, name) for name in ("id", "queue", "name", "payload", "priority", "details")
-        }
-        reference = ":".join(details.reference) if details.reference else None
-        new = NewJob(**words, tags=details.tags, reference=reference, correlation_id=details.correlation_id)
-        kept = Kept(msgspec.structs.replace(job, held_by=None), new)
+        kept = as_adopted(job)
         self._store(kept)
-        kept.job.waits_for = ()
         if job.state is State.BLOCKED:
             self.family.block(kept, job.waits_for)
         elif job.state in {State.PENDING, State.HELD}:
@@ -213,15 +187,7 @@ class Model:
     def _change(self, edit: commands.Edit, now_ms: int) -> replies.Changed:
         if isinstance(edit, commands.Note):
             return self._note(edit, now_ms)
-        may: Callable[[JobRecord], bool] = {
-            commands.Cancel: lambda job: job.state in LIVE and not job.cancel_requested,
-            commands.Retry: lambda job: job.state in RETRIABLE,
-            commands.Delete: lambda job: job.state is not State.RUNNING,
-            commands.Update: lambda job: job.state in LIVE - {State.RUNNING},
-        }[type(edit)]
-        if isinstance(edit, commands.Retry) and edit.rejoin:
-            may = may_rejoin
-        found = [kept for kept in self.find(edit.where, now_ms) if may(kept.job)]
+        found = [kept for kept in self.find(edit.where, now_ms) if may_edit(kept.job, edit)]
         touched = found[: edit.where.limit]
         asked = [kept for kept in touched if kept.job.state is State.RUNNING]
         for kept in touched:
@@ -262,16 +228,9 @@ class Model:
             self.family.ended.append((kept.job.id, ends_as))
 
     def _update(self, kept: Kept, changes: commands.Changes, now_ms: int) -> None:
-        values = {
-            name: value
-            for name, value in msgspec.structs.asdict(changes).items()
-            if value is not msgspec.UNSET
-        }
-        run_ms, before = values.pop("run_ms", None), kept.job.priority
-        kept.new = msgspec.structs.replace(kept.new, **values)
-        for name in values.keys() - {"tags", "reference", "correlation_id"}:
-            setattr(kept.job, name, values[name])
-        if "priority" in values and values["priority"] != before and kept.job.held_by is not None:
+        before = kept.job.priority
+        run_ms = overwrite(kept, changes)
+        if kept.job.priority != before and kept.job.held_by is not None:
             self.flow.touch(kept.job.queue, kept.job.held_by)
         if kept.job.state is State.BLOCKED:
             kept.job.run_ms = kept.job.run_ms if run_ms is None else later(run_ms, now_ms)
@@ -284,16 +243,8 @@ class Model:
 
     def _note(self, note: commands.Note, now_ms: int) -> replies.Changed:
         kept = self.kept.get(note.id)
-        if kept is None or kept.job.state is not State.RUNNING:
-            return replies.Changed(())
-        job = kept.job
-        if (job.session, job.fence) != (note.session, note.fence):
-            return replies.Changed(())
-        job.progress = job.progress if note.progress is None else note.progress
-        job.progress_note = job.progress_note if note.progress_note is None else note.progress_note
-        job.logs = (*job.logs, *note.logs)[-LOGS_KEPT:]
-        job.updated_ms = now_ms
-        return replies.Changed((job.id,))
+        is_noted = kept is not None and annotate(kept.job, note, now_ms)
+        return replies.Changed((note.id,) if is_noted else ())
 
     # ------------------------------------------------------------------------------------------------ extend, promote
 
@@ -435,13 +386,3 @@ class Model:
 
     def _happened(self, now_ms: int, queue: str, what: str, amount: int = 1) -> None:
         self.events.append(Event(now_ms // 60_000, queue, what, amount))
-
-
-def as_claimed(job: JobRecord) -> JobRecord:
-    """The record as `claim` gives it."""
-    return JobRecord(**{name: getattr(job, name) for name in CLAIM_TELLS})
-
-
-def due_ms(new: NewJob, now_ms: int) -> int:
-    """When a new job is to run."""
-    return new.run_ms if new.run_ms is not None else now_ms + new.delay_ms

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.rules import UniqueKey
-from longshore.core.states import REJOINABLE, State
+from longshore.core.states import State
 from longshore.store.commands import JobQuery, Order
 from longshore.store.replies import Minute
 
@@ -103,11 +103,6 @@ def time_of(kept: Kept) -> int:
 def later(time_ms: int, now_ms: int) -> int | None:
     """The time, if it is still to come."""
     return time_ms if time_ms > now_ms else None
-
-
-def may_rejoin(job: JobRecord) -> bool:
-    """Whether the job may wait for its parents once more."""
-    return job.edges is not None and job.state in REJOINABLE
 
 
 def has_key(job: JobRecord, unique: UniqueKey) -> bool:
