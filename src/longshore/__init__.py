@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from longshore.core.conflict_errors import LockLost, NotUnique
     from longshore.core.context import bind_context, current_context
     from longshore.core.errors import (
-        Cancel,
-        Discard,
         DrainTimeout,
         InvalidOption,
         InvalidTask,
@@ -32,9 +30,7 @@ if TYPE_CHECKING:
         JobNotFound,
         LongshoreError,
         PayloadError,
-        RetryAt,
         SettingsError,
-        Snooze,
         StoreUnavailable,
         UnknownOption,
         UsageError,
@@ -48,6 +44,7 @@ if TYPE_CHECKING:
     from longshore.core.retry import Retry
     from longshore.core.states import State
     from longshore.core.step_errors import StepMismatch
+    from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze
     from longshore.core.unique import Unique
     from longshore.core.workflow_errors import (
         InvalidWorkflow,
@@ -168,8 +165,6 @@ _HOMES = {
         "current_context",
     ),
     "longshore.core.errors": (
-        "Cancel",
-        "Discard",
         "DrainTimeout",
         "InvalidOption",
         "InvalidTask",
@@ -179,9 +174,7 @@ _HOMES = {
         "JobNotFound",
         "LongshoreError",
         "PayloadError",
-        "RetryAt",
         "SettingsError",
-        "Snooze",
         "StoreUnavailable",
         "UnknownOption",
         "UsageError",
@@ -195,6 +188,12 @@ _HOMES = {
     "longshore.core.retry": ("Retry",),
     "longshore.core.states": ("State",),
     "longshore.core.step_errors": ("StepMismatch",),
+    "longshore.core.task_signals": (
+        "Cancel",
+        "Discard",
+        "RetryAt",
+        "Snooze",
+    ),
     "longshore.core.unique": ("Unique",),
     "longshore.core.workflow_errors": (
         "InvalidWorkflow",

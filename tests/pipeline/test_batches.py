@@ -9,12 +9,12 @@ import pytest
 
 from longshore.batch.gathering import BatchRule
 from longshore.batch.results import ItemResult
-from longshore.core.errors import Discard
 from longshore.core.events import EVENTS
 from longshore.core.ids import format_id
 from longshore.core.retry import Retry
 from longshore.core.signature import ItemSignature
 from longshore.core.states import State
+from longshore.core.task_signals import Discard
 from longshore.engine.policy import Policy
 from longshore.store.commands import Cancel, JobQuery
 from longshore.worker.registry import Handler, Kind

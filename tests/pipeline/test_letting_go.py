@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 
 from longshore import JobContext, QueueManager, Retry, State, UsageError
+from longshore.core.attempt_errors import ResultNotEncodable
 from longshore.core.clock import SystemClock
-from longshore.core.errors import InvalidName, InvalidOption, JobNotFound, ResultNotEncodable
+from longshore.core.errors import InvalidName, InvalidOption, JobNotFound
 from longshore.core.ids import format_id, new_id
 
 clock = SystemClock()

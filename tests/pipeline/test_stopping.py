@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from longshore.core.errors import Snooze
 from longshore.core.retry import Retry
 from longshore.core.states import State
+from longshore.core.task_signals import Snooze
 from longshore.store.commands import Cancel, JobQuery, Order
 from longshore.worker.control import Control
 from longshore.worker.registry import Kind

@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 import pytest
 
-from longshore.core.errors import Cancel, Snooze
 from longshore.core.job import LogLine
 from longshore.core.retry import Retry
 from longshore.core.states import State
+from longshore.core.task_signals import Cancel, Snooze
 from longshore.worker.control import Control
 from longshore.worker.registry import Kind
 from tests.pipeline.plant import turns, until

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from longshore import JobContext, JobFailed, QueueManager, Retry
-from longshore.core.errors import ClaimLost, NotCommitted, SchemaMismatch, UnusableConnection
+from longshore.core.attempt_errors import ClaimLost, NotCommitted
+from longshore.core.errors import SchemaMismatch, UnusableConnection
 from longshore.core.ids import new_id
 from longshore.core.verdict import CANCELLED
 from longshore.store.commands import Settlement

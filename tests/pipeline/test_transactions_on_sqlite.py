@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from longshore import InvalidOption, JobContext, QueueManager, Retry, UsageError
-from longshore.core.errors import ClaimLost, NotCommitted, TransactionOver, UnusableConnection
+from longshore.core.attempt_errors import ClaimLost, NotCommitted
+from longshore.core.errors import TransactionOver, UnusableConnection
 from longshore.core.ids import new_id
 from longshore.core.verdict import CANCELLED
 from longshore.store.commands import Settlement

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from longshore.core.context import current_context
-from longshore.core.errors import Cancel, Discard, RetryAt, Snooze
 from longshore.core.job import AttemptFailure, Details
 from longshore.core.retry import Retry
 from longshore.core.states import State
+from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze
 from longshore.store.commands import JobQuery
 from longshore.worker.registry import Kind
 from tests.pipeline.plant import until

@@ -8,8 +8,8 @@ import msgspec
 
 from longshore.batch.entry import Entry
 from longshore.core.batch_errors import InvalidAnswer, ItemFailed
-from longshore.core.errors import Discard
 from longshore.core.retry import Retry
+from longshore.core.task_signals import Discard
 
 T = TypeVar("T")
 

@@ -5,8 +5,9 @@ They are leaves of the tree in core/errors.py.
 
 from collections.abc import Sequence
 
+from longshore.core.attempt_errors import AttemptError
 from longshore.core.conflict_errors import added_too
-from longshore.core.errors import AttemptError, LongshoreError, UsageError
+from longshore.core.errors import LongshoreError, UsageError
 
 
 class InvalidSplit(UsageError):

@@ -37,13 +37,13 @@ message that names the thing and the way out.
     └── TaskSignal               raised by a task to say how the attempt ended
         └── Snooze · RetryAt · RateLimited · Cancel · Discard · NotTaken
 
-Those about batches, and of queues in this process, are in core/batch_errors.py, those about limits in
-core/limit_errors.py, those about what somebody else has already in core/conflict_errors.py, that about steps in
-core/step_errors.py, those about workflows in core/workflow_errors.py.
+Why an attempt ended is in core/attempt_errors.py, and how a task says so in core/task_signals.py. Those about batches,
+and of queues in this process, are in core/batch_errors.py, those about limits in core/limit_errors.py, those about what
+somebody else has already in core/conflict_errors.py, those about schedules in core/schedule_errors.py, that about steps
+in core/step_errors.py, those about workflows in core/workflow_errors.py.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import Enum
 from typing import ClassVar
@@ -312,69 +312,6 @@ class JobCancelled(JobError):
         super().__init__(f"Job {job_id} ({name}) was cancelled.")
 
 
-class AttemptError(LongshoreError):
-    """Why an attempt ended, where its task raised nothing."""
-
-    code = "attempt"
-
-
-class AttemptTimeout(AttemptError):
-    """The attempt took longer than its task's time-out."""
-
-    code = "timeout"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The attempt took longer than its time-out of {seconds:g} s.")
-
-
-class ResultNotEncodable(AttemptError):
-    """The task returned something that has no JSON form, or is over the limit."""
-
-    code = "result-not-encodable"
-
-
-class WorkerCrashed(AttemptError):
-    """The worker, or its child process, died or lost its lease while it held the job."""
-
-    code = "crashed"
-
-
-class ClaimLost(AttemptError):
-    """The attempt wanted to complete its job, and the job is not its own any more: it was rescued, or has ended."""
-
-    code = "claim-lost"
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"Job {job_id} is not this attempt's any more, so nothing may be done in its name: roll back."
-        )
-
-
-class NotCommitted(AttemptError):
-    """The task returned, and the transaction that was to complete its job had not been committed."""
-
-    code = "not-committed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The transaction given to ctx.complete_in was not committed by the time the task returned."
-        )
-
-
-class TaskRaised(AttemptError):
-    """What a task raised in another process, as text: nothing that came over a pipe is made its class again.
-
-    `type` is the name of the task's exception and `message` its text; `traceback` is as Python prints it, without
-    locals; `retriable` is what the task's own `retry_if` said of the exception, where that was still one.
-    """
-
-    code = "task-raised"
-
-    def __init__(self, type: str, message: str, traceback: str = "", *, retriable: bool = True) -> None:  # noqa: A002 - as AttemptFailure calls it
-        super().__init__(message)
-        self.type, self.message, self.traceback, self.retriable = type, message, traceback, retriable
-
-
 class DrainTimeout(LongshoreError):
     """Not everything was done in time. Nothing is lost: `left` says how many jobs remain, by queue."""
 
@@ -384,52 +321,6 @@ class DrainTimeout(LongshoreError):
         remains = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(left.items()))
         super().__init__(f"Not drained after {seconds:g} s: {remains or 'work in flight'} left.")
         self.left = left
-
-
-class TaskSignal(LongshoreError):
-    """Raised by a task to say how its attempt ended. Not a failure unless it says so."""
-
-    code = "signal"
-
-
-class Snooze(TaskSignal):
-    """Run me again after a while; costs no attempt."""
-
-    code = "snooze"
-
-    def __init__(self, delay: float | timedelta) -> None:
-        self.seconds: float = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-        super().__init__(f"Snoozed for {self.seconds:g} s.")
-
-
-class RetryAt(TaskSignal):
-    """This attempt failed; run me again at that time, if attempts are left."""
-
-    code = "retry-at"
-
-    def __init__(self, at: datetime, reason: str = "") -> None:
-        if at.tzinfo is None:
-            raise InvalidOption("at", at, "a datetime with a time zone")
-        self.at = at
-        super().__init__(reason or f"To be tried again at {at.isoformat()}.")
-
-
-class Cancel(TaskSignal):
-    """This job is no longer wanted: it ends as cancelled."""
-
-    code = "cancel"
-
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason or "Cancelled by its task.")
-
-
-class Discard(TaskSignal):
-    """This job can never succeed: it fails for good, whatever attempts are left."""
-
-    code = "discard"
-
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason or "Discarded by its task.")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from longshore.core.errors import InvalidOption, TaskSignal, UsageError, listed, near
+from longshore.core.errors import InvalidOption, UsageError, listed, near
+from longshore.core.task_signals import TaskSignal
 
 LONGEST_PARKING_SECONDS = 30 * 86400.0
 """What a provider may ask for; a nonsensical answer must not put it away for years."""

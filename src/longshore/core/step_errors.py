@@ -1,6 +1,6 @@
 """This module holds the errors about recorded steps. The tree of all errors is in core/errors.py."""
 
-from longshore.core.errors import AttemptError
+from longshore.core.attempt_errors import AttemptError
 
 
 class StepMismatch(AttemptError):

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from longshore.core.errors import JobError, LongshoreError, TaskSignal, UsageError, listed, near
+from longshore.core.errors import JobError, LongshoreError, UsageError, listed, near
+from longshore.core.task_signals import TaskSignal
 
 
 class InvalidWorkflow(UsageError):

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from longshore.core.errors import AttemptError, TaskRaised
+from longshore.core.attempt_errors import AttemptError, TaskRaised
 from longshore.core.ids import format_id, new_id
 from longshore.core.job import AttemptFailure, JobRecord, NewJob
 

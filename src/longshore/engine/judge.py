@@ -18,20 +18,13 @@
 import logging
 from random import Random
 
-from longshore.core.errors import (
-    Cancel,
-    Discard,
-    PayloadUndecodable,
-    RetryAt,
-    Snooze,
-    TaskRaised,
-    TaskSignal,
-    WorkerCrashed,
-)
+from longshore.core.attempt_errors import TaskRaised, WorkerCrashed
+from longshore.core.errors import PayloadUndecodable
 from longshore.core.job import JobRecord
 from longshore.core.limit_errors import RateLimited
 from longshore.core.retry import Retry
 from longshore.core.suspension import Suspended
+from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze, TaskSignal
 from longshore.core.verdict import (
     BURIED,
     CANCELLED,

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from longshore.batch.results import Answer, ItemResult, failure, read_answers
+from longshore.core.attempt_errors import AttemptTimeout
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout, InvalidOption
+from longshore.core.errors import InvalidOption
 from longshore.manager.batch_hooks import BatchHooks
 from longshore.manager.batch_threads import in_thread
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from longshore.core.errors import ClaimLost, PayloadError, ResultNotEncodable
+from longshore.core.attempt_errors import ClaimLost, ResultNotEncodable
+from longshore.core.errors import PayloadError
 from longshore.core.ids import format_id
 from longshore.core.payload import encode
 from longshore.core.verdict import COMPLETED

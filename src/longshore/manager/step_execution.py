@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from longshore.core.clock import Clock
-from longshore.core.errors import TaskSignal
 from longshore.core.retry import Retry
+from longshore.core.task_signals import TaskSignal
 
 
 class StepOptions(msgspec.Struct, frozen=True):

@@ -7,9 +7,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
-from longshore.core.errors import Snooze, UsageError
+from longshore.core.errors import UsageError
 from longshore.core.job import InWorkflow, JobRecord
 from longshore.core.states import State
+from longshore.core.task_signals import Snooze
 from longshore.core.workflow_errors import UnknownPredicate, UnknownStep, WorkflowConflict
 from longshore.manager import workflow_records as records
 from longshore.manager.job import AnyJob

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from longshore.core.errors import PayloadError, ResultNotEncodable
+from longshore.core.attempt_errors import ResultNotEncodable
+from longshore.core.errors import PayloadError
 from longshore.core.payload import decoder, encode
 from longshore.core.step_errors import StepMismatch
 

@@ -13,8 +13,9 @@ from contextvars import ContextVar
 from random import Random
 from typing import NamedTuple, Protocol, TypeVar
 
+from longshore.core.attempt_errors import ClaimLost
 from longshore.core.clock import Clock
-from longshore.core.errors import ClaimLost, StoreUnavailable
+from longshore.core.errors import StoreUnavailable
 from longshore.core.ids import format_id
 from longshore.core.job import JobRecord
 from longshore.core.service import Alarm, Patience

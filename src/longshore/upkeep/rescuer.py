@@ -17,8 +17,9 @@ from typing import Protocol
 import msgspec
 
 from longshore.batch.halving import Begun, halved, read_begun
+from longshore.core.attempt_errors import WorkerCrashed
 from longshore.core.clock import Clock
-from longshore.core.errors import StoreUnavailable, WorkerCrashed
+from longshore.core.errors import StoreUnavailable
 from longshore.core.events import Bus
 from longshore.core.ids import JobId, format_id
 from longshore.core.job import Details, JobRecord

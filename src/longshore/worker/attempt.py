@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from longshore.core.errors import NotCommitted
+from longshore.core.attempt_errors import NotCommitted
 from longshore.core.job import JobRecord
 from longshore.core.verdict import COMPLETED
 from longshore.engine.herald import News

@@ -13,13 +13,15 @@ from typing import Any
 import msgspec
 
 from longshore.batch.results import ItemResult, read_answers, read_answers_by
+from longshore.core.attempt_errors import AttemptTimeout
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout, LongshoreError, Snooze
+from longshore.core.errors import LongshoreError
 from longshore.core.events import Event
 from longshore.core.ids import format_id
 from longshore.core.job import JobRecord
 from longshore.core.retry import Retry
 from longshore.core.signature import ItemSignature
+from longshore.core.task_signals import Snooze
 from longshore.dlq.burial import unreadable
 from longshore.engine.herald import Herald
 from longshore.worker.attempt import Attempt, Stop

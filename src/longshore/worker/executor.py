@@ -12,8 +12,8 @@ from contextvars import Context
 from random import Random
 from typing import Any
 
+from longshore.core.attempt_errors import AttemptTimeout, ResultNotEncodable
 from longshore.core.clock import Clock
-from longshore.core.errors import AttemptTimeout, ResultNotEncodable
 from longshore.core.job import JobRecord, NewJob
 from longshore.core.states import State
 from longshore.core.suspension import Suspended, suspension_of

@@ -3,7 +3,8 @@
 from asyncio import CancelledError
 from typing import Any
 
-from longshore.core.errors import AttemptTimeout, PayloadError, ResultNotEncodable, WorkerCrashed
+from longshore.core.attempt_errors import AttemptTimeout, ResultNotEncodable, WorkerCrashed
+from longshore.core.errors import PayloadError
 from longshore.core.payload import encode
 from longshore.worker.attempt import Attempt
 from longshore.worker.registry import Kind

@@ -7,7 +7,7 @@ executor's matter; one that does not end in time is given up, and its place take
 import logging
 from collections.abc import Callable, Collection, Iterable
 
-from longshore.core.errors import AttemptTimeout
+from longshore.core.attempt_errors import AttemptTimeout
 from longshore.core.ids import JobId, format_id
 from longshore.core.job import JobRecord
 from longshore.core.verdict import CANCELLED

@@ -7,8 +7,8 @@ import pytest
 from longshore.batch.entry import Entry
 from longshore.batch.results import ItemResult, judge, read_answer, read_answers
 from longshore.core.batch_errors import InvalidAnswer, ItemFailed
-from longshore.core.errors import Discard
 from longshore.core.retry import Retry
+from longshore.core.task_signals import Discard
 
 
 def test_the_shorthands_are_read_as_results():

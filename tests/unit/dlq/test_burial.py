@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from longshore.core.errors import TaskRaised
+from longshore.core.attempt_errors import TaskRaised
 from longshore.core.ids import format_id, new_id
 from longshore.core.job import AttemptFailure, JobRecord
 from longshore.core.states import State

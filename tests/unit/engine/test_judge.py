@@ -5,19 +5,13 @@ from random import Random
 
 import pytest
 
-from longshore.core.errors import (
-    Cancel,
-    Discard,
-    PayloadUndecodable,
-    RetryAt,
-    Snooze,
-    TaskRaised,
-    WorkerCrashed,
-)
+from longshore.core.attempt_errors import TaskRaised, WorkerCrashed
+from longshore.core.errors import PayloadUndecodable
 from longshore.core.ids import new_id
 from longshore.core.job import Details, JobRecord
 from longshore.core.retry import Retry
 from longshore.core.states import State
+from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze
 from longshore.core.verdict import BURIED, CANCELLED, POISONED, Charge, crashed
 from longshore.engine.judge import judge_crash, judge_error, judge_unknown
 from longshore.engine.policy import Policy

@@ -17,8 +17,8 @@ from longshore import (
     Split,
     UnknownOption,
 )
+from longshore.core.attempt_errors import AttemptTimeout
 from longshore.core.clock import ManualClock
-from longshore.core.errors import AttemptTimeout
 from longshore.manager.batch_room import Room
 from tests.unit.manager.batching import Gate, Notes, let_run, queue_of
 

@@ -8,19 +8,12 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from longshore.core.attempt_errors import ResultNotEncodable, TaskRaised
 from longshore.core.clock import SystemClock
-from longshore.core.errors import (
-    Cancel,
-    Discard,
-    PayloadUndecodable,
-    ResultNotEncodable,
-    RetryAt,
-    Snooze,
-    TaskRaised,
-    TaskSignal,
-)
+from longshore.core.errors import PayloadUndecodable
 from longshore.core.limit_errors import RateLimited
 from longshore.core.suspension import Suspended, suspension_of
+from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze, TaskSignal
 from longshore.dlq.burial import failure_of
 from longshore.engine.asked_later import asked_later
 from longshore.engine.judge import signal_of

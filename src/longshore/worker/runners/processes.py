@@ -16,7 +16,7 @@ from asyncio import CancelledError
 from collections import deque
 from random import Random
 
-from longshore.core.errors import AttemptError, WorkerCrashed
+from longshore.core.attempt_errors import AttemptError, WorkerCrashed
 from longshore.worker.runner import Errand
 from longshore.worker.runners.child import Child
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from longshore.core.context import current_context
-from longshore.core.errors import Cancel, Discard, RetryAt, Snooze
 from longshore.core.signature import Signature
+from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze
 from longshore.worker.control import Control
 
 remembered: contextvars.ContextVar[str] = contextvars.ContextVar("remembered", default="nothing")

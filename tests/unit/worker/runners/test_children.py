@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.core.errors import AttemptError, TaskRaised, WorkerCrashed
+from longshore.core.attempt_errors import AttemptError, TaskRaised, WorkerCrashed
 from longshore.worker.runners.processes import ProcessRunner
 from tests.unit.worker.runners import tasks
 from tests.unit.worker.runners.errands import Awaited, run

@@ -7,15 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from longshore.core.errors import (
-    Cancel,
-    Discard,
-    PayloadUndecodable,
-    ResultNotEncodable,
-    RetryAt,
-    Snooze,
-    TaskRaised,
-)
+from longshore.core.attempt_errors import ResultNotEncodable, TaskRaised
+from longshore.core.errors import PayloadUndecodable
+from longshore.core.task_signals import Cancel, Discard, RetryAt, Snooze
 from longshore.engine.policy import Policy
 from longshore.worker.runners.processes import ProcessRunner
 from tests.unit.worker.runners import tasks
