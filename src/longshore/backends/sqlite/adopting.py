@@ -29,7 +29,9 @@ def adopt(tx: Transaction, jobs: Sequence[JobRecord], now_ms: int) -> list[Inser
     if new:
         flow = Flow(tx, now_ms)
         keys = _take_keys(tx, new)
-        tx.each("adopt", [_row(tx, job, keys.get(job.id), flow) for job in new])
+        rows = [_row(tx, job, keys.get(job.id), flow) for job in new]
+        tx.each("adopt", rows)
+        tx.hold_new([row[0] for row in rows if row[2] == HELD])
         _add_belongings(tx, new)
         telling = Telling(tx, flow, now_ms)
         for job in new:

@@ -117,7 +117,7 @@ class Batch:
         if self._single:
             tx.each("settle_one", self._single)
         if self._stands:
-            tx.each("stand", self._stands)
+            tx.stand(self._stands)
         if self._forgotten:
             forget(tx, self._forgotten)
         for (queue, verdict), (count, run_ms) in self._ended.items():

@@ -238,8 +238,11 @@ def _update(work: Work, row: Row, changes: Changes) -> None:
     tx.rows("update_write", (after, turn, place, held_by, run_ms, *values, work.now_ms, row[Match.SEQ]))
     if rules is not None:
         tx.left_the_line()
-        if after == state == HELD and changes.priority not in (msgspec.UNSET, row[Match.PRIORITY]):
-            work.flow.touch_held(queue, rules, row[Match.HELD_BY])
+        priority = row[Match.PRIORITY] if changes.priority is msgspec.UNSET else changes.priority
+        if after == HELD and (state != HELD or priority != row[Match.PRIORITY]):
+            tx.hold([row[Match.SEQ]])
+        if after == state == HELD and priority != row[Match.PRIORITY]:
+            work.flow.move_held(queue, rules, held_by, priority, place)
     if after != state:
         tx.moved(queue, state, after)
 

@@ -44,7 +44,9 @@ class Flow:
         holder = blocker(asked, step.now_ms)
         if holder is not None:
             name = holder.meter
-            step.table.entry(queue, holder, name).meter.hold(holder.cost)
+            entry = step.table.entry(queue, holder, name)
+            entry.meter.hold(holder.cost)
+            entry.line.join(priority, place)
             step.touch(queue, rules.flow)
             return HELD, turn, place, name
         enter(asked)
@@ -82,10 +84,15 @@ class Flow:
             if key.meter == held_by:
                 entry = self._step.touched[queue, held_by] = self._step.table.entry(queue, key, held_by)
                 entry.meter.held -= 1
+                entry.line.leave()
 
-    def touch_held(self, queue: str, rules: Rules, held_by: str) -> None:
-        """A job that is held may have another place among the others that its meter holds."""
-        self._step.touch(queue, [key for key in rules.flow if key.meter == held_by])
+    def move_held(self, queue: str, rules: Rules, held_by: str, priority: int, place: int) -> None:
+        """A job that is held has another place among the others that its meter holds."""
+        for key in rules.flow:
+            if key.meter == held_by:
+                entry = self._step.touched[queue, held_by] = self._step.table.entry(queue, key, held_by)
+                entry.line.leave()
+                entry.line.join(priority, place)
 
     def touch(self, entry: Entry) -> None:
         """A meter that is to serve."""

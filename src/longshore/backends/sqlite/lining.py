@@ -40,5 +40,5 @@ def line_up(tx: Transaction, jobs: Iterable[Wanted], flow: Flow, now_ms: int) ->
     if plain:
         tx.each("line_up", plain)
     if stands:
-        tx.each("stand", stands)
+        tx.stand(stands)
     return queues

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import apsw
 
+from longshore.backends.sqlite.held import STALE_KEPT, HeldLine
 from longshore.backends.sqlite.rows import Row
 from longshore.backends.sqlite.statements import sql
 from longshore.core.rules import FlowKey, LimitKind
@@ -21,12 +22,12 @@ Place = tuple[str, str]
 
 
 class Entry:
-    """A meter, and what the file knows of it."""
+    """A meter with the line of those that it holds, and what the file knows of it."""
 
-    __slots__ = ("due_ms", "meter", "written")
+    __slots__ = ("due_ms", "line", "meter", "written")
 
-    def __init__(self, meter: Meter, due_ms: int | None, written: Row | None) -> None:
-        self.meter, self.due_ms, self.written = meter, due_ms, written
+    def __init__(self, meter: Meter, due_ms: int | None, line: HeldLine, written: Row | None) -> None:
+        self.meter, self.due_ms, self.line, self.written = meter, due_ms, line, written
 
 
 class Known:
@@ -98,7 +99,7 @@ class MeterTable:
                 self.load(queue, (name,))
                 entry = entries[name]
             if entry is None:
-                entry = entries[name] = Entry(meter_for(queue, key), None, None)
+                entry = entries[name] = Entry(meter_for(queue, key), None, HeldLine(), None)
         return entry
 
     def write(self) -> None:
@@ -106,12 +107,12 @@ class MeterTable:
         new: list[Row] = []
         changed: list[Row] = []
         idle: list[Row] = []
+        self._trim()
         for queue, entries in self._entries.items():
             for name, entry in entries.items():
                 if entry is None:
                     continue
-                meter = entry.meter
-                if not meter.used and not meter.held and meter.is_idle(self.now_ms):
+                if self._is_idle(entry.meter):
                     if entry.written is not None:
                         idle.append((queue, name))
                         entry.written = None
@@ -126,6 +127,24 @@ class MeterTable:
             self._connection.executemany(sql("meter_change"), changed)
         if idle:
             self._connection.executemany(sql("meter_forget"), idle)
+
+    def _trim(self) -> None:
+        """Takes what nobody needs any more out of the lines, where it is much, or nobody is held."""
+        empty: list[Row] = []
+        for queue, entries in self._entries.items():
+            for name, entry in entries.items():
+                if entry is None or not entry.line.stale:
+                    continue
+                if self._is_idle(entry.meter) or (entry.line.stale >= STALE_KEPT and not entry.meter.held):
+                    empty.append((queue, name))
+                    entry.line = HeldLine()
+                elif entry.line.stale >= STALE_KEPT:
+                    entry.line.trim(self._connection, queue, name)
+        if empty:
+            self._connection.executemany(sql("held_forget"), empty)
+
+    def _is_idle(self, meter: Meter) -> bool:
+        return not meter.used and not meter.held and meter.is_idle(self.now_ms)
 
     def keep(self) -> None:
         """After the commit: what is in the file is known to the next transaction."""
@@ -145,7 +164,9 @@ class MeterTable:
             entries = self._entries[row[0]]
             entry = entries.get(row[1])
             if entry is None:
-                entry = self._known.get((row[0], row[1])) or Entry(meter_of(row), row[10], row)
+                entry = self._known.get((row[0], row[1])) or Entry(
+                    meter_of(row), row[10], HeldLine(*row[11:]), row
+                )
                 entries[row[1]] = entry
             found.append(entry)
         return found
@@ -153,7 +174,7 @@ class MeterTable:
 
 def meter_of(row: Row) -> Meter:
     """What the statements `meter_….sql` gave."""
-    queue, name, kind, limit, per_ms, burst, used, spent, held, wanted, _ = row
+    queue, name, kind, limit, per_ms, burst, used, spent, held, wanted, *_ = row
     rule, _, key = name.partition(":")
     return Meter(
         queue=queue,
@@ -171,7 +192,7 @@ def meter_of(row: Row) -> Meter:
 
 
 def _row(queue: str, name: str, entry: Entry) -> Row:
-    meter = entry.meter
+    meter, line = entry.meter, entry.line
     return (
         queue,
         name,
@@ -184,4 +205,7 @@ def _row(queue: str, name: str, entry: Entry) -> Row:
         meter.held,
         meter.wanted,
         entry.due_ms,
+        line.past_priority,
+        line.past_ord,
+        line.stale,
     )

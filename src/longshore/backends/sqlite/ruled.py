@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from longshore.backends.sqlite.flowing import Flow
-from longshore.backends.sqlite.rows import BLOCKED, PENDING, SCHEDULED, Row, blobs, due_of, joined_tags
+from longshore.backends.sqlite.rows import BLOCKED, HELD, PENDING, SCHEDULED, Row, blobs, due_of, joined_tags
 from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.edges import pack as pack_edges
@@ -47,6 +47,7 @@ class RuledInsert:
         tx = self._tx
         if self._rows:
             tx.each("insert_ruled", self._rows)
+            tx.hold_new([row[0] for row in self._rows if row[2] == HELD])
         for (queue, state), count in Counter((row[1], row[2]) for row in self._rows).items():
             tx.moved(queue, None, state, count)
             tx.added(queue, self._now_ms, count)

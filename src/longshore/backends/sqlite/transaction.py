@@ -5,7 +5,7 @@ are written as sums in `finish`, so they cost a statement per queue and state, a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import apsw
 
@@ -21,6 +21,8 @@ from longshore.backends.sqlite.rows import (
     RUNNING,
     SCHEDULED,
     Row,
+    blobs,
+    numbers,
 )
 from longshore.backends.sqlite.statements import sql
 from longshore.backends.sqlite.turns import Turns
@@ -87,6 +89,21 @@ class Transaction:
     def each(self, statement: str, parameters: Iterable[Row]) -> list[Row]:
         """All rows of running the statement once for each of the parameters."""
         return self.connection.executemany(sql(statement), parameters).fetchall()
+
+    def stand(self, rows: Sequence[Row]) -> None:
+        """Jobs with rules stand from now on as `stand.sql` takes it."""
+        self.each("stand", rows)
+        self.hold([row[-1] for row in rows if row[0] == HELD])
+
+    def hold(self, seqs: Sequence[int]) -> None:
+        """Puts jobs that are held now, as their rows say, into the lines of their meters."""
+        if seqs:
+            self.rows("held_add", (numbers(seqs),))
+
+    def hold_new(self, ids: Sequence[bytes]) -> None:
+        """The same, for jobs that were just stored."""
+        if ids:
+            self.rows("held_add_new", (blobs(ids),))
 
     def places(self, queue: str, count: int) -> int:
         """Takes so many places at the tail of a queue's line; gives the first of them."""

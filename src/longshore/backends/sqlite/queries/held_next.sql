@@ -1,13 +1,9 @@
 -- verb: every verb that gives room: whose turn it is
--- parameters: queue, meters (carray of texts), limit (for each of them)
--- columns: held_by, priority, ord, seq, rules; in no order: with one, SQLite would sort them all
--- index: job_held
-SELECT job.held_by, job.priority, job.ord, job.seq, job.rules
-FROM carray(?2) AS wanted
-CROSS JOIN job ON job.seq IN (
-    SELECT next.seq
-    FROM job AS next
-    WHERE next.queue = ?1 AND next.held_by = wanted.value AND next.state = 2
-    ORDER BY next.priority, next.ord
-    LIMIT ?3
-)
+-- parameters: queue, meter, priority and ord (behind which they stand), limit
+-- columns: priority, ord, job
+-- index: the primary key of held
+SELECT priority, ord, job
+FROM held
+WHERE queue = ?1 AND meter = ?2 AND (priority, ord) > (?3, ?4)
+ORDER BY priority, ord
+LIMIT ?5

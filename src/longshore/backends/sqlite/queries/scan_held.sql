@@ -1,7 +1,8 @@
 -- verb: scan: the held jobs of a queue, where they are few
 -- parameters: queue
--- columns: id, seq
--- index: job_held
-SELECT id, seq
-FROM job
-WHERE queue = ?1 AND state = 2
+-- columns: id, seq; some twice
+-- index: the primary key of held
+SELECT job.id, job.seq
+FROM held
+CROSS JOIN job ON job.seq = held.job
+WHERE held.queue = ?1 AND job.state = 2

@@ -43,7 +43,6 @@ CREATE TABLE job (
 );
 
 CREATE INDEX job_pending ON job (queue, priority, turn, ord) WHERE state = 3;
-CREATE INDEX job_held ON job (queue, held_by, priority, ord) WHERE state = 2;
 CREATE UNIQUE INDEX job_unique ON job (queue, unique_key) WHERE unique_key IS NOT NULL;
 CREATE INDEX job_due ON job (run_ms, queue) WHERE state IN (1, 5);
 CREATE INDEX job_running ON job (session) WHERE state = 4;
@@ -128,10 +127,22 @@ CREATE TABLE meter (
     held INTEGER NOT NULL,            -- exact: how many jobs have this held_by
     wanted INTEGER NOT NULL,
     due_ms INTEGER,                   -- when time gives room to the first that it holds
+    past_priority INTEGER NOT NULL,   -- this and the next: no job that it holds stands here in `held`, or before
+    past_ord INTEGER NOT NULL,
+    stale INTEGER NOT NULL,           -- entries of `held` that it holds no more
     PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
 
 CREATE INDEX meter_due ON meter (due_ms, queue) WHERE due_ms IS NOT NULL;
+
+CREATE TABLE held (                   -- who waits for which meter, in its order. What a job that is held no more leaves
+    queue TEXT NOT NULL,              -- behind goes later, many entries at once (ADR 29): an entry counts only as far as
+    meter TEXT NOT NULL,              -- its job says the same
+    priority INTEGER NOT NULL,
+    ord INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    PRIMARY KEY (queue, meter, priority, ord)
+) WITHOUT ROWID;
 
 CREATE TABLE turn (
     queue TEXT NOT NULL,
