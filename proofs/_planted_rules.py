@@ -16,30 +16,35 @@ RULES = (
     ),
     Mutant("room for one more", "sqlite/ruled.py", ">= rules.room else None", "> rules.room else None"),
     # edges
-    Mutant("every end meets an edge", "sqlite/telling.py", "if not is_met(edge.on, state):", "if False:"),
+    Mutant("every end meets an edge", "sqlite/dependents.py", "if not is_met(edge.on, state):", "if False:"),
     Mutant(
         "a cancelled job tells nobody",
         "sqlite/editing.py",
-        "work.telling.ended(row[Match.ID], CANCELLED)",
+        "work.dependents.ended(row[Match.ID], CANCELLED)",
         "pass",
     ),
-    Mutant("nobody looks again", "sqlite/promoting.py", "        telling.look_again()\n", ""),
-    Mutant("a rejoined job looks at nobody", "sqlite/editing.py", "work.telling.come(row[Match.ID])", "pass"),
-    Mutant("the first miss decides", "sqlite/telling.py", "if not child.is_any:", "if True:"),
-    Mutant("cascades stop", "sqlite/telling.py", "        if child.awaited:\n", "        if False:\n"),
-    Mutant("every end meets an edge", "memory/waits.py", "if is_met(edge.on, ended):", "if True:"),
+    Mutant("nobody looks again", "sqlite/promoting.py", "        dependents.look_again()\n", ""),
+    Mutant(
+        "a rejoined job looks at nobody", "sqlite/editing.py", "work.dependents.come(row[Match.ID])", "pass"
+    ),
+    Mutant("the first miss decides", "sqlite/dependents.py", "if not child.is_any:", "if True:"),
+    Mutant("cascades stop", "sqlite/dependents.py", "        if child.awaited:\n", "        if False:\n"),
+    Mutant("every end meets an edge", "memory/dependents.py", "if is_met(edge.on, ended):", "if True:"),
     Mutant(
         "a job that ends tells nobody",
-        "memory/waits.py",
+        "memory/dependents.py",
         "self._ended.append((job_id, ORDER[state]))",
         "pass",
     ),
     Mutant(
-        "one edge is enough", "memory/waits.py", "if opened.join is Join.ALL and opened.edges:", "if False:"
+        "one edge is enough",
+        "memory/dependents.py",
+        "if opened.join is Join.ALL and opened.edges:",
+        "if False:",
     ),
     Mutant(
         "orphans are cancelled at once",
-        "memory/waits.py",
+        "memory/dependents.py",
         "elif row is None and again_ms is not None:",
         "elif False:",
     ),

@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from longshore.backends.served_sessions import ServedSessions
+from longshore.backends.tier_listening import TierListener
 from longshore.backends.tier_paging import IN_MEMORY, is_used_up, joined, narrowed, rest
-from longshore.backends.two_ears import TwoEars
 from longshore.core.clock import Clock
 from longshore.core.durability import Durability
 from longshore.core.errors import InvalidOption
@@ -379,7 +379,7 @@ class TwoTiers:
         lasting = await self.durable.listen(kinds, queues)
         if not self._volatile:
             return lasting
-        return TwoEars(lasting, await self.memory.listen(kinds, queues), self._clock)
+        return TierListener(lasting, await self.memory.listen(kinds, queues), self._clock)
 
     # -------------------------------------------------------------------------------------------------------- routing
 

@@ -20,7 +20,7 @@ def _adopt(shelves: Shelves, job: JobRecord, now_ms: int) -> Inserted:
         return Inserted.DUPLICATE
     row = _row_of(job)
     if row.state == BLOCKED:
-        shelves.waits.come(job.id, job.edges, job.waits_for)
+        shelves.dependents.come(job.id, job.edges, job.waits_for)
     shelves.join(row, now_ms)
     return Inserted.CREATED
 

@@ -26,7 +26,7 @@ _REJOINABLE = frozenset(CODES[state] for state in REJOINABLE)
 def change(shelves: Shelves, edit: Edit, now_ms: int) -> Changed:
     """Carries out one edit, with all that it means to jobs that wait for others."""
     changed = _carry_out(shelves, edit, now_ms)
-    if shelves.waits.has_news:
+    if shelves.dependents.has_news:
         shelves.decide(now_ms)
     return changed
 

@@ -30,12 +30,12 @@ def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
             heapq.heappop(heads)
         else:
             heapq.heapreplace(heads, (*due, name))
-    if shelves.waits.next_look_ms() is not None:
-        freed = shelves.decide(now_ms, shelves.waits.decide_again(now_ms))
+    if shelves.dependents.next_look_ms() is not None:
+        freed = shelves.decide(now_ms, shelves.dependents.decide_again(now_ms))
         names.update(row.job.queue for row in freed if row.state == PENDING)
     names |= shelves.serve(now_ms)
     dues = [due[0] for queue in shelves.queues.values() if (due := queue.next_due(rows)) is not None]
-    times = (*dues, shelves.flow.next_due_ms(), shelves.waits.next_look_ms())
+    times = (*dues, shelves.flow.next_due_ms(), shelves.dependents.next_look_ms())
     return Promoted(
         count=count,
         queues=tuple(sorted(names)),

@@ -35,7 +35,7 @@ def read_page(shelves: Shelves, query: JobQuery, now_ms: int) -> Page:
 
 
 def _record(shelves: Shelves, row: Row, query: JobQuery) -> JobRecord:
-    return scanned_record(row, shelves.waits.of(row.job.id), full=query.full)
+    return scanned_record(row, shelves.dependents.of(row.job.id), full=query.full)
 
 
 def find(shelves: Shelves, query: JobQuery, now_ms: int, may: Test) -> tuple[list[Row], bool]:

@@ -7,6 +7,7 @@ what may move. All of it runs under the store's one lock.
 from collections.abc import Iterable, Sequence
 from copy import copy
 
+from longshore.backends.memory.dependents import Decision, Dependents
 from longshore.backends.memory.flow import Flow
 from longshore.backends.memory.indexes import Index
 from longshore.backends.memory.queues import Queue
@@ -22,7 +23,6 @@ from longshore.backends.memory.rows import (
     Row,
 )
 from longshore.backends.memory.sessions import Sessions
-from longshore.backends.memory.waits import Decision, Waits
 from longshore.backends.memory.wakes import Bell
 from longshore.core.ids import JobId
 from longshore.core.job import NewJob
@@ -50,7 +50,7 @@ class Shelves:
         self.records = Records(self.sessions)
         self.bell = Bell()
         self.flow = Flow(self._next_place, self._ring_scheduled)
-        self.waits = Waits(self.rows, self._ring_scheduled)
+        self.dependents = Dependents(self.rows, self._ring_scheduled)
         self.unique: dict[tuple[str, bytes], JobId] = {}
         self._places = 0
 
@@ -116,7 +116,7 @@ class Shelves:
         state, run_ms = (SCHEDULED, due_ms) if due_ms > now_ms else (PENDING, None)
         if job.edges is not None:
             state = BLOCKED
-            self.waits.come(job.id, job.edges)
+            self.dependents.come(job.id, job.edges)
         self.queue(job.queue).tally(now_ms).added += 1
         self.join(Row(job, state, 0, now_ms, now_ms, run_ms=run_ms), now_ms, is_new=True)
         return Inserted.CREATED
@@ -188,12 +188,12 @@ class Shelves:
     def block(self, row: Row) -> None:
         """Lets a job that begins again wait for all of its parents."""
         self.move(row, BLOCKED)
-        self.waits.come(row.job.id, row.job.edges)
+        self.dependents.come(row.job.id, row.job.edges)
 
     def decide(self, now_ms: int, decisions: Iterable[Decision] | None = None) -> list[Row]:
         """Ends and frees the jobs to which what happened means so. Those that are free now."""
         freed = []
-        for row, state in self.waits.decide(now_ms) if decisions is None else decisions:
+        for row, state in self.dependents.decide(now_ms) if decisions is None else decisions:
             if state is None:
                 freed.append(row)
             else:
@@ -249,9 +249,9 @@ class Shelves:
     def finish(self, row: Row, queue: Queue, state: int, now_ms: int) -> None:
         """Ends a job."""
         if row.state == BLOCKED:
-            self.waits.go(row.job.id)
-        if self.waits.children and row.job.id in self.waits.children:
-            self.waits.end(row.job.id, state)
+            self.dependents.go(row.job.id)
+        if self.dependents.children and row.job.id in self.dependents.children:
+            self.dependents.end(row.job.id, state)
         if row.job.rules is not None:
             self.flow.leave(row)
         queue.counts[row.state] -= 1
@@ -276,9 +276,9 @@ class Shelves:
         """Drops a job for good."""
         job_id = row.job.id
         if row.state == BLOCKED:
-            self.waits.go(job_id)
-        if row.state < FIRST_TERMINAL and job_id in self.waits.children:
-            self.waits.end(job_id, CANCELLED)
+            self.dependents.go(job_id)
+        if row.state < FIRST_TERMINAL and job_id in self.dependents.children:
+            self.dependents.end(job_id, CANCELLED)
         if row.job.rules is not None:
             self._forget_ruled(row, row.job.rules)
         self.queues[row.job.queue].counts[row.state] -= 1

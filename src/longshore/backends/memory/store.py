@@ -227,7 +227,7 @@ def _served(shelves: Shelves, now_ms: int, step: Callable[[Shelves], Reply]) -> 
     """Takes a step, tells jobs that wait for others what it means to them, and lets the meters that it touched serve
     those that they hold."""
     reply = step(shelves)
-    if shelves.waits.has_news:
+    if shelves.dependents.has_news:
         shelves.decide(now_ms)
     if shelves.flow.touched:
         shelves.serve(now_ms)

@@ -5,12 +5,12 @@ from typing import Any
 
 from longshore.backends.postgres.children import Child, newly_blocked
 from longshore.backends.postgres.connecting import Connection
+from longshore.backends.postgres.dependents import Dependents
 from longshore.backends.postgres.dialect import Dialect, sparse
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.newcomers import mark
 from longshore.backends.postgres.rows import PENDING
-from longshore.backends.postgres.ties import Ties
 from longshore.core import edges
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord
 from longshore.core.rules import pack
@@ -53,10 +53,10 @@ async def _adopt_ruled(
             connection, dialect, now_ms, flows=[job.queue for _, job in asked if ruled(job.rules)]
         )
         created = await _store(connection, dialect, asked, locked.now_ms)
-        ties = Ties(connection, dialect, locked.now_ms)
+        dependents = Dependents(connection, dialect, locked.now_ms)
         for number, job in sorted(asked):
             if number in created and (child := _blocked(job)) is not None:
-                ties.come(child, job.edges, set(job.waits_for))
+                dependents.come(child, job.edges, set(job.waits_for))
         await _take_marks(connection, dialect, [job for number, job in sorted(asked) if number in created])
         ledger = Ledger(connection, dialect, locked)
         asking = [
@@ -74,11 +74,11 @@ async def _adopt_ruled(
         await ledger.load((job.queue, job.priority, job.rules) for job in asking)
         for contender in asking:
             ledger.ask(contender)
-        if not ties.has_come:
+        if not dependents.has_come:
             await ledger.serve()
         await ledger.keep()
-        if ties.has_come:
-            await ties.finish(await ledger.again())
+        if dependents.has_come:
+            await dependents.finish(await ledger.again())
     return created
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from longshore.backends.postgres.children import newly_blocked
 from longshore.backends.postgres.connecting import Connection
+from longshore.backends.postgres.dependents import Dependents
 from longshore.backends.postgres.dialect import Dialect, Row
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
@@ -19,7 +20,6 @@ from longshore.backends.postgres.rows import (
     Match,
     scanned_job,
 )
-from longshore.backends.postgres.ties import Ties
 from longshore.core.rules import Rules, unpack
 from longshore.store.commands import Cancel, Delete, Retry, Update
 
@@ -83,11 +83,11 @@ async def rejoin(
             [child.aside for child in children],
         )
         blocked: set[bytes] = {row[0] for row in done}
-        ties = Ties(connection, dialect, locked.now_ms)
+        dependents = Dependents(connection, dialect, locked.now_ms)
         for job, child in zip(jobs, children, strict=True):
             if job.id in blocked:
-                ties.come(child, job.edges)
-        await ties.finish(Ledger(connection, dialect, locked))
+                dependents.come(child, job.edges)
+        await dependents.finish(Ledger(connection, dialect, locked))
     return dict.fromkeys(blocked, False)
 
 

@@ -11,10 +11,10 @@ import msgspec
 from longshore.backends.postgres.amending import Amendment, SearchingEdit, amend, needs_locks, rejoin
 from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row, Runs
+from longshore.backends.postgres.propagating import propagate
 from longshore.backends.postgres.pruning import prune, prunes
 from longshore.backends.postgres.rows import Match
 from longshore.backends.postgres.searching import is_by_ids, pick, read_ids, read_matches, test
-from longshore.backends.postgres.telling import tell
 from longshore.core.ids import JobId
 from longshore.core.job import LOGS_KEPT
 from longshore.core.states import CODES, LIVE, ORDER, REJOINABLE, RETRIABLE, State
@@ -205,7 +205,7 @@ async def _apply(
     else:
         done = await apply(now_ms)
     if tellers:
-        await tell(connection, dialect, now_ms, own=[row[Match.ID].hex() for _, row in rows])
+        await propagate(connection, dialect, now_ms, own=[row[Match.ID].hex() for _, row in rows])
     return done
 
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import msgspec
 
 from longshore.backends.postgres.children import Child, newly_blocked
+from longshore.backends.postgres.dependents import Dependents
 from longshore.backends.postgres.dialect import Dialect, Runs, sparse
 from longshore.backends.postgres.ledger import Ledger, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.rows import BLOCKED, RUNNING, SCHEDULED, bodies_of, extras_of
-from longshore.backends.postgres.ties import Ties
 from longshore.core import edges
 from longshore.core.errors import UnusableConnection
 from longshore.core.ids import JobId
@@ -131,12 +131,12 @@ class Newcomers:
             if job_id is not None and (key, job_id) in found
         }
 
-    def judge(self, number: int, place: int, ledger: Ledger | None, ties: Ties) -> Insertion:
+    def judge(self, number: int, place: int, ledger: Ledger | None, dependents: Dependents) -> Insertion:
         """What becomes of this job; `place` is its own at the tail.
 
         Without a ledger, a job that needs room or a turn is left to the next `promote`, as if it were due now.
         """
-        job, now_ms = self._jobs[number], ties.now_ms
+        job, now_ms = self._jobs[number], dependents.now_ms
         if job.id in self._known:
             return Inserted.DUPLICATE
         unique, rules = _unique(job), job.rules or NO_RULES
@@ -153,7 +153,7 @@ class Newcomers:
             self._waiting[job.queue] += 1
         if unique:
             self._holders[key] = _Holder(job.id, 0, now_ms, standing)
-        self._stand(standing, rules, ledger, ties)
+        self._stand(standing, rules, ledger, dependents)
         return Inserted.CREATED
 
     def _conflict(self, holder: _Holder, unique: UniqueKey, now_ms: int) -> Conflict | None:
@@ -166,14 +166,16 @@ class Newcomers:
         is_over = unique.within_ms is not None and now_ms - holder.created_ms > unique.within_ms
         return None if is_over or state not in unique.states else Conflict(holder.id, state)
 
-    def _stand(self, standing: _Standing, rules: Rules, ledger: Ledger | None, ties: Ties) -> None:
-        job, now_ms = standing.job, ties.now_ms
+    def _stand(
+        self, standing: _Standing, rules: Rules, ledger: Ledger | None, dependents: Dependents
+    ) -> None:
+        job, now_ms = standing.job, dependents.now_ms
         due_ms = job.run_ms if job.run_ms is not None else now_ms + job.delay_ms
         if due_ms > now_ms:
             standing.run_ms = due_ms
         if job.edges is not None:
             standing.child = newly_blocked(job, run_ms=standing.run_ms)
-            ties.come(standing.child, job.edges)
+            dependents.come(standing.child, job.edges)
         elif standing.run_ms is not None:
             return
         elif ledger is None and ruled(rules):
@@ -233,22 +235,24 @@ async def insert(
     await newcomers.look()
     ledger = Ledger(connection, dialect, locked)
     await ledger.load((job.queue, job.priority, job.rules) for job in jobs)
-    ties = Ties(connection, dialect, locked.now_ms)
-    replies = [newcomers.judge(number, ledger.next_place(), ledger, ties) for number in range(len(jobs))]
-    await finish(newcomers, ledger, ties)
+    dependents = Dependents(connection, dialect, locked.now_ms)
+    replies = [
+        newcomers.judge(number, ledger.next_place(), ledger, dependents) for number in range(len(jobs))
+    ]
+    await finish(newcomers, ledger, dependents)
     return replies
 
 
-async def finish(newcomers: Newcomers, ledger: Ledger, ties: Ties) -> None:
+async def finish(newcomers: Newcomers, ledger: Ledger, dependents: Dependents) -> None:
     """Stores what was decided. Where jobs wait for others, meters serve last, after those that are free have asked."""
-    if not ties.has_come:
+    if not dependents.has_come:
         await ledger.serve()
-        await newcomers.store(ties.now_ms)
+        await newcomers.store(dependents.now_ms)
         await ledger.keep()
         return
-    await newcomers.store(ties.now_ms)
+    await newcomers.store(dependents.now_ms)
     await ledger.keep()
-    await ties.finish(await ledger.again())
+    await dependents.finish(await ledger.again())
 
 
 async def join(
@@ -274,10 +278,12 @@ async def join(
             "out."
         )
     await newcomers.look()
-    ties = Ties(connection, dialect, locked.now_ms)
-    replies = [newcomers.judge(number, locked.place + number + 1, None, ties) for number in range(len(jobs))]
+    dependents = Dependents(connection, dialect, locked.now_ms)
+    replies = [
+        newcomers.judge(number, locked.place + number + 1, None, dependents) for number in range(len(jobs))
+    ]
     await newcomers.store(locked.now_ms, joining=True)
-    await ties.put_off()
+    await dependents.put_off()
     return replies
 
 

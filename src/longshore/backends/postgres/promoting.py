@@ -4,7 +4,7 @@ from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.dialect import Dialect, Row
 from longshore.backends.postgres.ledger import Ledger, lock
 from longshore.backends.postgres.lines import Contender
-from longshore.backends.postgres.telling import tell
+from longshore.backends.postgres.propagating import propagate
 from longshore.core.rules import Rules, unpack
 from longshore.store.commands import SCAN_LIMIT
 from longshore.store.replies import Promoted
@@ -29,7 +29,7 @@ async def promote(connection: Connection, dialect: Dialect, limit: int, now_ms: 
         if moved < chunk or count >= limit:
             break
     if is_tied:
-        queues |= await tell(connection, dialect, now_ms, looks=True)
+        queues |= await propagate(connection, dialect, now_ms, looks=True)
     next_due_ms, is_due, _, is_tied = await _sweep(connection, dialect, now_ms)
     return Promoted(
         count=count, queues=tuple(sorted(queues)), next_due_ms=next_due_ms, more=is_due or is_tied

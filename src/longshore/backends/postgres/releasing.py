@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from longshore.backends.postgres.dependents import Dependents
 from longshore.backends.postgres.dialect import Dialect, Runs
 from longshore.backends.postgres.ledger import Ledger, are_places, lock, ruled
 from longshore.backends.postgres.lines import Contender
 from longshore.backends.postgres.newcomers import Newcomers, finish, join
 from longshore.backends.postgres.settling import Ended, Numbered, end, end_serving, is_plainly_over
-from longshore.backends.postgres.ties import Ties
 from longshore.backends.postgres.turns import FIRST_TURN
 from longshore.core.job import NewJob
 from longshore.core.rules import LimitKind, Rules, pack
@@ -52,7 +52,7 @@ async def settle(
     applied = dict(ended.applied)
     back = await _returned(connection, dialect, applied.values())
     await ledger.load(_subjects(applied.values(), back, followers))
-    ties = Ties(connection, dialect, locked.now_ms)
+    dependents = Dependents(connection, dialect, locked.now_ms)
     newcomers.still_running = {each.id for each in applied.values()}
     first = 0
     for number, each in in_order:
@@ -62,9 +62,9 @@ async def settle(
             _end(ledger, each, back.get(each.id))
             newcomers.still_running.discard(each.id)
             for behind in range(len(each.follow)):
-                newcomers.judge(first + behind, place + behind + 1, ledger, ties)
+                newcomers.judge(first + behind, place + behind + 1, ledger, dependents)
         first += len(each.follow)
-    await finish(newcomers, ledger, ties)
+    await finish(newcomers, ledger, dependents)
     return ended
 
 

@@ -18,12 +18,12 @@ from longshore.backends.postgres import (
     inserting,
     newcomers,
     promoting,
+    propagating,
     records,
     releasing,
     searching,
     sessions,
     settling,
-    telling,
 )
 from longshore.backends.postgres.dialect import dialect_of
 from longshore.backends.postgres.faults import state_of
@@ -195,7 +195,7 @@ class PostgresStore:
         """One statement commits by itself; with follow-ups or limits there are several. Children are told after it."""
         ended = await self._end(settlements, now_ms, connection)
         if ended.tells:
-            await telling.tell(connection, self._dialect, now_ms, own=ended.order)
+            await propagating.propagate(connection, self._dialect, now_ms, own=ended.order)
         return ended.replies
 
     async def _end(

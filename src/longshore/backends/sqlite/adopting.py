@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from longshore.backends.sqlite.dependents import Dependents
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.rows import BLOCKED, HELD, PENDING, Row, blobs, joined_tags
 from longshore.backends.sqlite.ruled import unique_key
-from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.edges import pack as pack_edges
 from longshore.core.ids import JobId
@@ -33,11 +33,11 @@ def adopt(tx: Transaction, jobs: Sequence[JobRecord], now_ms: int) -> list[Inser
         tx.each("adopt", rows)
         tx.hold_new([row[0] for row in rows if row[2] == HELD])
         _add_belongings(tx, new)
-        telling = Telling(tx, flow, now_ms)
+        dependents = Dependents(tx, flow, now_ms)
         for job in new:
             if job.state is State.BLOCKED:
-                telling.come(job.id, job.waits_for)
-        telling.finish()
+                dependents.come(job.id, job.waits_for)
+        dependents.finish()
         flow.serve()
     return replies
 

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 
+from longshore.backends.sqlite.dependents import Dependents
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.inserting import insert_plain, is_plain
 from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, Row, numbers, rules_of
 from longshore.backends.sqlite.ruled import RuledInsert
-from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import ERRORS_KEPT, NewJob
 from longshore.core.rules import Rules
@@ -32,7 +32,7 @@ class Batch:
         self._sums: list[int] = []
         self._seqs: list[int] = []
         self._flow: Flow | None = None
-        self._telling: Telling | None = None
+        self._dependents: Dependents | None = None
         self._stands: list[Row] = []
 
     @property
@@ -43,11 +43,11 @@ class Batch:
         return self._flow
 
     @property
-    def telling(self) -> Telling:
+    def dependents(self) -> Dependents:
         """For jobs that others wait for, and such that wait; made when the first comes."""
-        if self._telling is None:
-            self._telling = Telling(self._tx, self.flow, self._now_ms)
-        return self._telling
+        if self._dependents is None:
+            self._dependents = Dependents(self._tx, self.flow, self._now_ms)
+        return self._dependents
 
     def add(self, settlement: Settlement, claim: Row) -> None:
         """Takes one in that will be applied, with the claim as `settle_read.sql` gave it."""
@@ -71,7 +71,7 @@ class Batch:
         if packed is not None and (rules := rules_of(packed)) is not None:
             self._make_room(seq, queue, rules)
         if awaited is not None and self._state >= FIRST_TERMINAL:
-            self.telling.ended(settlement.id, self._state)
+            self.dependents.ended(settlement.id, self._state)
         if settlement.error is not None or settlement.follow or settlement.if_lost:
             self._belongings.append((seq, settlement))
             if not all(is_plain(job) for job in settlement.follow):
@@ -103,8 +103,8 @@ class Batch:
     def end(self) -> None:
         """Everything that was added, and what follows from it."""
         self.write()
-        if self._telling is not None:
-            self._telling.finish()
+        if self._dependents is not None:
+            self._dependents.finish()
         if self._flow is not None:
             self._flow.serve()
 
@@ -154,7 +154,7 @@ class Batch:
         if all(is_plain(job) for job in jobs):
             insert_plain(self._tx, jobs, self._now_ms)
         else:
-            RuledInsert(self._tx, self.flow, self.telling, self._now_ms, is_follow=True).insert(jobs)
+            RuledInsert(self._tx, self.flow, self.dependents, self._now_ms, is_follow=True).insert(jobs)
 
     def _end_sessions(self) -> None:
         for session in {settlement.session for _, settlement in self._belongings if settlement.if_lost}:

@@ -10,6 +10,7 @@ import apsw
 import msgspec
 
 from longshore.backends.sqlite.batches import forget
+from longshore.backends.sqlite.dependents import Dependents
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.lining import Wanted, line_up
 from longshore.backends.sqlite.rows import (
@@ -27,7 +28,6 @@ from longshore.backends.sqlite.rows import (
     rules_of,
 )
 from longshore.backends.sqlite.searching import read_matches, test
-from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
 from longshore.core.job import LOGS_KEPT
@@ -125,7 +125,7 @@ class Work:
     def __init__(self, tx: Transaction, now_ms: int) -> None:
         self.tx, self.now_ms = tx, now_ms
         self.flow = Flow(tx, now_ms)
-        self.telling = Telling(tx, self.flow, now_ms)
+        self.dependents = Dependents(tx, self.flow, now_ms)
 
     def end(self) -> None:
         """What follows from all of them."""
@@ -149,7 +149,7 @@ def _change(work: Work, edit: SearchingEdit, found: Found | None) -> Changed:
         case Update():
             for row in rows:
                 _update(work, row, edit.changes)
-    work.telling.finish()
+    work.dependents.finish()
     return Changed(_ids(rows), (), found.more)
 
 
@@ -173,7 +173,7 @@ def _cancel(work: Work, rows: list[Row], *, more: bool) -> Changed:
     for row in waiting:
         tx.moved(row[Match.QUEUE], row[Match.STATE], CANCELLED)
         _end(work, row)
-    work.telling.finish()
+    work.dependents.finish()
     return Changed(_ids(waiting), _ids(running), more)
 
 
@@ -187,7 +187,7 @@ def _rejoin(work: Work, rows: list[Row]) -> None:
     work.tx.each("child_block", [(work.now_ms, row[Match.SEQ]) for row in rows])
     for row in rows:
         work.tx.moved(row[Match.QUEUE], row[Match.STATE], BLOCKED)
-        work.telling.come(row[Match.ID])
+        work.dependents.come(row[Match.ID])
 
 
 def _delete(work: Work, rows: list[Row]) -> None:
@@ -205,7 +205,7 @@ def _end(work: Work, row: Row) -> None:
     if row[Match.STATE] == BLOCKED:
         work.tx.rows("edge_forget", (row[Match.SEQ],))
     if row[Match.AWAITED]:
-        work.telling.ended(row[Match.ID], CANCELLED)
+        work.dependents.ended(row[Match.ID], CANCELLED)
 
 
 def _leave(work: Work, row: Row) -> None:

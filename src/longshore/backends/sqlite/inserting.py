@@ -6,10 +6,10 @@ from itertools import count as count_up
 from operator import itemgetter
 from typing import TypeVar
 
+from longshore.backends.sqlite.dependents import Dependents
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.rows import SCHEDULED, Row, blobs, row_of
 from longshore.backends.sqlite.ruled import RuledInsert
-from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import NewJob
 from longshore.store.replies import Inserted, Insertion
@@ -25,9 +25,9 @@ def insert(tx: Transaction, jobs: Sequence[NewJob], now_ms: int) -> Sequence[Ins
     if all(is_plain(job) for job in jobs):
         return insert_plain(tx, jobs, now_ms)
     flow = Flow(tx, now_ms)
-    telling = Telling(tx, flow, now_ms)
-    replies = RuledInsert(tx, flow, telling, now_ms).insert(jobs)
-    telling.finish()
+    dependents = Dependents(tx, flow, now_ms)
+    replies = RuledInsert(tx, flow, dependents, now_ms).insert(jobs)
+    dependents.finish()
     flow.serve()
     return replies
 

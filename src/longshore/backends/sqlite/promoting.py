@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from longshore.backends.sqlite import unsound
+from longshore.backends.sqlite.dependents import Dependents
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.lining import Wanted, line_up
 from longshore.backends.sqlite.rows import HELD, PENDING, RUNNING
-from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.store.commands import PAUSE
 from longshore.store.replies import Wake, WakeKind
@@ -34,9 +34,9 @@ def promote(tx: Transaction, now_ms: int, *, limit: int, is_last: bool) -> Chunk
     wanted = [Wanted(*row) for row in unsound.due(tx, limit, now_ms)]
     queues = line_up(tx, wanted, flow, now_ms) if wanted else set()
     if is_last or len(wanted) < limit:
-        telling = Telling(tx, flow, now_ms)
-        telling.look_again()
-        queues |= telling.finish()
+        dependents = Dependents(tx, flow, now_ms)
+        dependents.look_again()
+        queues |= dependents.finish()
         tx.write_rules()
         for entry in tx.meters.load_due(now_ms):
             flow.touch(entry)

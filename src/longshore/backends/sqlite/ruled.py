@@ -4,9 +4,9 @@ way."""
 from collections import Counter
 from collections.abc import Sequence
 
+from longshore.backends.sqlite.dependents import Dependents
 from longshore.backends.sqlite.flowing import Flow
 from longshore.backends.sqlite.rows import BLOCKED, HELD, PENDING, SCHEDULED, Row, blobs, due_of, joined_tags
-from longshore.backends.sqlite.telling import Telling
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.edges import pack as pack_edges
 from longshore.core.job import NewJob
@@ -19,9 +19,9 @@ class RuledInsert:
     """One list of new jobs."""
 
     def __init__(
-        self, tx: Transaction, flow: Flow, telling: Telling, now_ms: int, *, is_follow: bool = False
+        self, tx: Transaction, flow: Flow, dependents: Dependents, now_ms: int, *, is_follow: bool = False
     ) -> None:
-        self._tx, self._flow, self._telling, self._now_ms = tx, flow, telling, now_ms
+        self._tx, self._flow, self._dependents, self._now_ms = tx, flow, dependents, now_ms
         self._is_follow = is_follow
         self._rows: list[Row] = []
         self._waiting: dict[str, int] = {}
@@ -95,7 +95,7 @@ class RuledInsert:
             self._take_key(job.queue, rules.unique.key)
         if job.edges is not None:
             stand = BLOCKED, 0, 0, None
-            self._telling.come(job.id)
+            self._dependents.come(job.id)
         elif due_ms is not None:
             self._tx.waits(job.queue, due_ms)
         elif rules is None:

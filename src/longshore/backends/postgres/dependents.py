@@ -1,9 +1,9 @@
 """This module is what one step does to jobs that wait for others: who is told what, and what becomes of them.
 
-A statement that ends a job which is known to have children notes that in `telling`. Whoever sent it tells the children
-right after, in a transaction of its own (`telling.py`), and where he died in between, `promote` does. Jobs that come
-look at their parents in the transaction that stores them, and hold the rows of those that are not over: a parent ends
-before that, and is seen to be over, or after, and knows of its child.
+A statement that ends a job which is known to have children notes that in the table `telling`. The process that sent it
+tells the children right after, in a transaction of its own (`propagating.py`); where it died in between, `promote`
+does. New jobs look at their parents in the transaction that stores them, and lock the rows of those that are not over:
+so a parent has either ended before, and is seen to be over, or it ends later, and knows of its child.
 """
 
 from collections import deque
@@ -46,11 +46,11 @@ class _Teller(msgspec.Struct, frozen=True):
 
     id: str
     end: State
-    tie: int | None = None
+    notice: int | None = None
     """Its number in `telling`, if it has one."""
 
 
-class Ties:
+class Dependents:
     """The jobs that a step blocks, tells and frees."""
 
     def __init__(self, connection: Runs, dialect: Dialect, now_ms: int) -> None:
@@ -100,7 +100,7 @@ class Ties:
         """Leaves it to the next `promote` to look: the caller's transaction may stay open for long."""
         for look in self._looks:
             look.look_ms = self.now_ms
-        await self._tie(self._looks)
+        await self._await_parents(self._looks)
 
     async def look_due(self) -> None:
         """Looks once more for parents that were not there."""
@@ -123,7 +123,7 @@ class Ties:
                 self._look(look, states)
         open_ones = [look for look in self._looks if not look.child.is_decided]
         learned = self._learned
-        await self._tie([look for look in open_ones if (look.child.id, look.number) not in learned])
+        await self._await_parents([look for look in open_ones if (look.child.id, look.number) not in learned])
 
     async def _parents(self) -> dict[str, int | None]:
         """The states of those that are there; 0: it is not over, and will tell; None: somebody has it in hands."""
@@ -154,7 +154,7 @@ class Ties:
         elif state >= FIRST_TERMINAL:
             self._learn(look.child, look.number, look.on, look.missed, ORDER[state])
 
-    async def _tie(self, looks: Sequence[_Look]) -> None:
+    async def _await_parents(self, looks: Sequence[_Look]) -> None:
         if not looks:
             return
         await self._dialect.fetch(
@@ -189,7 +189,7 @@ class Ties:
                 self._connection,
                 "children",
                 [each.id for each in level],
-                [FOR_EVER if each.tie is None else each.tie for each in level],
+                [FOR_EVER if each.notice is None else each.notice for each in level],
                 room,
             )
             for row in rows:
@@ -198,10 +198,10 @@ class Ties:
                     self._learn(child, row[2], When(row[3]), Missed(row[4]), level[row[12] - 1].end)
             is_cut = len(rows) == room
             told = level[: rows[-1][12] - 1] if is_cut else level
-            self._told += [each.tie for each in told if each.tie is not None]
-            self._left += [each for each in level[len(told) :] if each.tie is None]
+            self._told += [each.notice for each in told if each.notice is not None]
+            self._left += [each for each in level[len(told) :] if each.notice is None]
             room -= len(rows)
-        self._left += [each for each in self._tellers if each.tie is None]
+        self._left += [each for each in self._tellers if each.notice is None]
 
     def _child(self, row: Row) -> Child:
         """The child of a row, with what this step knows of it."""

@@ -12,7 +12,7 @@ from longshore.store.replies import Wake
 ROUND_SECONDS = 3600.0
 
 
-class TwoEars:
+class TierListener:
     """The wake-ups of both listeners. It is over, and says why, when one of them is."""
 
     def __init__(self, one: Listener, other: Listener, clock: Clock) -> None:

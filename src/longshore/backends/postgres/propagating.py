@@ -4,9 +4,9 @@ were not there. One process does so at a time."""
 from collections.abc import Iterable
 
 from longshore.backends.postgres.connecting import Connection
+from longshore.backends.postgres.dependents import Dependents
 from longshore.backends.postgres.dialect import Dialect
 from longshore.backends.postgres.ledger import Ledger, lock
-from longshore.backends.postgres.ties import Ties
 
 ALONE = ""
 """No queue's name: its lock is that of whoever tells."""
@@ -20,7 +20,7 @@ class _NeedsLocksError(Exception):
         self.queues = queues
 
 
-async def tell(
+async def propagate(
     connection: Connection,
     dialect: Dialect,
     now_ms: int | None,
@@ -36,12 +36,12 @@ async def tell(
     while True:
         try:
             async with connection.transaction():
-                return await _tell(connection, dialect, now_ms, locks, own, looks=looks)
+                return await _propagate(connection, dialect, now_ms, locks, own, looks=looks)
         except _NeedsLocksError as needs:
             locks |= needs.queues
 
 
-async def _tell(
+async def _propagate(
     connection: Connection,
     dialect: Dialect,
     now_ms: int | None,
@@ -51,15 +51,15 @@ async def _tell(
     looks: bool,
 ) -> set[str]:
     locked = await lock(connection, dialect, now_ms, flows=locks)
-    ties = Ties(connection, dialect, locked.now_ms)
+    dependents = Dependents(connection, dialect, locked.now_ms)
     if looks:
-        await ties.look_due()
-    await ties.read_tellers(own)
-    await ties.tell()
-    if not ties.locks <= locks:
-        raise _NeedsLocksError(ties.locks)
+        await dependents.look_due()
+    await dependents.read_tellers(own)
+    await dependents.tell()
+    if not dependents.locks <= locks:
+        raise _NeedsLocksError(dependents.locks)
     ledger = Ledger(connection, dialect, locked)
-    await ties.keep(ledger)
+    await dependents.keep(ledger)
     await ledger.serve()
     await ledger.keep()
     return ledger.arrived

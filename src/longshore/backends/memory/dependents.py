@@ -33,7 +33,7 @@ class Open(msgspec.Struct):
     """When they are looked for once more."""
 
 
-class Waits:
+class Dependents:
     """Who waits for whom. What came and what ended in a step waits for `decide`."""
 
     def __init__(self, rows: Mapping[JobId, Row], ring: Callable[[str], None]) -> None:

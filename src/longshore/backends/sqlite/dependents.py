@@ -80,7 +80,7 @@ def _in_turn(look: tuple[int, Child, int, JobId, int]) -> tuple[int, JobId, int]
     return look_ms, child.id, place
 
 
-class Telling:
+class Dependents:
     """What one verb has to tell. Its last word, before the meters serve, is `finish`."""
 
     def __init__(self, tx: Transaction, flow: Flow, now_ms: int) -> None:
