@@ -118,12 +118,11 @@ class _Round:
         return {self._queues[number - 1] for number in gave - spent}
 
     async def _fetch(self, locked: list[str], now_ms: int | None) -> Sequence[Row]:
-        if self._watermarks is None:
-            ids = [(together[0][1].id or b"").hex() for together in self._asks]
-            values: tuple[object, ...] = (self._queues, ids, self._sessions, locked)
-            return await self._dialect.fetch(self._connection, "claim_named", now_ms, *values)
         counts = [sum(max(0, ask.count) for _, ask in together) for together in self._asks]
         values = (self._queues, counts, self._sessions, locked)
+        if self._watermarks is None:
+            ids = [(together[0][1].id or b"").hex() for together in self._asks]
+            return await self._dialect.fetch(self._connection, "claim_named", now_ms, *values, ids)
         if not self._watermarks.are_needed:
             return await self._dialect.fetch(self._connection, "claim", now_ms, *values)
         lows = self._watermarks.lows(self._queues)

@@ -1,4 +1,4 @@
--- for: claims from the heads of lines: who asks, whether the session lives and whether the queue is paused
+-- for: claims: who asks, whether the session lives and whether the queue is paused
 WITH moment AS MATERIALIZED (
     SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now_ms
 ),
