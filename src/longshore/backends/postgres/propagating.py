@@ -10,6 +10,8 @@ from longshore.backends.postgres.ledger import Ledger, lock
 
 ALONE = ""
 """No queue's name: its lock is that of whoever tells."""
+MET_AT_ONCE = 5000
+"""Edges and parents in one statement, which takes 8 µs for each."""
 
 
 class _NeedsLocksError(Exception):
@@ -51,6 +53,12 @@ async def _propagate(
     looks: bool,
 ) -> set[str]:
     locked = await lock(connection, dialect, now_ms, flows=locks)
+    if not looks:
+        [(was_all, queues, _)] = await dialect.fetch(
+            connection, "tell_met", locked.now_ms, dialect.channel, MET_AT_ONCE, own, locked.place
+        )
+        if was_all:
+            return set(queues or ())
     dependents = Dependents(connection, dialect, locked.now_ms)
     if looks:
         await dependents.look_due()
