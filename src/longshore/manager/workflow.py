@@ -209,11 +209,7 @@ class WorkflowRun:
     async def _read(self) -> None:
         engine = await self._runtime.engines.here()
         found = await records.jobs_of(engine, [entry.job for entry in self._record.entries])
-        self._jobs = {
-            entry.name: AnyJob(self._runtime, found[entry.job])
-            for entry in self._record.entries
-            if entry.job in found
-        }
+        self._jobs = shown_jobs(self._runtime, self._record, found)
 
     def _state(self, entry: Entry) -> State | None:
         job = self._jobs.get(entry.name)
@@ -224,12 +220,12 @@ class WorkflowRun:
         return next(alive, None)
 
     def _refuse_ended_badly(self) -> None:
-        for wanted in (State.FAILED, State.CANCELLED):
-            for name, job in self.steps.items():
-                if job.state is State.FAILED and wanted is State.FAILED:
-                    raise WorkflowFailed(self.id, name, job.error_message or "no reason was kept")
-                if job.state is State.CANCELLED and wanted is State.CANCELLED:
-                    raise WorkflowCancelled(self.id, name)
+        for name, job in self.steps.items():
+            if job.state is State.FAILED:
+                raise WorkflowFailed(self.id, name, job.error_message or "no reason was kept")
+        for name, job in self.steps.items():
+            if job.state is State.CANCELLED:
+                raise WorkflowCancelled(self.id, name)
 
     def _plain(self, entry: Entry) -> dict[str, Any]:
         job = self._jobs.get(entry.name)

@@ -5,7 +5,7 @@
 What cannot run is refused here, naming the step: nothing was stored then.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -63,12 +63,10 @@ def lay(workflow: Workflow, *, known: Collection[str] = (), root: str | None = N
     plan.link_all(root)
     if not plan.drafts:
         raise InvalidWorkflow(None, "has no steps")
-    waits = [draft.waits() for draft in plan.drafts]
-    order = in_order(waits)
-    refuse_unreachable(waits[place] for place in order)
-    return [
-        Laid(draft.step, draft.inherited, waits[place]) for place in order for draft in (plan.drafts[place],)
-    ]
+    laid = [Laid(draft.step, draft.inherited, draft.waits()) for draft in plan.drafts]
+    ordered = [laid[place] for place in in_order([each.waits for each in laid])]
+    refuse_unreachable(each.waits for each in ordered)
+    return ordered
 
 
 class _Draft:
@@ -166,29 +164,28 @@ class _Plan:
             if each is None:
                 raise InvalidWorkflow(str(part), "is only named where it shall stand itself; give a Step")
             if workflow.in_order and before is not None:
-                self._nested_links.append(_after_all(before, each))
-            before = each
+                self._nested_links.append(_connected(before, each, _when_all_succeeded))
+            if (
+                each.drafts
+            ):  # an empty list in a chain is passed over: what follows it waits for what was before
+                before = each
             area.add(each)
         whole = _Area(area.drafts)
-        follows: list[tuple[tuple[Part, ...], Callable[[_Area, _Draft], None], bool]] = [
-            (workflow.on_success, _when_all_succeeded, True),
-            (workflow.on_complete, _when_all_over, True),
-            (workflow.on_failure, _when_one_failed, False),
-        ]
-        for parts, connect, is_main in follows:
-            for each in self._walk_all(parts, inherited):
+        follows = (
+            (workflow.on_success, _when_all_succeeded),
+            (workflow.on_complete, _when_all_over),
+            (workflow.on_failure, _when_one_failed),
+        )
+        for parts, connect in follows:
+            for part in parts:
+                each = self._walk(part, inherited)
+                if each is None:
+                    raise InvalidWorkflow(
+                        str(part), "is only named in what follows a whole workflow; give a Step"
+                    )
                 self._nested_links.append(_connected(area, each, connect))
-                whole.add(each, is_main=is_main)
+                whole.add(each, is_main=connect is not _when_one_failed)
         return whole
-
-    def _walk_all(self, parts: Iterable[Part], inherited: Inherited) -> Iterable[_Area]:
-        for part in parts:
-            area = self._walk(part, inherited)
-            if area is None:
-                raise InvalidWorkflow(
-                    str(part), "is only named in what follows a whole workflow; give a Step"
-                )
-            yield area
 
     def _walk(self, part: Part, inherited: Inherited) -> _Area | None:
         """The area of a part; None for a name."""
@@ -296,10 +293,6 @@ def _follows(parent: _Draft, child: _Area, on: When) -> Callable[[], None]:
     return link
 
 
-def _after_all(before: _Area, area: _Area) -> Callable[[], None]:
-    return _connected(before, area, _when_all_succeeded)
-
-
 def _connected(before: _Area, area: _Area, connect: Callable[[_Area, _Draft], None]) -> Callable[[], None]:
     def link() -> None:
         for entry in area.entries():
@@ -323,6 +316,10 @@ def _when_one_failed(before: _Area, entry: _Draft) -> None:
         raise InvalidWorkflow(
             entry.name,
             "waits for other steps than those whose first failure it is for; let a step after it wait",
+        )
+    if not before.drafts:
+        raise InvalidWorkflow(
+            entry.name, "is for the first failure of steps, and there are none; leave it out"
         )
     entry.join = Join.ANY
     for parent in before.main():

@@ -32,6 +32,17 @@ def test_a_chain_runs_one_after_the_other_and_lists_in_it_side_by_side():
     assert links(workflow) == {"a": {}, "b": {"a": S}, "c": {"a": S}, "d": {"b": S, "c": S}}
 
 
+@pytest.mark.parametrize("empty", [[], Workflow(steps=[])])
+def test_an_empty_part_of_a_chain_lets_the_next_one_wait_for_the_one_before(empty):
+    laid = lay(chain(Step("q", "fetch"), empty, Step("q", "report")))
+    assert [link.parent for link in laid[1].waits.links] == ["fetch"]
+
+
+def test_nothing_runs_for_the_failure_of_no_steps():
+    with pytest.raises(InvalidWorkflow, match="there are none"):
+        lay(Workflow(steps=[], on_failure=Step("q", "alert")))
+
+
 def test_a_chord_ends_in_one_step_that_waits_for_all():
     """S3.9: map-reduce."""
     workflow = chord([step("map") for _ in range(3)], step("reduce"))
