@@ -33,6 +33,36 @@ async def test_steps_run_after_those_they_wait_for_and_read_their_results(works)
     assert {job.workflow_id for job in run.steps.values()} == {run.id}
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+async def test_a_reduce_gets_a_list_however_many_were_mapped(works, count):
+    """S3.9"""
+
+    @works.manager.task(queue="q")
+    async def reduce(ctx: JobContext) -> int:
+        return sum(await ctx.previous)
+
+    run = await works.run(chord([works.step(f"m{number}", 7) for number in range(count)], reduce.step()))
+    assert await run.result(5) == 7 * count
+
+
+async def test_what_follows_jobs_that_were_added_together_gets_a_list_also_of_one(works):
+    """S3.7 S3.9: a lone job gives what it returned."""
+
+    @works.manager.task(queue="q")
+    async def follow(ctx: JobContext) -> object:
+        return await ctx.previous
+
+    chained = {"chain_to": [follow.step()]}
+    item = {"name": "note", "data": {"name": "x", "value": 3}, "options": chained}
+    lone = await works.note.options(**chained).enqueue("a", 3)
+    named = await works.manager.add_job("q", "note", {"name": "b", "value": 3}, **chained)
+    [many] = await works.note.options(**chained).enqueue_many([("c", 3)])
+    [bulk] = await works.manager.add_bulk("q", [item])
+    await works.manager.run_until_empty(timeout=30)
+    runs = [await works.manager.workflows.get(job.workflow_id) for job in (lone, named, many, bulk)]
+    assert [await run.result(5) for run in runs] == [3, 3, [3], [3]]
+
+
 async def test_the_workflow_of_the_seed_runs_as_it_is_written(works):
     """S3.8: the seed's JSON, with its path of failure, metadata, correlation id and tags."""
     manager, ran = works.manager, []

@@ -50,6 +50,8 @@ class InWorkflow(msgspec.Struct, frozen=True, omit_defaults=True):
     step: str
     when: str | None = None
     """A condition that its worker looks at before it runs: an expression, or a predicate's name."""
+    gathers: bool = False
+    """Whether it follows a list of steps, and so finds a list in `ctx.previous`, also of one."""
 
 
 class Details(msgspec.Struct, omit_defaults=True, kw_only=True):

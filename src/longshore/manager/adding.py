@@ -50,7 +50,7 @@ class Adding(Part):
             await self._look_up(queue)
         if follows is not None:
             first = head(queue, name, data, words_of_job)
-            [source] = await add_chained(self.runtime, [first], follows, words_of_job, connection)
+            [source] = await add_chained(self.runtime, first, follows, words_of_job, connection)
             return AnyJob(self.runtime, source)
         planned = plan(self.runtime, queue, name, words_of_job)
         if planned.has_rules and await is_news(self.runtime, connection):
@@ -64,7 +64,7 @@ class Adding(Part):
         """Adds many jobs to a queue, in their order. All are checked before the first is stored; then they are
         stored in chunks of 1,000, each all or nothing, all with the strongest durability that one asks for; with a
         `connection`, all are there when the caller's transaction commits. Jobs with the same `chain_to` share it: what
-        follows runs once, after all of them. Raises like `add_job`."""
+        follows runs once, after all of them, and finds a list of their results. Raises like `add_job`."""
         queue = check_name("queue", queue)
         if connection is None:
             await self._look_up(queue)

@@ -36,13 +36,13 @@ def head(queue: str, name: str, data: Any, words: Mapping[str, Any]) -> Step:
 
 async def add_chained(
     runtime: Runtime,
-    heads: Sequence[Step],
+    heads: Step | Sequence[Step],
     follows: Parts,
     words: Mapping[str, Any],
     connection: object | None,
 ) -> list[NewJob | JobRecord]:
-    """Adds the jobs and what follows them, and gives the jobs, or those that are there in their stead. Raises
-    UnusableConnection, and like `execute_workflow`."""
+    """Adds the jobs and what follows them, and gives the jobs, or those that are there in their stead. What follows
+    finds one result, or a list where a list was given. Raises UnusableConnection, and like `execute_workflow`."""
     if connection is not None:
         raise UnusableConnection(
             "chain_to= cannot go into a transaction of yours: what is kept of the chain is not written there. Add the "
@@ -51,9 +51,10 @@ async def add_chained(
     told = words.get("job_id", words.get("jobId"))
     workflow = Workflow(
         id=None if told is None else format_id(parse_id(told)),
-        steps=[Workflow(steps=heads), *parts_of(follows)],
+        steps=[heads if isinstance(heads, Step) else Workflow(steps=heads), *parts_of(follows)],
         in_order=True,
     )
+    count = 1 if isinstance(heads, Step) else len(heads)
     asked = words.get("durability")
     started = await workflow_actions.start(
         runtime,
@@ -62,7 +63,7 @@ async def add_chained(
         head=None if told is None else parse_id(told),
     )
     if not started.is_older:
-        return [*started.jobs[: len(heads)]]
-    entries = started.record.entries[: len(heads)]
+        return [*started.jobs[:count]]
+    entries = started.record.entries[:count]
     found = await records.jobs_of(await runtime.engines.here(), [entry.job for entry in entries])
     return [found[entry.job] for entry in entries if entry.job in found]

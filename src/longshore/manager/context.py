@@ -97,8 +97,9 @@ class JobContext(Durable):
 
     @property
     def previous(self) -> Lazy[Any]:
-        """`await ctx.previous`: what the step before returned; where there are several, a list of their results in
-        their order, with None for one that did not complete. None: it waited for no other."""
+        """`await ctx.previous`: what the step before returned. After several, and after a list, a group or a chord's
+        first part however many stand in it, a list of their results in their order, with None for one that did not
+        complete. None: it waited for no other."""
         return Lazy(self._workflow().previous)
 
     @property

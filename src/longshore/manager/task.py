@@ -84,7 +84,7 @@ class Task(Generic[P, R]):
         planned = self._planned()
         payload = self.signature.encode(args, kwargs, limit_bytes=runtime.settings.payload_limit)
         if self._follows is not None:
-            return (await self._chained([payload]))[0]
+            return (await self._chained(self._step(payload)))[0]
         if planned.is_plain:
             new = planned.one(payload)
             await insert(runtime, (new,), self._connection, planned.durability)
@@ -107,7 +107,8 @@ class Task(Generic[P, R]):
             )
         runtime = self._desk.runtime
         if self._follows is not None:
-            return await self._chained(self._encode_all(calls))
+            steps = [self._step(payload) for payload in self._encode_all(calls)]
+            return await self._chained(steps) if steps else []
         if planned.has_rules and await is_news(runtime, self._connection):
             planned = self._planned()
         jobs: list[Job[R]] = []
@@ -161,12 +162,9 @@ class Task(Generic[P, R]):
     def _step(self, payload: bytes) -> Step:
         return head(self.queue, self.name, decode(payload), self._words)
 
-    async def _chained(self, payloads: Iterable[bytes]) -> list[Job[R]]:
-        steps = [self._step(payload) for payload in payloads]
-        if not steps:
-            return []
+    async def _chained(self, heads: Step | list[Step]) -> list[Job[R]]:
         runtime = self._desk.runtime
-        added = await add_chained(runtime, steps, self._follows, self._words, self._connection)
+        added = await add_chained(runtime, heads, self._follows, self._words, self._connection)
         return [Job(runtime, source) for source in added]
 
     def _planned(self) -> Plan:

@@ -77,9 +77,12 @@ class WorkflowContext:
         return [AnyJob(self._runtime, found[job_id]) for job_id in ids if job_id in found]
 
     async def previous(self) -> Any:
-        """What the step before returned; where there are several, a list in their order, with None for one that did
-        not complete."""
+        """What the step before returned; where there are several, or a list was written, a list in their order, with
+        None for one that did not complete."""
+        place = place_of(self._record)
         values = [job.value if job.state is State.COMPLETED else None for job in await self.parents()]
+        if place is not None and place.gathers:
+            return values
         return values[0] if len(values) == 1 else values or None
 
     async def results(self) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class _Planner:
         if when is not None and handler is not None and handler.batch is not None:
             raise InvalidWorkflow(name, f"has when=, and task '{step.name}' runs many jobs at once")
         payload = self._runtime.payload(step.queue, step.name, step.data)
-        new = planned.one(payload, InWorkflow(self._workflow_id, name, when))
+        new = planned.one(payload, InWorkflow(self._workflow_id, name, when, laid.gathers))
         return msgspec.structs.replace(new, rules=_rules(name, new.rules))
 
     def _planned(self, laid: Laid) -> Plan:

@@ -13,7 +13,7 @@ import msgspec
 from longshore.core.edges import Join, Missed, When
 from longshore.core.workflow_errors import InvalidWorkflow, UnknownStep
 from longshore.workflows.graph import Link, Waits, in_order, refuse_unreachable
-from longshore.workflows.reading import read_part
+from longshore.workflows.reading import is_list, read_part
 from longshore.workflows.spec import Part, Step, Workflow
 
 WHEN: Mapping[str, When] = {
@@ -51,6 +51,8 @@ class Laid(msgspec.Struct, frozen=True):
     step: Step
     inherited: Inherited
     waits: Waits
+    gathers: bool = False
+    """Whether it follows a list of steps, however many stand in it."""
 
 
 def lay(workflow: Workflow, *, known: Collection[str] = (), root: str | None = None) -> list[Laid]:
@@ -63,7 +65,7 @@ def lay(workflow: Workflow, *, known: Collection[str] = (), root: str | None = N
     plan.link_all(root)
     if not plan.drafts:
         raise InvalidWorkflow(None, "has no steps")
-    laid = [Laid(draft.step, draft.inherited, draft.waits()) for draft in plan.drafts]
+    laid = [Laid(draft.step, draft.inherited, draft.waits(), draft.gathers) for draft in plan.drafts]
     ordered = [laid[place] for place in in_order([each.waits for each in laid])]
     refuse_unreachable(each.waits for each in ordered)
     return ordered
@@ -78,6 +80,7 @@ class _Draft:
         self.name = f"{inherited.prefix}{step.called}"
         self.links: dict[str | _Draft, tuple[When, Missed]] = {}
         self.join = Join.ANY if step.join == "any" else Join.ALL
+        self.gathers = False
 
     def link(self, parent: "_Draft | str", on: When, *, is_said: bool) -> None:
         """One more step that it waits for; `is_said` where the user wrote just that. Raises InvalidWorkflow."""
@@ -158,17 +161,16 @@ class _Plan:
     def walk_workflow(self, workflow: Workflow, inherited: Inherited) -> _Area:
         """All parts of a workflow, and what follows it."""
         area = _Area()
-        before: _Area | None = None
+        before, gathers = _Area(), False
         for part in workflow.steps:
             each = self._walk(part, inherited)
             if each is None:
                 raise InvalidWorkflow(str(part), "is only named where it shall stand itself; give a Step")
-            if workflow.in_order and before is not None:
-                self._nested_links.append(_connected(before, each, _when_all_succeeded))
-            if (
-                each.drafts
-            ):  # an empty list in a chain is passed over: what follows it waits for what was before
-                before = each
+            if workflow.in_order:
+                connect = _connected(before, each, _when_all_succeeded, gathers=gathers)
+                self._nested_links.append(connect)
+            if each.drafts or not before.drafts:  # an empty list in a chain is passed over
+                before, gathers = each, is_list(part)
             area.add(each)
         whole = _Area(area.drafts)
         follows = (
@@ -176,15 +178,15 @@ class _Plan:
             (workflow.on_complete, _when_all_over),
             (workflow.on_failure, _when_one_failed),
         )
-        for parts, connect in follows:
+        for parts, how in follows:
             for part in parts:
                 each = self._walk(part, inherited)
                 if each is None:
                     raise InvalidWorkflow(
                         str(part), "is only named in what follows a whole workflow; give a Step"
                     )
-                self._nested_links.append(_connected(area, each, connect))
-                whole.add(each, is_main=connect is not _when_one_failed)
+                self._nested_links.append(_connected(area, each, how, gathers=is_list(workflow)))
+                whole.add(each, is_main=how is not _when_one_failed)
         return whole
 
     def _walk(self, part: Part, inherited: Inherited) -> _Area | None:
@@ -293,10 +295,13 @@ def _follows(parent: _Draft, child: _Area, on: When) -> Callable[[], None]:
     return link
 
 
-def _connected(before: _Area, area: _Area, connect: Callable[[_Area, _Draft], None]) -> Callable[[], None]:
+def _connected(
+    before: _Area, area: _Area, connect: Callable[[_Area, _Draft], None], *, gathers: bool
+) -> Callable[[], None]:
     def link() -> None:
         for entry in area.entries():
             connect(before, entry)
+            entry.gathers = entry.gathers or gathers
 
     return link
 

@@ -66,6 +66,17 @@ def read_part(value: Part) -> Step | Workflow | str:
     return Workflow(steps=value)
 
 
+def is_list(value: Part) -> bool:
+    """Whether what follows this part finds a list of results: it is a list, a group, or a chain that ends in one."""
+    if isinstance(value, Step | str):
+        return False
+    if isinstance(value, Mapping):
+        return "steps" in value and is_list(read_workflow(value))
+    if isinstance(value, Workflow) and value.in_order:
+        return bool(value.steps) and is_list(value.steps[-1])
+    return True
+
+
 def read_step(value: Mapping[str, Any]) -> Step:
     """A step from plain data. Raises UnknownOption and InvalidOption."""
     told: dict[str, Any] = {_STEP.get(key, key): each for key, each in value.items()}

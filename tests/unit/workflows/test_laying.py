@@ -49,6 +49,22 @@ def test_a_chord_ends_in_one_step_that_waits_for_all():
     assert links(workflow)["reduce"] == {"map": S, "map-2": S, "map-3": S}
 
 
+def test_what_follows_a_list_gathers_however_many_stand_in_it():
+    """S3.9: a reduce is written once, for none, one and many."""
+
+    def gathering(workflow):
+        return {laid.waits.name for laid in lay(workflow) if laid.gathers}
+
+    for count in range(3):
+        assert gathering(chord([step("map") for _ in range(count)], step("reduce"))) == {"reduce"}
+    assert gathering(chain(step("a"), [step("b")], step("c"), step("d"))) == {"c"}
+    assert gathering(chain(chain(step("a"), [step("b")]), step("c"))) == {"c"}
+    assert gathering(group(step("a"), on_complete=step("b"))) == {"b"}
+    assert gathering(chain(step("a"), {"steps": [{"queue": "q", "name": "b"}]}, step("c"))) == {"c"}
+    assert gathering(chain(step("a"), step("b"), on_success=step("c"))) == set()
+    assert gathering(chain(step("a"), [], step("b"))) == set()
+
+
 def test_a_group_calls_back_when_all_are_done_when_all_succeeded_and_at_the_first_failure():
     """S3.8: batch callbacks."""
     workflow = group(
