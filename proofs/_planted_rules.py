@@ -7,7 +7,7 @@ RULES = (
     Mutant(
         "the end of a claim gives no room back",
         "sqlite/batches.py",
-        "self.flow.leave(queue, rules, was_claimed=True)",
+        "self.flow.end_claim(queue, slots)",
         "pass",
     ),
     Mutant("unique keys never conflict", "sqlite/ruled.py", "if state not in unique.states:", "if True:"),

@@ -3,13 +3,12 @@
 from collections import defaultdict
 
 from longshore.backends.sqlite.dependents import Dependents
-from longshore.backends.sqlite.flowing import Flow
+from longshore.backends.sqlite.flowing import Flow, slots_of
 from longshore.backends.sqlite.inserting import insert_plain, is_plain
 from longshore.backends.sqlite.rows import FIRST_TERMINAL, PENDING, Row, numbers, rules_of
 from longshore.backends.sqlite.ruled import RuledInsert
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.job import ERRORS_KEPT, NewJob
-from longshore.core.rules import Rules
 from longshore.core.states import CODES, WAITING_FOR_TIME
 from longshore.core.verdict import Charge, Verdict
 from longshore.store.commands import Settlement
@@ -68,8 +67,8 @@ class Batch:
             self._seqs.append(seq)
         else:
             self._single.append(self._row(settlement, seq, queue, packed))
-        if packed is not None and (rules := rules_of(packed)) is not None:
-            self._make_room(seq, queue, rules)
+        if packed is not None:
+            self._make_room(seq, queue, packed)
         if awaited is not None and self._state >= FIRST_TERMINAL:
             self.dependents.ended(settlement.id, self._state)
         if settlement.error is not None or settlement.follow or settlement.if_lost:
@@ -77,10 +76,11 @@ class Batch:
             if not all(is_plain(job) for job in settlement.follow):
                 self.write()  # what they meet must be in the file
 
-    def _make_room(self, seq: int, queue: str, rules: Rules) -> None:
+    def _make_room(self, seq: int, queue: str, packed: bytes) -> None:
         """The claim of a job with rules ends; and where it wants to be pending again, it asks for room like others."""
-        self.flow.leave(queue, rules, was_claimed=True)
-        if self._state != PENDING:
+        if slots := slots_of(packed):
+            self.flow.end_claim(queue, slots)
+        if self._state != PENDING or (rules := rules_of(packed)) is None:
             return
         [(priority, turn, place)] = self._tx.rows("stood", (seq,))
         if self._needs_place:

@@ -214,7 +214,7 @@ def _leave(work: Work, row: Row) -> None:
     if rules is None:
         return
     if row[Match.STATE] == PENDING:
-        work.flow.leave(row[Match.QUEUE], rules, was_claimed=False)
+        work.flow.leave_the_line(row[Match.QUEUE], rules)
         work.tx.left_the_line()
     elif row[Match.STATE] == HELD:
         work.flow.let_go(row[Match.QUEUE], rules, row[Match.HELD_BY])

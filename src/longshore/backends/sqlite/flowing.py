@@ -9,10 +9,12 @@ from longshore.backends.sqlite.rows import HELD, PENDING, RULES_KEPT, Row, rules
 from longshore.backends.sqlite.serving import Serving
 from longshore.backends.sqlite.steps import Step
 from longshore.backends.sqlite.transaction import Transaction
-from longshore.core.rules import LimitKind, Rules
+from longshore.core.rules import FlowKey, LimitKind, Rules
 from longshore.store.admission import blocker, enter, learn
 
 _CONCURRENCY = LimitKind.CONCURRENCY
+Slots = tuple[tuple[FlowKey, str], ...]
+"""The concurrency limits of a job, with the names of their meters: to make one takes as long as to find the meter."""
 
 
 class Flow:
@@ -31,6 +33,10 @@ class Flow:
                 wanted.add(key.meter)
         for queue, wanted in names.items():
             self._step.table.load(queue, wanted)
+
+    def expect_meters(self, queue: str, names: Iterable[str]) -> None:
+        """Reads these meters, with one statement."""
+        self._step.table.load(queue, names)
 
     def line_up(
         self, queue: str, priority: int, rules: Rules, *, place: int = 0, turn: int = 0, is_new: bool = False
@@ -67,16 +73,19 @@ class Flow:
             if entry.meter.held:
                 self._step.noted[queue, name] = entry
 
-    def leave(self, queue: str, rules: Rules, *, was_claimed: bool) -> None:
-        """A job stops being pending or running. Of a rate nothing comes back to one that was claimed."""
-        step = self._step
-        for key in rules.flow:
-            if key.kind is _CONCURRENCY or not was_claimed:
-                name = key.meter
-                entry = step.table.entry(queue, key, name)
-                entry.meter.used -= key.cost
-                if entry.meter.held:
-                    step.touched[queue, name] = entry
+    def end_claim(self, queue: str, slots: Slots) -> None:
+        """A job runs no more. Of a rate nothing comes back to one that was claimed."""
+        entry_of, touched = self._step.table.entry, self._step.touched
+        for key, name in slots:
+            entry = entry_of(queue, key, name)
+            meter = entry.meter
+            meter.used -= key.cost
+            if meter.held:
+                touched[entry.place] = entry
+
+    def leave_the_line(self, queue: str, rules: Rules) -> None:
+        """A job is pending no more, and was not claimed."""
+        self.end_claim(queue, tuple((key, key.meter) for key in rules.flow))
 
     def let_go(self, queue: str, rules: Rules, held_by: str) -> None:
         """A job is not held any more."""
@@ -96,7 +105,7 @@ class Flow:
 
     def touch(self, entry: Entry) -> None:
         """A meter that is to serve."""
-        self._step.touched[entry.meter.queue, entry.meter.name] = entry
+        self._step.touched[entry.place] = entry
 
     def serve(self) -> set[str]:
         """The end of the verb: meters that were touched serve those that they hold. Gives the queues of jobs that
@@ -115,8 +124,9 @@ def with_rates(packed: bytes) -> Rules | None:
 
 
 @lru_cache(maxsize=RULES_KEPT)
-def with_slots(packed: bytes) -> Rules | None:
-    """A job's rules, if the end of a claim gives something back."""
+def slots_of(packed: bytes) -> Slots:
+    """What the end of a claim gives back."""
     rules = rules_of(packed)
-    has_any = rules is not None and any(key.kind is _CONCURRENCY for key in rules.flow)
-    return rules if has_any else None
+    if rules is None:
+        return ()
+    return tuple((key, key.meter) for key in rules.flow if key.kind is _CONCURRENCY)

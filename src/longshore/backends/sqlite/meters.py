@@ -24,10 +24,12 @@ Place = tuple[str, str]
 class Entry:
     """A meter with the line of those that it holds, and what the file knows of it."""
 
-    __slots__ = ("due_ms", "line", "meter", "written")
+    __slots__ = ("due_ms", "line", "meter", "place", "written")
 
-    def __init__(self, meter: Meter, due_ms: int | None, line: HeldLine, written: Row | None) -> None:
-        self.meter, self.due_ms, self.line, self.written = meter, due_ms, line, written
+    def __init__(
+        self, meter: Meter, place: Place, due_ms: int | None, line: HeldLine, written: Row | None
+    ) -> None:
+        self.meter, self.place, self.due_ms, self.line, self.written = meter, place, due_ms, line, written
 
 
 class Known:
@@ -99,28 +101,27 @@ class MeterTable:
                 self.load(queue, (name,))
                 entry = entries[name]
             if entry is None:
-                entry = entries[name] = Entry(meter_for(queue, key), None, HeldLine(), None)
+                entry = entries[name] = Entry(meter_for(queue, key), (queue, name), None, HeldLine(), None)
         return entry
 
     def write(self) -> None:
         """Writes those that have changed, and forgets those that are idle."""
         new: list[Row] = []
         changed: list[Row] = []
-        idle: list[Row] = []
-        self._trim()
-        for queue, entries in self._entries.items():
-            for name, entry in entries.items():
-                if entry is None:
-                    continue
-                if self._is_idle(entry.meter):
-                    if entry.written is not None:
-                        idle.append((queue, name))
-                        entry.written = None
-                    continue
-                row = _row(queue, name, entry)
-                if row != entry.written:
-                    (new if entry.written is None else changed).append(row)
-                    entry.written = row
+        idle: list[Place] = []
+        entries = [each for known in self._entries.values() for each in known.values() if each is not None]
+        self._trim([entry for entry in entries if entry.line.stale])
+        for entry in entries:
+            meter = entry.meter
+            if not meter.used and not meter.held and meter.is_idle(self.now_ms):
+                if entry.written is not None:
+                    idle.append(entry.place)
+                    entry.written = None
+                continue
+            row = _row(entry)
+            if row != entry.written:
+                (new if entry.written is None else changed).append(row)
+                entry.written = row
         if new:
             self._connection.executemany(sql("meter_write"), new)
         if changed:
@@ -128,33 +129,31 @@ class MeterTable:
         if idle:
             self._connection.executemany(sql("meter_forget"), idle)
 
-    def _trim(self) -> None:
-        """Takes what nobody needs any more out of the lines, where it is much, or nobody is held."""
-        empty: list[Row] = []
-        for queue, entries in self._entries.items():
-            for name, entry in entries.items():
-                if entry is None or not entry.line.stale:
-                    continue
-                if self._is_idle(entry.meter) or (entry.line.stale >= STALE_KEPT and not entry.meter.held):
-                    empty.append((queue, name))
-                    entry.line = HeldLine()
-                elif entry.line.stale >= STALE_KEPT:
-                    entry.line.trim(self._connection, queue, name)
+    def _trim(self, entries: Iterable[Entry]) -> None:
+        """Takes what nobody needs any more out of lines, where it is much, or nobody is held."""
+        empty: list[Place] = []
+        for entry in entries:
+            meter, line = entry.meter, entry.line
+            if meter.held:
+                if line.stale >= STALE_KEPT:
+                    line.trim(self._connection, *entry.place)
+            elif line.stale >= STALE_KEPT or (not meter.used and meter.is_idle(self.now_ms)):
+                empty.append(entry.place)
+                entry.line = HeldLine()
         if empty:
             self._connection.executemany(sql("held_forget"), empty)
-
-    def _is_idle(self, meter: Meter) -> bool:
-        return not meter.used and not meter.held and meter.is_idle(self.now_ms)
 
     def keep(self) -> None:
         """After the commit: what is in the file is known to the next transaction."""
         known = self._known
-        for queue, entries in self._entries.items():
-            for name, entry in entries.items():
-                if entry is not None and entry.written is not None:
-                    known[queue, name] = entry
+        for entries in self._entries.values():
+            for entry in entries.values():
+                if entry is None:
+                    continue
+                if entry.written is not None:
+                    known[entry.place] = entry
                 else:
-                    known.pop((queue, name), None)
+                    known.pop(entry.place, None)
         self._keeper.keep(known)
 
     def _take_new(self, rows: Iterable[Row]) -> list[Entry]:
@@ -165,7 +164,7 @@ class MeterTable:
             entry = entries.get(row[1])
             if entry is None:
                 entry = self._known.get((row[0], row[1])) or Entry(
-                    meter_of(row), row[10], HeldLine(*row[11:]), row
+                    meter_of(row), row[:2], row[10], HeldLine(*row[11:]), row
                 )
                 entries[row[1]] = entry
             found.append(entry)
@@ -191,11 +190,10 @@ def meter_of(row: Row) -> Meter:
     )
 
 
-def _row(queue: str, name: str, entry: Entry) -> Row:
+def _row(entry: Entry) -> Row:
     meter, line = entry.meter, entry.line
     return (
-        queue,
-        name,
+        *entry.place,
         int(meter.kind),
         meter.limit,
         meter.per_ms,

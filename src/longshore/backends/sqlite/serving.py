@@ -5,14 +5,13 @@ Who is first in the line of a meter is read some ahead, and known to the next tr
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
 
 from longshore.backends.sqlite.held import READ_AHEAD
 from longshore.backends.sqlite.meters import Entry, Place
 from longshore.backends.sqlite.rows import HELD, PENDING, Row, numbers, rules_of
 from longshore.backends.sqlite.steps import Step
 from longshore.core.rules import FlowKey, Rules
-from longshore.store.admission import blocker_of_held, enter, learn
+from longshore.store.admission import Asked, blocker_of_held, enter, learn
 
 MOST_AT_ONCE = 100
 """Held jobs of one meter that are read together."""
@@ -55,12 +54,14 @@ class Serving:
         """The first in the line whom the meter holds still."""
         line = entry.line
         while True:
-            if not line.ahead or line.ahead[0][2] not in self._jobs:
+            first = line.first
+            if first is None or first[2] not in self._jobs:
                 self._write()
                 self._read_next([(place, entry)])
-                if not line.ahead:
+                first = line.first
+                if first is None:
                     return None
-            priority, position, seq = line.ahead[0]
+            priority, position, seq = first
             job = self._jobs.get(seq)
             if job is not None and job[1:4] == (priority, position, place[1]):
                 return job
@@ -69,12 +70,13 @@ class Serving:
     def _read_next(self, serving: Iterable[tuple[Place, Entry]]) -> None:
         """Who is first in these lines, and what is known of as many of them as there is room for."""
         seqs: list[int] = []
+        now_ms, connection = self._step.now_ms, self._tx.connection
         for place, entry in serving:
-            room = min(max(entry.meter.room(self._step.now_ms), 1), MOST_AT_ONCE)
+            room = min(max(entry.meter.room(now_ms), 1), MOST_AT_ONCE)
             line = entry.line
-            if not line.ahead:
-                line.read(self._tx.connection, *place, max(room, READ_AHEAD))
-            seqs += [standing[2] for standing in islice(line.ahead, room)]
+            if line.first is None:
+                line.read(connection, *place, max(room, READ_AHEAD))
+            seqs += line.seqs(room)
         if seqs:
             self._jobs.update((row[0], row) for row in self._tx.rows("held_read", (numbers(seqs),)))
 
@@ -84,9 +86,14 @@ class Serving:
         seq, priority, _, _, packed = job
         rules = rules_of(packed) or Rules()
         flow = rules.flow
-        asked = [(flow[0], meter)] if len(flow) == 1 else step.asked(queue, flow)
-        learn(asked, step.now_ms, is_new=False)
-        key = blocker_of_held(asked, meter, step.now_ms)
+        asked: Asked
+        if len(flow) == 1:  # its holder is not idle, so there is nothing to learn
+            asked = ((flow[0], meter),)
+            key = None if meter.has_room(flow[0].cost, step.now_ms) else flow[0]
+        else:
+            asked = step.asked(queue, flow)
+            learn(asked, step.now_ms, is_new=False)
+            key = blocker_of_held(asked, meter, step.now_ms)
         if key is None:
             meter.held -= 1
             entry.line.pass_first()

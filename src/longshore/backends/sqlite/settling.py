@@ -4,11 +4,12 @@ It reads the claims with one statement, decides, and writes those that end alike
 returned what it had changed took 7 µs a job where this takes 2 to 3: SQLite makes a table for each RETURNING.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from longshore.backends.sqlite.batches import Batch
 from longshore.backends.sqlite.claiming import is_live
-from longshore.backends.sqlite.flowing import with_slots
+from longshore.backends.sqlite.flowing import slots_of
 from longshore.backends.sqlite.rows import RUNNING, Row, blobs
 from longshore.backends.sqlite.transaction import Transaction
 from longshore.core.ids import JobId
@@ -22,13 +23,7 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
     claims = _read_claims(tx, settlements)
     live = _living_sessions(tx, settlements, now_ms)
     batch = Batch(tx, now_ms)
-    ruled = [
-        (claim[7], rules)
-        for claim in claims.values()
-        if claim[8] and (rules := with_slots(claim[8])) is not None
-    ]
-    if ruled:
-        batch.flow.expect(ruled)
+    _expect_meters(batch, claims.values())
     replies = []
     for settlement in settlements:
         code = CODES[settlement.verdict.state]
@@ -47,6 +42,17 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], now_ms: int) -> l
             replies.append(Settled.APPLIED)
     batch.end()
     return replies
+
+
+def _expect_meters(batch: Batch, claims: Iterable[Row]) -> None:
+    """Those of all jobs that give something back are read together."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for claim in claims:
+        if claim[8]:
+            for _, name in slots_of(claim[8]):
+                names[claim[7]].add(name)
+    for queue, wanted in names.items():
+        batch.flow.expect_meters(queue, wanted)
 
 
 def _read_claims(tx: Transaction, settlements: Sequence[Settlement]) -> dict[JobId, Row]:

@@ -57,7 +57,8 @@ class Step:
     def note_times(self) -> None:
         """Notes when time gives room to those that the meters hold; one that gets an earlier time wakes."""
         for (queue, _), entry in chain(self.touched.items(), self.noted.items()):
-            due_ms = entry.meter.due_ms(self.now_ms)
+            meter = entry.meter
+            due_ms = None if not meter.held or meter.is_full else meter.due_ms(self.now_ms)
             if due_ms is not None and (entry.due_ms is None or due_ms < entry.due_ms):
                 self.tx.waits(queue, due_ms)
             entry.due_ms = due_ms
