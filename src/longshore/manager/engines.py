@@ -145,14 +145,6 @@ class Engines:
         if origin is not None:
             await (await asyncio.wrap_future(origin)).close()
 
-    async def close_here(self) -> None:
-        """Closes what the running loop has; the others go on."""
-        loop = asyncio.get_running_loop()
-        self._opening.pop(loop, None)
-        bench = self._open.pop(loop, None)
-        if bench is not None:
-            await bench.close()
-
     async def warn_of_strays(self) -> None:
         """Says, once, which queues that are in memory here have jobs in the store that nobody here looks for."""
         unsaid = sorted(self._volatile - self._warned_of)

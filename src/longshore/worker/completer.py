@@ -50,9 +50,6 @@ class Completer:
         self._news: list[tuple[int, News]] = []
         self._notes: list[Note] = []
         self._in_flight: list[Settlement] = []
-        self._ended = 0
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        """Who waits in `caught_up`, with how many verdicts must have ended before."""
         self._alarm = Alarm(clock)
         self._is_asleep = True
         self._is_full = False
@@ -107,12 +104,6 @@ class Completer:
         await self._idle.wait()
         await self.doubts.cleared()
 
-    async def caught_up(self) -> None:
-        """Waits until the store has the verdicts that were submitted up to now; others may follow meanwhile."""
-        waiting: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append((self._ended + self.unsettled, waiting))
-        await waiting
-
     async def _settle_all(self) -> None:
         while True:
             if not self._verdicts:
@@ -129,8 +120,6 @@ class Completer:
         self._in_flight = verdicts
         replies = await self._insist(verdicts)
         self._in_flight = []
-        self._ended += len(verdicts)
-        self._call_those_who_wait()
         stale = replies.count(Settled.STALE)
         self._stats.settled += len(replies) - stale
         if stale:
@@ -138,12 +127,6 @@ class Completer:
         for place, item in news:
             if replies[place] is Settled.APPLIED:
                 self._report(item)
-
-    def _call_those_who_wait(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._ended:
-            _, waiting = self._waiting.pop(0)
-            if not waiting.done():
-                waiting.set_result(None)
 
     def _take(self) -> tuple[list[Settlement], list[tuple[int, News]]]:
         verdicts, news = self._verdicts, self._news
@@ -199,8 +182,6 @@ class Completer:
 
     def _cleared(self, settlement: Settlement, settled: Settled, news: News) -> None:
         """An attempt's own completion is not in doubt any more."""
-        self._ended += 1
-        self._call_those_who_wait()
         if settled is Settled.STALE:
             self._report_stale([settlement], [settled])
         else:

@@ -80,12 +80,6 @@ def downstream(steps: Iterable[Waits], roots: Iterable[str]) -> set[str]:
     return found
 
 
-def leaves(steps: Sequence[Waits]) -> list[str]:
-    """Those for which no other waits."""
-    parents = {link.parent for step in steps for link in step.links}
-    return [step.name for step in steps if step.name not in parents]
-
-
 def last(steps: Sequence[Waits]) -> list[str]:
     """Those that a workflow comes to where nothing fails: no step on a path of failure, and none that another one
     follows but on such a path. The steps stand in order."""

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from longshore.backends.postgres.dialect import Row
 from longshore.core.errors import UnusableConnection
 
-IDLE, IN_ERROR = 0, 3
-"""What libpq says of a transaction: none is open; one was broken by an error."""
+IDLE = 0
+"""What libpq says where no transaction is open."""
 
 
 class Caller(Protocol):

@@ -67,11 +67,6 @@ class Dsn(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the way there keeps prepared statements; None: unless a pooler is found on it."""
     application_name: str | None
 
-    @property
-    def several_hosts(self) -> bool:
-        """Whether one of them must be found that takes writes."""
-        return len(self.hosts) > 1
-
 
 def parse(url: str, *, schema: str | None = None, prefix: str | None = None) -> Dsn:
     """What the URL says; `schema` and `prefix` win over what it says of them.
