@@ -70,9 +70,9 @@ class Slots:
             self._on_rest()
 
     def forget(self, task: "asyncio.Task[Any]") -> None:
-        """A slot that will not come back; another may take its place."""
+        """A slot that will not come back; another may take its place, and may have to wait for a claim."""
         self._tasks.discard(task)
-        self.wake()
+        self.refill()
 
     async def close(self) -> None:
         """Ends the slots; each has ended its job before."""
