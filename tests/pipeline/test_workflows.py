@@ -317,3 +317,33 @@ async def test_a_chord_hands_all_results_to_one_step(works):
     run = await works.run(chord([works.step(f"m{n}", n) for n in range(20)], works.gather.step()))
     assert await run.result(5) == list(range(20))
     assert works.ran.count("gather") == 1
+
+
+async def test_a_condition_on_the_result_of_a_step_that_is_not_there_is_refused(works):
+    """S3.8: it could never hold, and the step would be skipped in silence."""
+    wrong = works.step("b").options(after="a", when="results.aa > 3")
+    with pytest.raises(UnknownStep, match="Did you mean 'a'"):
+        await works.manager.execute_workflow(Workflow(steps=[works.step("a"), wrong]))
+    right = works.step("b").options(after="a", when="results.a > 3")
+    run = await works.run(Workflow(steps=[works.step("a", 4), right]))
+    assert run.counts == {C: 2}
+
+
+def test_a_predicate_that_cannot_be_called_is_refused_where_it_is_registered(works):
+    """S3.8"""
+    for wrong in (lambda: True, lambda a, b, c: True, lambda a, *, b: True):
+        with pytest.raises(InvalidOption, match="a function of what the step before returned"):
+            works.manager.predicate(name="wrong")(wrong)
+    for right in (lambda a: True, lambda a, b: True, lambda *a: True, lambda a, b=1: True):
+        works.manager.predicate(name="right")(right)
+
+
+async def test_a_step_that_has_nothing_to_append_appends_nothing(works):
+    """S3.8: a crawler at a page without links."""
+
+    @works.manager.task(queue="q")
+    async def crawl(ctx: JobContext) -> int:
+        return len([*await ctx.append(), *await ctx.append([])])
+
+    run = await works.run(chain(crawl.step()))
+    assert await run.result(5) == 0

@@ -69,9 +69,11 @@ class InvalidOption(UsageError):
 
     code = "invalid-option"
 
-    def __init__(self, option: str, value: object, expected: str) -> None:
+    def __init__(self, option: str, value: object, expected: str, *, of: str | None = None) -> None:
         shown = value.value if isinstance(value, Enum) else value
-        super().__init__(f"Option '{option}' cannot be {shown!r:.{SHOWN}}. Expected: {expected}.")
+        whose = "" if of is None else f" of {of}"
+        end = "" if expected.endswith("?") else "."
+        super().__init__(f"Option '{option}'{whose} cannot be {shown!r:.{SHOWN}}. Expected: {expected}{end}")
         self.option = option
 
 

@@ -100,7 +100,9 @@ async def append(
     ids: "Ids | None" = None,
 ) -> list[NewJob]:
     """Adds steps to a workflow. Those that wait for nothing wait for `root`, where one is given. `ids` makes the jobs
-    the same ones when the same attempt is run again. Raises like `start`."""
+    the same ones when the same attempt is run again; no parts are no change. Raises like `start`."""
+    if all(isinstance(part, list | tuple) and not part for part in parts):
+        return []
     engine = await runtime.engines.here()
     planned = PlannedSteps([], ())
 

@@ -3,7 +3,7 @@
 All are checked before the first is stored. The order is that of the steps: parents before their children.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from longshore.core.ids import JobId, format_id, new_id
 from longshore.core.job import InWorkflow, NewJob
 from longshore.core.names import check_tags
 from longshore.core.rules import Rules
-from longshore.core.workflow_errors import InvalidWorkflow, UnknownPredicate
+from longshore.core.workflow_errors import InvalidWorkflow, UnknownPredicate, UnknownStep
 from longshore.engine.plan import Plan
 from longshore.manager.planning import plan
 from longshore.manager.runtime import Runtime
@@ -46,10 +46,12 @@ def plan_steps(
     _refuse_two_tiers(runtime, [laid.step.queue for laid in steps], there or {})
     planner = _Planner(runtime, workflow_id)
     places = dict(there or {})
+    names = {*places, *(laid.waits.name for laid in steps)}
     jobs, entries = [], []
     for laid in steps:
         name, step = laid.waits.name, laid.step
         when = condition_of(runtime, name, step.when)
+        _refuse_unknown_results(name, when, names)
         new = planner.job(laid, when)
         known = ids(name) if callable(ids) else (ids or {}).get(name)
         job_id = known or new.id
@@ -89,7 +91,7 @@ def condition_of(runtime: Runtime, step: str, when: Any) -> str | None:
         raise UnknownPredicate(getattr(when, "__name__", repr(when)), runtime.predicates)
     if not isinstance(when, str):
         raise InvalidOption(
-            f"when of step '{step}'", when, "an expression, a function, or a predicate's name"
+            "when", when, "an expression, a function, or a predicate's name", of=f"step '{step}'"
         )
     if not conditions.is_name(when):
         conditions.check(when)
@@ -158,6 +160,15 @@ def _rules(step: str, rules: Rules | None) -> Rules | None:
             "workflow an id=",
         )
     return msgspec.structs.replace(rules, room=None)
+
+
+def _refuse_unknown_results(step: str, when: str | None, names: Collection[str]) -> None:
+    """Raises UnknownStep for a condition on the result of a step that is not there: it could never hold."""
+    if when is None or conditions.is_name(when):
+        return
+    for named in conditions.results_in(when):
+        if named not in names:
+            raise UnknownStep(step, named, names)
 
 
 def _refuse_two_tiers(runtime: Runtime, queues: Sequence[str], there: Places) -> None:

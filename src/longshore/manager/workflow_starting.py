@@ -1,5 +1,6 @@
 """This module starts workflows, and registers the conditions of their steps."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, overload
 
@@ -50,11 +51,12 @@ class WorkflowStarting(Part):
 
         It is called by the worker that would run the step, with what `ctx.previous` holds, and the JobContext where it
         has a second parameter; it may be a coroutine function. A plain one must not wait. Raises InvalidOption for a
-        name that is taken or is none.
+        name that is taken or is none, and for a function that cannot be called so.
         """
 
         def register(condition: Any) -> Any:
             called = check_name("predicate", name or getattr(condition, "__name__", ""))
+            _refuse_parameters(called, condition)
             if not conditions.is_name(called):
                 raise InvalidOption(
                     "name", called, f"a Python name, and none of {', '.join(conditions.NAMES)}"
@@ -70,3 +72,13 @@ class WorkflowStarting(Part):
         return register if function is None else register(function)
 
     execute_workflow_sync: Final = blocking(execute_workflow)
+
+
+def _refuse_parameters(name: str, condition: Callable[..., Any]) -> None:
+    """Raises InvalidOption for a function that cannot be called with the result before it, and the context."""
+    signature = inspect.signature(condition)
+    try:
+        signature.bind(*range(max(1, min(2, len(signature.parameters)))))
+    except TypeError as error:
+        expected = "a function of what the step before returned, and of the JobContext if it wants it"
+        raise InvalidOption("predicate", name, f"{expected} ({error})") from None

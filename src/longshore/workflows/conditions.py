@@ -47,6 +47,18 @@ def names_in(text: str) -> set[str]:
     return {node.id for node in ast.walk(_parsed(text)) if isinstance(node, ast.Name)}
 
 
+def results_in(text: str) -> list[str]:
+    """The steps whose results it looks at: `results.fetch`, `results["fetch"]`."""
+    found: list[str] = []
+    for node in ast.walk(_parsed(text)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="results"), attr=step):
+                found.append(step)
+            case ast.Subscript(value=ast.Name(id="results"), slice=ast.Constant(value=str(step))):
+                found.append(step)
+    return found
+
+
 def holds(text: str, names: Mapping[str, Any]) -> bool:
     """Whether the condition is true of these values. Raises InvalidOption, and TypeError for a comparison of things
     that have no order."""

@@ -35,6 +35,7 @@ _KNOWN_OF_WORKFLOW = (
     *("id", "name", "steps", "metadata", "correlation_id", "tags"),
     *("on_success", "on_failure", "on_complete", "in_order"),
 )
+_NAMES_OF_STEP = {"queue", "queueName", "jobName"}
 _OPTIONS_OF_STEP = {"chainTo": "chain_to"}
 _TIMES = ("at", "run_at", "scheduledAt", "scheduledFor", "scheduled_at", "scheduled_for")
 
@@ -49,6 +50,8 @@ def read_workflow(value: Workflow | Step | Mapping[str, Any]) -> Workflow:
     if not isinstance(value, Mapping):
         raise InvalidOption("workflow", value, "a Workflow, a Step, or a dict with 'steps'")
     if "steps" not in value:
+        if not value.keys() & _NAMES_OF_STEP:
+            raise InvalidOption("workflow", value, "'steps' in it, or queueName and jobName of a single step")
         return Workflow(steps=[read_step(value)])
     told = {_WORKFLOW.get(key, key): each for key, each in value.items()}
     for key in told:
@@ -81,15 +84,15 @@ def read_step(value: Mapping[str, Any]) -> Step:
     """A step from plain data. Raises UnknownOption and InvalidOption."""
     told: dict[str, Any] = {_STEP.get(key, key): each for key, each in value.items()}
     called = told.get("id") or told.get("name") or "?"
-    if "queue" not in told or "name" not in told:
-        raise InvalidOption("steps", dict(value), "queueName and jobName in each step")
     options = told.pop("options", None) or {}
     if not isinstance(options, Mapping):
-        raise InvalidOption(f"options of step '{called}'", options, "a dict")
+        raise InvalidOption("options", options, "a dict", of=f"step '{called}'")
     told |= {str(_OPTIONS_OF_STEP.get(key, key)): each for key, each in options.items()}
     for key in told:
         if key not in _KNOWN_OF_STEP and key not in STEP_WORDS:
             raise UnknownOption(key, [*_STEP, *_KNOWN_OF_STEP, *STEP_WORDS], of=f"step '{called}'")
+    if "queue" not in told or "name" not in told:
+        raise InvalidOption("steps", dict(value), "queueName and jobName in each step")
     told |= {key: _read_time(key, told[key]) for key in _TIMES if isinstance(told.get(key), str)}
     chained = told.pop("chain_to", None)
     if chained:

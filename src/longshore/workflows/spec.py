@@ -10,6 +10,7 @@ What is written here is only read: a step may stand in several places, and is th
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self, Union
 
+from longshore.core.asking import spelled
 from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.names import check_name, check_tags
 
@@ -96,8 +97,10 @@ class Step:
         self.on_failure: tuple[Part, ...] = parts_of(on_failure)
         self.on_complete: tuple[Part, ...] = parts_of(on_complete)
         self.when: Any = when
-        self.join: str = _one_of("join", join, JOINS)
-        self.on_failed_dependency: str = _one_of("on_failed_dependency", on_failed_dependency, ON_FAILED)
+        self.join: str = _one_of("join", join, JOINS, of=f"step '{self.called}'")
+        self.on_failed_dependency: str = _one_of(
+            "on_failed_dependency", on_failed_dependency, ON_FAILED, of=f"step '{self.called}'"
+        )
         for word in words:
             if word not in STEP_WORDS:
                 raise UnknownOption(word, [*STEP_WORDS, *_OWN], of=f"step '{self.called}'")
@@ -141,6 +144,7 @@ class Workflow:
         *("steps", "tags"),
     )
 
+    @spelled("a workflow")
     def __init__(
         self,
         id: str | None = None,  # noqa: A002 - a promise of the API
@@ -158,7 +162,7 @@ class Workflow:
         self.id: str | None = None if id is None else check_name("workflow", id)
         self.name: str | None = name
         self.steps: tuple[Part, ...] = parts_of(steps)
-        self.metadata: dict[str, Any] = dict(metadata or {})
+        self.metadata: dict[str, Any] = _metadata(metadata)
         self.correlation_id: str | None = _correlation_id(correlation_id, self.metadata)
         self.tags: tuple[str, ...] = tuple(
             dict.fromkeys([*check_tags(tags), *check_tags(self.metadata.get("tags") or ())])
@@ -202,21 +206,27 @@ def parts_of(value: Parts) -> tuple[Part, ...]:
     if isinstance(value, Step | Workflow | str | Mapping):
         return (value,)
     if not isinstance(value, Iterable):
-        raise InvalidOption("steps", value, "a Step, a Workflow, a step's name, a dict, or a list of these")
+        raise InvalidOption(
+            "steps",
+            value,
+            "a Step (task.step(…) makes one), a Workflow, a step's name, a dict, or a list of these",
+        )
     return tuple(value)
 
 
 def _after(step: str, value: After) -> Mapping[Union[str, "Step"], Outcome]:
     if isinstance(value, Mapping):
         for outcome in value.values():
-            _one_of(f"after of step '{step}'", outcome, OUTCOMES)
+            _one_of("after", outcome, OUTCOMES, of=f"step '{step}'")
         return dict(value)
+    if not isinstance(value, str | Step | Iterable):
+        raise InvalidOption("after", value, "steps, or their names", of=f"step '{step}'")
     named = [value] if isinstance(value, str | Step) else list(value)
     for each in named:
         if not isinstance(each, str | Step):
-            raise InvalidOption(f"after of step '{step}'", each, "steps, or their names")
+            raise InvalidOption("after", each, "steps, or their names", of=f"step '{step}'")
         if named.count(each) > 1:
-            raise InvalidOption(f"after of step '{step}'", value, "each step once")
+            raise InvalidOption("after", value, "each step once", of=f"step '{step}'")
     return dict.fromkeys(named, "success")
 
 
@@ -227,7 +237,13 @@ def _correlation_id(own: Any, metadata: Mapping[str, Any]) -> str | None:
     return found
 
 
-def _one_of(option: str, value: Any, allowed: tuple[str, ...]) -> str:
+def _metadata(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidOption("metadata", value, "a dict", of="a workflow")
+    return dict(value or {})
+
+
+def _one_of(option: str, value: Any, allowed: tuple[str, ...], *, of: str | None = None) -> str:
     if value not in allowed:
-        raise InvalidOption(option, value, " or ".join(repr(each) for each in allowed))
+        raise InvalidOption(option, value, " or ".join(repr(each) for each in allowed), of=of)
     return str(value)

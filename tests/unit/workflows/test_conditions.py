@@ -60,3 +60,8 @@ def test_a_name_alone_is_a_predicate():
     assert not conditions.is_name("previous")
     assert not conditions.is_name("previous > 1")
     assert conditions.names_in("previous.a > data.b") == {"previous", "data"}
+
+
+def test_a_condition_tells_at_which_steps_it_looks():
+    text = 'results.fetch.n > 1 and (results["a-b"] or data.results.no) and previous.results'
+    assert sorted(conditions.results_in(text)) == ["a-b", "fetch"]

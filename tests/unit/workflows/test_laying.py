@@ -1,5 +1,7 @@
 """Workflows as they are written become steps with links, and what cannot run is refused."""
 
+import re
+
 import pytest
 
 from longshore.core.edges import Join, Missed, When
@@ -209,3 +211,21 @@ def test_every_option_of_a_job_is_one_of_a_step_but_where_it_is_stored():
 
 def test_an_unknown_step_is_an_invalid_workflow():
     assert issubclass(UnknownStep, InvalidWorkflow)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda: step("b", after=5), "'after' of step 'b' cannot be 5"),
+        (lambda: step("b", after={"a": "sucess"}), "'after' of step 'b' cannot be 'sucess'"),
+        (lambda: step("b", join="some"), "'join' of step 'b'"),
+        (lambda: Workflow(steps=[step("a")], metadata=5), "'metadata' of a workflow cannot be 5"),
+        (lambda: Workflow(stepz=[step("a")]), "Did you mean 'steps'"),
+        (lambda: lay(chain(print)), "task.step(…) makes one"),
+        (lambda: read_workflow({"name": "x"}), "'steps' in it"),
+        (lambda: lay(Workflow(steps=[{"queue": "q", "job": "f"}])), "Did you mean 'jobName'"),
+    ],
+)
+def test_what_is_written_wrongly_is_said_with_the_step_and_the_way_out(write, said):
+    with pytest.raises((InvalidOption, UnknownOption), match=re.escape(said)):
+        write()
