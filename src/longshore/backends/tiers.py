@@ -15,13 +15,13 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from longshore.backends.served_sessions import ServedSessions
+from longshore.backends.tier_followers import claimed_followers, without
 from longshore.backends.tier_listening import TierListener
 from longshore.backends.tier_paging import IN_MEMORY, is_used_up, joined, narrowed, rest
 from longshore.core.clock import Clock
 from longshore.core.durability import Durability
 from longshore.core.errors import InvalidOption
 from longshore.core.job import JobRecord, NewJob
-from longshore.core.states import State
 from longshore.store.commands import (
     PAUSE,
     RETENTION,
@@ -175,8 +175,10 @@ class TwoTiers:
     async def _settle(self, settlements: Sequence[Settlement], now_ms: int | None) -> list[Settled]:
         crossing = [self._others(settlement) for settlement in settlements]
         if any(crossing):
-            await self._insert_lasting(settlements, crossing, now_ms)
-            settlements = [self._without_others(settlement) for settlement in settlements]
+            lasting = await claimed_followers(self.memory, settlements, crossing, now_ms)
+            if lasting:
+                await self.durable.insert(lasting, now_ms=now_ms)
+            settlements = list(map(without, settlements, crossing))
         replies = await self._split(settlements, lambda store, some: store.settle(some, now_ms=now_ms))
         quick = [
             job
@@ -194,30 +196,6 @@ class TwoTiers:
             return []
         is_volatile = self._is_volatile(settlement)
         return [job for job in settlement.follow if self._is_volatile(job) != is_volatile]
-
-    async def _insert_lasting(
-        self, settlements: Sequence[Settlement], crossing: Sequence[Sequence[NewJob]], now_ms: int | None
-    ) -> None:
-        """Stores the durable followers of jobs in memory whose claims stand: what is repeated was stored before."""
-        ids = tuple(each.id for each, jobs in zip(settlements, crossing, strict=True) if jobs)
-        [page] = await self.memory.scan([JobQuery(ids=ids, limit=len(ids))], now_ms=now_ms)
-        claims = {(job.id, job.session, job.fence): job for job in page.jobs if job.state is State.RUNNING}
-        lasting = [
-            job
-            for each, jobs in zip(settlements, crossing, strict=True)
-            for job in jobs
-            if (each.id, each.session, each.fence) in claims
-        ]
-        if lasting:
-            await self.durable.insert(lasting, now_ms=now_ms)
-
-    def _without_others(self, settlement: Settlement) -> Settlement:
-        """The settlement with the followers that are in its own tier."""
-        others = self._others(settlement)
-        if not others:
-            return settlement
-        own = tuple(job for job in settlement.follow if job not in others)
-        return msgspec.structs.replace(settlement, follow=own)
 
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
         """See `Store.extend`. A session is known in both tiers from its first moment: a queue may be added later."""
