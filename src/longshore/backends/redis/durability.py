@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from longshore.backends.redis.errands import Errand
 from longshore.backends.redis.mending import Mender, Trip
 from longshore.backends.redis.nodes import Lane, Node
+from longshore.backends.redis.requests import Request
 from longshore.backends.redis.standing import Standing
 from longshore.backends.redis.wire import Reply, Word
 from longshore.core.durability import Durability
@@ -63,7 +63,7 @@ def _setup(standing: Standing) -> str:
 class _Going(NamedTuple):
     """A call that waits for its round."""
 
-    errand: Errand
+    request: Request
     answer: "asyncio.Future[tuple[Reply | Exception, Sequence[Reply | Exception]]]"
     due: float
 
@@ -77,10 +77,12 @@ class _Rounds:
         self._going: list[_Going] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def join(self, errand: Errand, due: float) -> tuple[Reply | Exception, Sequence[Reply | Exception]]:
+    async def join(
+        self, request: Request, due: float
+    ) -> tuple[Reply | Exception, Sequence[Reply | Exception]]:
         """The answer to the call, and those to the waits of its round."""
         loop = asyncio.get_running_loop()
-        going = _Going(errand, loop.create_future(), due)
+        going = _Going(request, loop.create_future(), due)
         self._going.append(going)
         if self._task is None:
             self._task = loop.create_task(self._run(), name="longshore redis confirming")
@@ -99,8 +101,8 @@ class _Rounds:
             return
         due = max(going.due for going in batch)
         patience_ms = max(1, round((due - asyncio.get_running_loop().time()) * SHARE_OF_DEADLINE * 1000))
-        mark = ("SET", _mark(batch[0].errand.key or b""), "1", "PX", MARK_MS)
-        commands = [*(going.errand.words for going in batch), mark]
+        mark = ("SET", _mark(batch[0].request.key or b""), "1", "PX", MARK_MS)
+        commands = [*(going.request.words for going in batch), mark]
         try:
             replies = await self._node.ask(
                 Lane.CONFIRM, [*commands, *((*wait, patience_ms) for wait in self._waits)], due
@@ -122,17 +124,17 @@ class Confirmer:
         self._rounds: WeakKeyDictionary[Node, dict[Durability, _Rounds]] = WeakKeyDictionary()
 
     async def sure(
-        self, trip: Trip, errand: Errand, asked: Durability, standings: Sequence[Standing]
+        self, trip: Trip, request: Request, asked: Durability, standings: Sequence[Standing]
     ) -> Reply:
         """The answer to a call that may be repeated, when it is as safe as asked. Raises NotDurable, and as
         `Mender.mended`."""
         first: Reply | None = None
         reason = "the server was lost again and again"
         for _ in range(TRIES):
-            node = await trip.route.node(errand.key, trip.due)
-            reply, waits = await self._at(node, asked, standings).join(errand, trip.due)
+            node = await trip.route.node(request.key, trip.due)
+            reply, waits = await self._at(node, asked, standings).join(request, trip.due)
             if isinstance(reply, Exception):  # it is stored in the usual way, and asked for again
-                reply = await self._mended(trip, node, errand, reply, is_stored=first is not None)
+                reply = await self._mended(trip, node, request, reply, is_stored=first is not None)
                 waits = [ConnectionResetError("stored without a confirmation")]
             first = reply if first is None else first
             if all(map(_is_confirmed, waits)):
@@ -144,11 +146,11 @@ class Confirmer:
         raise NotDurable(asked, level(standings), reason)
 
     async def _mended(
-        self, trip: Trip, node: Node, errand: Errand, reply: Exception, *, is_stored: bool
+        self, trip: Trip, node: Node, request: Request, reply: Exception, *, is_stored: bool
     ) -> Reply:
         """What is not stored yet may fail as any call; what is stored is only not confirmed."""
         try:
-            return await self._mender.mended(trip, node, errand, reply)
+            return await self._mender.mended(trip, node, request, reply)
         except StoreUnavailable as error:
             if is_stored:
                 return error

@@ -13,11 +13,11 @@ from concurrent.futures import Future
 from redis.exceptions import RedisError
 
 from longshore.backends.redis.durability import Confirmer, level, refuse_unreachable
-from longshore.backends.redis.errands import Call, Errand
 from longshore.backends.redis.faults import is_loss, meaning
 from longshore.backends.redis.guarding import LOOK, Guard
 from longshore.backends.redis.mending import Mender, Trip
 from longshore.backends.redis.nodes import Lane, Node, Unsent
+from longshore.backends.redis.requests import Call, Request
 from longshore.backends.redis.routes import Route, route_of
 from longshore.backends.redis.script import Script
 from longshore.backends.redis.standing import Standing, take_stock
@@ -93,12 +93,12 @@ class Links:
         is_adding = any(call.script.is_adding for call in calls)
         await self.check_durability(durability)
         if durability is not None and not self.durability.reaches(durability):
-            return await self._run_surely([Errand.of(call) for call in calls], durability)
-        return await self._run([Errand.of(call) for call in calls], lane, is_adding=is_adding)
+            return await self._run_surely([Request.of(call) for call in calls], durability)
+        return await self._run([Request.of(call) for call in calls], lane, is_adding=is_adding)
 
     async def command(self, *words: Word, key: bytes | None = None, lane: Lane = Lane.READ) -> Reply:
         """Asks a command that may be asked twice, of the server that has the key. Raises as `call` does."""
-        [reply] = await self._run([Errand(words, key, is_repeatable=True)], lane)
+        [reply] = await self._run([Request(words, key, is_repeatable=True)], lane)
         return reply
 
     @property
@@ -175,33 +175,33 @@ class Links:
         due = asyncio.get_running_loop().time() + self.address.deadline_seconds
         return Trip(self._route(), lane, due, is_adding)
 
-    async def _run(self, errands: Sequence[Errand], lane: Lane, *, is_adding: bool = False) -> list[Reply]:
-        if not errands:
+    async def _run(self, requests: Sequence[Request], lane: Lane, *, is_adding: bool = False) -> list[Reply]:
+        if not requests:
             return []
         trip = self._trip(lane, is_adding=is_adding)
         self.journeys += 1
-        if len(errands) == 1 or not trip.route.has_others:
-            return await self._run_at(await trip.route.node(errands[0].key, trip.due), trip, errands)
+        if len(requests) == 1 or not trip.route.has_others:
+            return await self._run_at(await trip.route.node(requests[0].key, trip.due), trip, requests)
         places: defaultdict[Node, list[int]] = defaultdict(list)
-        for number, errand in enumerate(errands):
-            places[await trip.route.node(errand.key, trip.due)].append(number)
+        for number, request in enumerate(requests):
+            places[await trip.route.node(request.key, trip.due)].append(number)
         groups = await asyncio.gather(
             *(
-                self._run_at(node, trip, [errands[number] for number in numbers])
+                self._run_at(node, trip, [requests[number] for number in numbers])
                 for node, numbers in places.items()
             ),
             return_exceptions=True,
         )
         return _in_order(places.values(), groups)
 
-    async def _run_surely(self, errands: Sequence[Errand], durability: Durability) -> list[Reply]:
+    async def _run_surely(self, requests: Sequence[Request], durability: Durability) -> list[Reply]:
         trip = self._trip(Lane.CALL)
         self.journeys += 1
-        for errand in errands:  # before any is sent
-            node = await trip.route.node(errand.key, trip.due)
+        for request in requests:  # before any is sent
+            node = await trip.route.node(request.key, trip.due)
             await self._guard.admit(node, asyncio.get_running_loop().time(), trip.due)
         outcomes = await asyncio.gather(
-            *(self._confirmer.sure(trip, errand, durability, self.standings) for errand in errands),
+            *(self._confirmer.sure(trip, request, durability, self.standings) for request in requests),
             return_exceptions=True,
         )
         for outcome in outcomes:
@@ -209,8 +209,8 @@ class Links:
                 raise outcome
         return outcomes
 
-    async def _run_at(self, node: Node, trip: Trip, errands: Sequence[Errand]) -> list[Reply]:
-        commands = [errand.words for errand in errands]
+    async def _run_at(self, node: Node, trip: Trip, requests: Sequence[Request]) -> list[Reply]:
+        commands = [request.words for request in requests]
         now = asyncio.get_running_loop().time()
         if trip.is_adding and await self._guard.admit(node, now, trip.due):
             *replies, look = await node.ask(trip.lane, [*commands, LOOK], trip.due)
@@ -218,8 +218,8 @@ class Links:
         else:
             replies = list(await node.ask(trip.lane, commands, trip.due))
         return [
-            await self._mender.mended(trip, node, errand, reply) if isinstance(reply, Exception) else reply
-            for errand, reply in zip(errands, replies, strict=True)
+            await self._mender.mended(trip, node, request, reply) if isinstance(reply, Exception) else reply
+            for request, reply in zip(requests, replies, strict=True)
         ]
 
 

@@ -1,4 +1,4 @@
-"""This module tries again where an errand failed, as long as that is safe and may help.
+"""This module tries again where a request failed, as long as that is safe and may help.
 
 Safe is what was certainly not done (the server refused it, or was not reached), and what may be done twice.
 """
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from redis.exceptions import AskError, MovedError, NoScriptError, ReadOnlyError
 
-from longshore.backends.redis.errands import Errand
 from longshore.backends.redis.faults import is_loss, may_pass, meaning
 from longshore.backends.redis.nodes import Lane, Node, Unsent
+from longshore.backends.redis.requests import Request
 from longshore.backends.redis.routes import Route
 from longshore.backends.redis.wire import Reply, Word
 from longshore.core.clock import Clock
@@ -27,7 +27,7 @@ Step = tuple[Node, Sequence[Sequence[Word]]]
 
 
 class Trip(NamedTuple):
-    """What the errands of one call have in common."""
+    """What the requests of one call have in common."""
 
     route: Route
     lane: Lane
@@ -37,7 +37,7 @@ class Trip(NamedTuple):
 
 
 class Mender:
-    """Brings the answer to an errand after all, or raises why there is none."""
+    """Brings the answer to a request after all, or raises why there is none."""
 
     def __init__(self, clock: Clock, chance: random.Random) -> None:
         self._clock = clock
@@ -51,13 +51,13 @@ class Mender:
         found = meaning(reason, str(node.host))
         raise found from (None if found is reason else reason)
 
-    async def mended(self, trip: Trip, node: Node, errand: Errand, reply: Reply | Exception) -> Reply:
+    async def mended(self, trip: Trip, node: Node, request: Request, reply: Reply | Exception) -> Reply:
         """Raises as `good` does, at the latest when the time is over."""
         tries = 0
         while isinstance(reply, Exception):
             if asyncio.get_running_loop().time() >= trip.due:
                 return self.good(node, reply)
-            step = await self._step(trip, node, errand, reply, tries)
+            step = await self._step(trip, node, request, reply, tries)
             tries += 1
             if step is not None:
                 node, commands = step
@@ -65,20 +65,20 @@ class Mender:
         return reply
 
     async def _step(
-        self, trip: Trip, node: Node, errand: Errand, reply: Exception, tries: int
+        self, trip: Trip, node: Node, request: Request, reply: Exception, tries: int
     ) -> Step | None:
         """What to ask next, and whom; None where nobody knows whom, and what went wrong before says more.
 
-        Raises what the errand came to where nothing more may help.
+        Raises what the request came to where nothing more may help.
         """
         if tries > AT_ONCE:  # nothing is loaded, and no slot moves, so often
             await self._pause(trip, tries - AT_ONCE)
-        if isinstance(reply, NoScriptError) and errand.script is not None:
-            return node, [("SCRIPT", "LOAD", errand.script.text), errand.words]
+        if isinstance(reply, NoScriptError) and request.script is not None:
+            return node, [("SCRIPT", "LOAD", request.script.text), request.words]
         if isinstance(reply, AskError):  # of which MovedError is a kind
-            words = [errand.words] if isinstance(reply, MovedError) else [("ASKING",), errand.words]
+            words = [request.words] if isinstance(reply, MovedError) else [("ASKING",), request.words]
             return trip.route.redirected(reply, node), words
-        if not _is_worth_it(reply, errand, tries, has_others=trip.route.has_others):
+        if not _is_worth_it(reply, request, tries, has_others=trip.route.has_others):
             self.good(node, reply)
         if isinstance(reply, ReadOnlyError):
             node.lose(reply)  # another server may stand behind the same name by now
@@ -86,7 +86,7 @@ class Mender:
         if trip.route.has_others:
             await self._pause(trip, tries)
         try:
-            return await trip.route.node(errand.key, trip.due), [errand.words]
+            return await trip.route.node(request.key, trip.due), [request.words]
         except StoreUnavailable as error:
             if error.reason == "closed":
                 raise
@@ -100,11 +100,11 @@ class Mender:
         await self._clock.sleep(max(0.0, min(seconds, trip.due - asyncio.get_running_loop().time())))
 
 
-def _is_worth_it(reply: Exception, errand: Errand, tries: int, *, has_others: bool) -> bool:
-    """Whether the same errand may succeed a moment later. A server that is alone gets one more chance where it was
+def _is_worth_it(reply: Exception, request: Request, tries: int, *, has_others: bool) -> bool:
+    """Whether the same request may succeed a moment later. A server that is alone gets one more chance where it was
     there a moment ago: it may have restarted, and its connections with it."""
     if isinstance(reply, Unsent):
         return has_others
     if may_pass(reply):
         return has_others or (isinstance(reply, ReadOnlyError) and tries == 0)
-    return is_loss(reply) and errand.is_repeatable and (has_others or tries == 0)
+    return is_loss(reply) and request.is_repeatable and (has_others or tries == 0)

@@ -1,4 +1,4 @@
-"""This module is what the links are sent out with: the words of a command, and what may be done when it fails."""
+"""This module is what the links send to a server: the words of a command, and what may be done when it fails."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Call(NamedTuple):
     arguments: Sequence[Word]
 
 
-class Errand(NamedTuple):
+class Request(NamedTuple):
     """A command on its way."""
 
     words: Sequence[Word]
@@ -25,8 +25,8 @@ class Errand(NamedTuple):
     script: Script | None = None
 
     @classmethod
-    def of(cls, call: Call) -> "Errand":
-        """The errand that runs a script."""
+    def of(cls, call: Call) -> "Request":
+        """The request that runs a script."""
         script, keys, arguments = call
         words = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
         return cls(words, keys[0] if keys else None, script.is_repeatable, script)
