@@ -20,36 +20,27 @@ READ_AHEAD = 16
 """Entries that are read together at least, from one page or two: 24 bytes each for the writer to remember."""
 BEFORE_ALL = -(1 << 62)
 
-Standing = tuple[int, int, int]
-"""An entry: priority, ord, seq of its job."""
-
 
 class HeldLine:
     """Where the line begins, and who is first in it as far as that was read."""
 
-    __slots__ = ("_ahead", "past_ord", "past_priority", "stale")
+    __slots__ = ("ahead", "past_ord", "past_priority", "stale")
 
     def __init__(self, past_priority: int = BEFORE_ALL, past_ord: int = 0, stale: int = 0) -> None:
         self.past_priority, self.past_ord = past_priority, past_ord
         """Nobody stands here any more, or before."""
         self.stale = stale
         """0: every entry counts. Else about as many do not."""
-        self._ahead = array("q")
+        self.ahead = array("q")
         """The first of the line, from behind: priority, ord and seq of each. Empty: to be read."""
-
-    @property
-    def first(self) -> Standing | None:
-        """Who is first; None: to be read."""
-        ahead = self._ahead
-        return (ahead[-3], ahead[-2], ahead[-1]) if ahead else None
 
     def seqs(self, count: int) -> Iterable[int]:
         """Of the first, as many as were read."""
-        return self._ahead[-1:] if count == 1 else self._ahead[::-1][: 3 * count : 3]
+        return self.ahead[::-1][: 3 * count : 3]
 
     def join(self, priority: int, place: int) -> None:
         """A job is held from now on, at this place; its entry is written by whoever writes the job."""
-        ahead = self._ahead
+        ahead = self.ahead
         if (priority, place) <= (self.past_priority, self.past_ord):
             self.past_priority, self.past_ord = priority, place - 1
             del ahead[:]
@@ -62,7 +53,7 @@ class HeldLine:
 
     def pass_first(self) -> None:
         """Whoever is first stands in the line no more."""
-        ahead = self._ahead
+        ahead = self.ahead
         self.past_priority, self.past_ord = ahead[-3], ahead[-2]
         del ahead[-3:]
         self.stale += 1
@@ -71,7 +62,7 @@ class HeldLine:
         """Who is first; for a line of which nobody is known to be."""
         place = (queue, meter, self.past_priority, self.past_ord, count)
         rows: list[Any] = connection.execute(sql("held_next"), place).fetchall()
-        self._ahead = array("q", chain.from_iterable(rows[::-1]))
+        self.ahead = array("q", chain.from_iterable(rows[::-1]))
 
     def trim(self, connection: apsw.Connection, queue: str, meter: str) -> None:
         """Takes out what lies before the first. What may lie behind it is found when its turn comes."""

@@ -52,18 +52,18 @@ class Serving:
 
     def _first(self, place: Place, entry: Entry) -> Row | None:
         """The first in the line whom the meter holds still."""
-        line = entry.line
+        line, jobs = entry.line, self._jobs
         while True:
-            first = line.first
-            if first is None or first[2] not in self._jobs:
+            ahead = line.ahead
+            job = jobs.get(ahead[-1]) if ahead else None
+            if job is None:
                 self._write()
                 self._read_next([(place, entry)])
-                first = line.first
-                if first is None:
+                ahead = line.ahead
+                if not ahead:
                     return None
-            priority, position, seq = first
-            job = self._jobs.get(seq)
-            if job is not None and job[1:4] == (priority, position, place[1]):
+                job = jobs.get(ahead[-1])
+            if job is not None and job[2] == ahead[-2] and job[3] == place[1] and job[1] == ahead[-3]:
                 return job
             line.pass_first()
 
@@ -72,13 +72,17 @@ class Serving:
         seqs: list[int] = []
         now_ms, connection = self._step.now_ms, self._tx.connection
         for place, entry in serving:
-            room = min(max(entry.meter.room(now_ms), 1), MOST_AT_ONCE)
+            room = entry.meter.room(now_ms)
             line = entry.line
-            if line.first is None:
-                line.read(connection, *place, max(room, READ_AHEAD))
-            seqs += line.seqs(room)
+            if not line.ahead:
+                line.read(connection, *place, min(max(room, READ_AHEAD), MOST_AT_ONCE))
+            if room > 1:
+                seqs += line.seqs(min(room, MOST_AT_ONCE))
+            elif line.ahead:
+                seqs.append(line.ahead[-1])
         if seqs:
-            self._jobs.update((row[0], row) for row in self._tx.rows("held_read", (numbers(seqs),)))
+            for row in self._tx.rows("held_read", (numbers(seqs),)):
+                self._jobs[row[0]] = row
 
     def _admit(self, place: Place, entry: Entry, job: Row) -> bool:
         """Whether the job stands elsewhere from now on: in the line, or held by another limit."""
@@ -86,9 +90,8 @@ class Serving:
         seq, priority, _, _, packed = job
         rules = rules_of(packed) or Rules()
         flow = rules.flow
-        asked: Asked
-        if len(flow) == 1:  # its holder is not idle, so there is nothing to learn
-            asked = ((flow[0], meter),)
+        asked: Asked | None = None
+        if len(flow) == 1:  # who holds it is not idle, so there is nothing to learn
             key = None if meter.has_room(flow[0].cost, step.now_ms) else flow[0]
         else:
             asked = step.asked(queue, flow)
@@ -97,8 +100,10 @@ class Serving:
         if key is None:
             meter.held -= 1
             entry.line.pass_first()
-            enter(asked)
-            if len(flow) > 1:
+            if asked is None:
+                meter.used += flow[0].cost
+            else:
+                enter(asked)
                 step.note(queue, flow)
             self._admitted[queue] += 1
             turn = 0 if rules.fair is None else step.turn(queue, priority, rules)
