@@ -64,7 +64,8 @@ def list_(url: str | None, *, status: str | None, limit: int, as_json: bool) -> 
         )
         return
     now_ms = SystemClock().now_ms()
-    print_table(TITLES, [_row(each, now_ms) for each in found], empty="No workflow was started here.")
+    empty = "No workflow was started here." if status is None else f"No workflow here is {status}."
+    print_table(TITLES, [_row(each, now_ms) for each in found], empty=empty)
 
 
 @workflows.command()
@@ -93,7 +94,8 @@ def show(workflow_id: str, url: str | None, *, mermaid: bool, as_json: bool) -> 
 def cancel(workflow_id: str, url: str | None) -> None:
     """Cancel all steps that are not over; those that run are asked to stop."""
     count = run(_act(url, workflow_id, lambda found: found.cancel()))
-    click.echo(printable(f"cancelled {count} steps of {workflow_id}"))
+    why = "" if count else ": all are over"
+    click.echo(printable(f"cancelled {count} steps of {workflow_id}{why}"))
 
 
 @workflows.command()
@@ -109,7 +111,8 @@ def cancel(workflow_id: str, url: str | None) -> None:
 def retry(workflow_id: str, url: str | None, *, mode: Any) -> int:
     """Give steps another life: by default what failed, with all that waits for it."""
     count = run(_act(url, workflow_id, lambda found: found.retry(mode)))
-    click.echo(printable(f"retried {count} steps of {workflow_id}"))
+    why = "" if count else ": none failed or was cancelled (--mode all runs the whole anew)"
+    click.echo(printable(f"retried {count} steps of {workflow_id}{why}"))
     return 0 if count else 1
 
 
@@ -170,10 +173,10 @@ def _step_row(found: WorkflowRun, entry: Entry, depth: int) -> list[object]:
 
 
 def _what(job: AnyJob | None, entry: Entry) -> str:
-    if job is not None and job.error_message:
-        return job.error_message
     if job is not None and job.state is State.COMPLETED:
         return plain(job.value)
+    if job is not None and job.error_message:
+        return job.error_message
     return f"when {entry.when}" if entry.when else ""
 
 

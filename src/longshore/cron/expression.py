@@ -33,6 +33,7 @@ LENGTH_LIMIT = 200
 """Characters in an expression: all sixty minutes, one by one, take 170."""
 _UNREADABLE = (CronSimError, AssertionError, LookupError, OverflowError, TypeError, ValueError)
 """What cronsim raises for texts that are no expression; it says why only by the first."""
+_FIELDS = ("second", "minute", "hour", "day-of-month", "month", "day-of-week")
 _ZERO = datetime(1970, 1, 1)  # noqa: DTZ001 - local time, without a zone on purpose
 
 
@@ -43,12 +44,14 @@ def check_expression(text: str) -> str:
         raise InvalidOption("when", f"{plain[:40]}…", f"{EXPECTED}, and at most {LENGTH_LIMIT} characters")
     if plain.startswith("@"):
         if plain.lower() not in NAMES:
-            raise InvalidOption("when", text, f"one of {', '.join(NAMES)}.{near(plain, NAMES)}".rstrip("."))
+            raise InvalidOption(
+                "when", text, f"one of {', '.join(NAMES)}.{near(plain, NAMES)}".removesuffix(".")
+            )
         return plain.lower()
     try:
         _clockwork(plain)
     except _UNREADABLE as error:
-        raise InvalidOption("when", text, f"{EXPECTED}; this has a {_problem(error)}") from error
+        raise InvalidOption("when", text, f"{EXPECTED}; {_problem(plain, error)}") from error
     if _next_local(plain, 0) is None:
         raise InvalidOption("when", text, "a day that comes; this one is in no calendar")
     return plain
@@ -120,7 +123,12 @@ def _names_its_times(expression: str) -> bool:
     return not minute.startswith("*") and not hour.startswith("*")
 
 
-def _problem(error: Exception) -> str:
-    """What cronsim calls "Bad minute" or "Wrong number of fields"."""
-    said = str(error) if isinstance(error, CronSimError) else "field that cannot be read"
-    return said[:1].lower() + said[1:]
+def _problem(expression: str, error: Exception) -> str:
+    """Which field is wrong; cronsim says "Bad minute"."""
+    fields = expression.split()
+    if len(fields) not in (5, 6):
+        return f"this has {len(fields)}. An interval is a number of seconds, or a timedelta"
+    for name, field in zip(reversed(_FIELDS), reversed(fields), strict=False):
+        if isinstance(error, CronSimError) and str(error) == f"Bad {name}":
+            return f"'{field}' cannot be its {name}"
+    return "a field of this cannot be read"

@@ -9,7 +9,7 @@ import msgspec
 from longshore.core.asking import spelled
 from longshore.core.errors import InvalidOption, near
 from longshore.core.retry import Seconds, seconds
-from longshore.cron.when import When, read_when
+from longshore.cron.when import Cron, When, read_when
 
 Overlap = Literal["skip", "queue", "cancel_previous"]
 OVERLAPS = get_args(Overlap)
@@ -75,7 +75,10 @@ class Schedule:
         return cls(value)
 
     def __repr__(self) -> str:
-        return f"Schedule({str(self.when)!r}, overlap={self.overlap!r}, catch_up={str(self.catch_up)!r})"
+        zone = f", tz={self.when.zone!r}" if isinstance(self.when, Cron) else ""
+        return (
+            f"Schedule({str(self.when)!r}{zone}, overlap={self.overlap!r}, catch_up={str(self.catch_up)!r})"
+        )
 
 
 def read_overlap(value: object) -> Overlap:

@@ -1,6 +1,8 @@
 """`longshore cron`: schedules by hand."""
 
 import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from longshore import QueueManager
 from tests.doors.cli.conftest import Call, Shop
@@ -25,7 +27,9 @@ def test_schedules_are_listed_with_their_next_ticks(call: Call, shop: Shop):
         {"to": "ann"},
     )
     assert [tick[11:] for tick in weekly["next"]] == ["09:00:00+09:00"] * 3
-    assert call("cron", "list").stdout.splitlines()[2].startswith("weekly")
+    shown = call("cron", "list").stdout.splitlines()[2]
+    assert shown.startswith("weekly")
+    assert shown.endswith("no worker")
 
 
 def test_a_schedule_is_paused_shown_run_resumed_and_deleted(call: Call, shop: Shop):
@@ -36,6 +40,9 @@ def test_a_schedule_is_paused_shown_run_resumed_and_deleted(call: Call, shop: Sh
     shown = call("cron", "show", "weekly").stdout
     assert "paused" in shown
     assert f"{job} by hand" in shown
+    fired = json.loads(call("cron", "show", "weekly", "--json").stdout)["last"]
+    in_tokyo = datetime.fromisoformat(fired).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"{in_tokyo:%Y-%m-%d %H:%M:%S}" in shown
     assert "Schedule 'weekly' added it" in call("jobs", "explain", job).stdout
     assert call("cron", "resume", "weekly").exit_code == 0
     assert json.loads(call("cron", "show", "weekly", "--json").stdout)["is_paused"] is False

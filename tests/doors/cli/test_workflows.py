@@ -38,7 +38,7 @@ def test_workflows_are_listed_with_how_they_stand(call: Call, order: str):
         "running",
         "3",
     ]
-    assert call("workflows", "list", "--status", "failed").stdout == "No workflow was started here.\n"
+    assert call("workflows", "list", "--status", "failed").stdout == "No workflow here is failed.\n"
 
 
 def test_a_workflow_is_shown_with_each_step_below_what_it_waits_for(call: Call, order: str):
@@ -65,6 +65,7 @@ def test_a_workflow_is_shown_with_each_step_below_what_it_waits_for(call: Call, 
 def test_a_workflow_is_cancelled_and_given_another_life(call: Call, order: str):
     """S3.8"""
     assert call("workflows", "cancel", order).stdout == "cancelled 3 steps of order-7\n"
+    assert call("workflows", "cancel", order).stdout == "cancelled 0 steps of order-7: all are over\n"
     assert json.loads(call("workflows", "show", order, "--json").stdout)["status"] == "cancelled"
     assert call("workflows", "retry", order, "--mode", "failed").exit_code == 1
     assert call("workflows", "retry", order, "--mode", "all").stdout == "retried 3 steps of order-7\n"

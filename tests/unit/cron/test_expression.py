@@ -146,12 +146,12 @@ def test_names_and_seconds_and_special_days_are_understood():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("61 * * * *", "bad minute"),
-        ("* * * *", "wrong number of fields"),
-        ("every 5 minutes", "wrong number of fields"),
-        ("", "wrong number of fields"),
-        ("0 0 * * 5L/2", "bad day-of-week"),
-        ("0 0 30 2 *", "bad day-of-month"),
+        ("61 * * * *", "'61' cannot be its minute"),
+        ("* * * *", "this has 4"),
+        ("every 5 minutes", "this has 3. An interval is a number of seconds"),
+        ("", "this has 0"),
+        ("0 0 * * 5L/2", "cannot be its day-of-week"),
+        ("0 0 30 2 *", "cannot be its day-of-month"),
         ("0 0 31 2 1#5/x", "Expected"),
         ("@dayly", "Did you mean '@daily'"),
         ("@reboot", "@hourly"),

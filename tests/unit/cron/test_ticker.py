@@ -233,7 +233,7 @@ def test_a_misspelt_word_of_a_schedule_is_answered_with_the_near_one():
 
 
 def test_schedules_say_what_they_are():
-    assert repr(Schedule("@daily")) == "Schedule('@daily', overlap='queue', catch_up='once')"
+    assert repr(Schedule("@daily")) == "Schedule('@daily', tz='UTC', overlap='queue', catch_up='once')"
     assert str(Schedule(timedelta(minutes=5)).when) == "every 300 s"
     assert str(Schedule(datetime(2026, 1, 1, tzinfo=UTC)).when) == "once at 2026-01-01 00:00:00+00:00"
     assert Schedule("@daily", catch_up="all(7)").catch_up == CatchUp(7)

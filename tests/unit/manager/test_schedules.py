@@ -153,7 +153,7 @@ async def test_mistakes_are_refused_where_they_are_made(manager):
         manager.schedule("@dayly", needs, "x")
     with pytest.raises(UnknownOption, match="Did you mean 'overlap'"):
         manager.schedule("@daily", needs, "x", overlapp="skip")
-    with pytest.raises(InvalidOption, match="bad minute"):
+    with pytest.raises(InvalidOption, match="cannot be its minute"):
         manager.task(schedule="61 * * * *")
     with pytest.raises(Exception, match="needs"):
         manager.schedule("@daily", needs)
