@@ -127,6 +127,22 @@ async def test_steps_at_once_are_each_recorded(manager):
     assert sorted(times.done) == sorted(f"{n}" for n in range(20))
 
 
+async def test_a_step_that_is_given_a_coroutine_says_what_it_takes(manager):
+    """S3.4: `ctx.step("charge", charge(7))` is the likeliest mistake."""
+
+    async def charge(order: int) -> None: ...
+
+    @manager.task(queue="orders", retry=1)
+    async def fulfil(ctx: JobContext) -> None:
+        await ctx.step("charge", charge(7))
+
+    job = await fulfil.enqueue()
+    await manager.run_until_empty()
+    await job.refresh()
+    assert job.state is State.FAILED
+    assert "ctx.step('charge', function, 7)" in job.errors[-1].message
+
+
 async def test_a_result_comes_back_in_its_type(manager):
     """B.12"""
     seen = []

@@ -93,9 +93,10 @@ class InvalidName(UsageError):
     code = "invalid-name"
 
     def __init__(self, kind: str, name: object, length_limit: int) -> None:
+        article = "an" if kind[0] in "aeiou" else "a"
         super().__init__(
-            f"{name!r:.{SHOWN}} cannot name a {kind}. Use letters, digits and _ . : / @ + -, beginning with a letter, "
-            f"a digit or _, and at most {length_limit} characters."
+            f"{name!r:.{SHOWN}} cannot name {article} {kind}. Use letters, digits and _ . : / @ + -, beginning with a "
+            f"letter, a digit or _, and at most {length_limit} characters."
         )
 
 

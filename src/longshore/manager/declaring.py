@@ -131,7 +131,7 @@ def define(
             "queue", queue, "a durable queue: one in memory (durable=False) is out of reach of other workers"
         )
     definition = Definition(
-        id=check_name("schedule", id or f"{queue}:{name}"),
+        id=check_name("schedule", f"{queue}:{name}" if id is None else id),
         schedule=schedule,
         queue=queue,
         name=name,

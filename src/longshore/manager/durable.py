@@ -17,7 +17,14 @@ from longshore.core.retry import seconds as read_seconds
 from longshore.core.step_errors import StepMismatch
 from longshore.manager.option_parsing import read_retry, read_timeout
 from longshore.manager.runtime import Runtime
-from longshore.manager.step_execution import StepOptions, called, is_async, pause_after, run_step
+from longshore.manager.step_execution import (
+    StepOptions,
+    called,
+    check_function,
+    is_async,
+    pause_after,
+    run_step,
+)
 from longshore.steps import signals
 from longshore.steps.entries import Kept, Kind
 from longshore.steps.reading import read_result, written
@@ -68,8 +75,10 @@ class Durable:
 
         A plain function runs in a thread. The result must have a JSON form, and comes back as that says, read into the
         annotated type. Under a name that was used before in the task the step is `name#2`, and so on. What the function
-        raises is raised here, and is not recorded. Raises InvalidName, ResultNotEncodable and StepMismatch.
+        raises is raised here, and is not recorded. Raises InvalidName, InvalidOption, ResultNotEncodable and
+        StepMismatch.
         """
+        check_function(name, function)
         return self._step(self._name("step", name), function, args, kwargs)
 
     @overload
@@ -83,6 +92,7 @@ class Durable:
     def step_sync(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`step` for tasks in threads and processes. A plain function runs in the task's own thread, unless it has a
         time-out."""
+        check_function(name, function)
         portal, own = self._runtime.portal, self._name("step", name)
         if is_async(function) or self._options.timeout is not None:
             return portal.call(self._step(own, function, args, kwargs))

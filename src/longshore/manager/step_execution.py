@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from longshore.core.clock import Clock
+from longshore.core.errors import InvalidOption
 from longshore.core.retry import Retry
 from longshore.core.task_signals import TaskSignal
 
@@ -49,6 +50,19 @@ def pause_after(error: Exception, failures: int, retry: Retry | None, random: Ra
     if not retry.allows(failures) or not retry.wants(error):
         return None
     return retry.delay(failures, random, error_type=type(error).__name__)
+
+
+def check_function(name: str, function: object) -> None:
+    """Raises InvalidOption where a step is given something else, most often what a coroutine function has returned."""
+    if callable(function):
+        return
+    if inspect.iscoroutine(function):
+        function.close()
+    raise InvalidOption(
+        "function",
+        function,
+        f"a function, and behind it what it is called with: ctx.step({name!r}, function, 7)",
+    )
 
 
 async def called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

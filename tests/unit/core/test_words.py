@@ -49,6 +49,13 @@ def test_names_that_could_break_a_key_or_a_log_line_are_refused(wrong: object) -
         check_name("queue", wrong)
 
 
+def test_a_message_reads_as_a_sentence() -> None:
+    with pytest.raises(InvalidName, match="'' cannot name an event"):
+        check_name("event", "")
+    assert str(InvalidOption("when", 1, "a cron expression")).endswith("a cron expression.")
+    assert str(InvalidOption("catch_up", "al", "all. Did you mean 'all'?")).endswith("mean 'all'?")
+
+
 def test_a_wrong_value_of_a_megabyte_makes_no_message_of_a_megabyte() -> None:
     large = "x" * 1_000_000
     assert all(

@@ -6,8 +6,16 @@ from random import Random
 
 import pytest
 
-from longshore import InvalidOption, JobContext, QueueManager, Schedule, UnknownOption, UsageError
+from longshore import (
+    InvalidOption,
+    JobContext,
+    QueueManager,
+    Schedule,
+    UnknownOption,
+    UsageError,
+)
 from longshore.core.clock import ManualClock
+from longshore.core.errors import InvalidName
 from longshore.core.schedule_errors import ScheduleExists, UnknownSchedule
 from longshore.cron.book import Book
 
@@ -157,6 +165,8 @@ async def test_mistakes_are_refused_where_they_are_made(manager):
         manager.task(schedule="61 * * * *")
     with pytest.raises(Exception, match="needs"):
         manager.schedule("@daily", needs)
+    with pytest.raises(InvalidName, match="cannot name a schedule"):
+        manager.schedule("@daily", needs, "x", id="")
     manager.schedule("@daily", needs, "x")
     manager.schedule("@daily", needs, "x")
     with pytest.raises(ScheduleExists, match="id= of its own"):
