@@ -268,6 +268,9 @@ async def test_a_chain_to_runs_one_after_the_other_and_hands_results_on(works):
     assert await (await manager.workflows.get(later.workflow_id)).result(5) == [4]
     with pytest.raises(UnusableConnection, match="chain_to"):
         await manager.add_job("q", "note", {"name": "x"}, chain_to=follows, connection=object())
+    chained = {"name": "note", "data": {"name": "x"}, "options": {"chain_to": follows}}
+    with pytest.raises(UnusableConnection, match="chain_to"):  # before the plain job is stored
+        await manager.add_bulk("q", [{"name": "note", "data": {"name": "x"}}, chained], connection=object())
 
 
 async def test_jobs_added_together_share_what_follows_them(works):

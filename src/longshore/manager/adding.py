@@ -12,7 +12,7 @@ from longshore.core.names import check_name
 from longshore.core.unique import OnConflict
 from longshore.engine.plan import Plan
 from longshore.manager.admitting import admit, admit_all
-from longshore.manager.chaining import add_chained, head, without_chain
+from longshore.manager.chaining import add_chained, head, refuse_connection, without_chain
 from longshore.manager.intake import blocking_intake, without_connection
 from longshore.manager.job import AnyJob
 from longshore.manager.option_parsing import JobWords
@@ -75,6 +75,8 @@ class Adding(Part):
         while chunk := list(islice(remaining, CHUNK)):
             bulk.plan(chunk)
             await self.runtime.clock.sleep(0)
+        if bulk.chains:
+            refuse_connection(connection)
         older = await admit_all(
             self.runtime, bulk.jobs, connection, strongest(bulk.durabilities), choices=bulk.choices
         )

@@ -34,6 +34,15 @@ def head(queue: str, name: str, data: Any, words: Mapping[str, Any]) -> Step:
     )
 
 
+def refuse_connection(connection: object | None) -> None:
+    """Raises UnusableConnection where jobs that others follow are to go into a transaction of the caller's."""
+    if connection is not None:
+        raise UnusableConnection(
+            "chain_to= cannot go into a transaction of yours: what is kept of the chain is not written there. Add the "
+            "job after the commit, or let it add what follows."
+        )
+
+
 async def add_chained(
     runtime: Runtime,
     heads: Step | Sequence[Step],
@@ -43,11 +52,7 @@ async def add_chained(
 ) -> list[NewJob | JobRecord]:
     """Adds the jobs and what follows them, and gives the jobs, or those that are there in their stead. What follows
     finds one result, or a list where a list was given. Raises UnusableConnection, and like `execute_workflow`."""
-    if connection is not None:
-        raise UnusableConnection(
-            "chain_to= cannot go into a transaction of yours: what is kept of the chain is not written there. Add the "
-            "job after the commit, or let it add what follows."
-        )
+    refuse_connection(connection)
     told = words.get("job_id", words.get("jobId"))
     workflow = Workflow(
         id=None if told is None else format_id(parse_id(told)),
