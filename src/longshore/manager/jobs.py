@@ -86,8 +86,8 @@ class Jobs(Part):
 
     async def update_job(self, /, job_id: JobIdLike, *, data: Any = msgspec.UNSET, **options: Any) -> AnyJob:
         """Gives a job that is not running and not over other data or options: priority, run_at, delay, max_attempts,
-        tags, metadata, reference, correlation_id, timeout, retry. Raises JobNotFound, JobConflict, and what `add_job`
-        raises."""
+        max_crashes, tags, metadata, reference, correlation_id, timeout, retry, dead_letter. Raises JobNotFound,
+        JobConflict, and what `add_job` raises."""
         key = parse_id(job_id)
         engine = await self.runtime.engines.here()
         record = await editing.find(engine, key)
@@ -111,8 +111,10 @@ class Jobs(Part):
     async def retry_failed(
         self, queue: str | None = None, error: str | None = None, limit: int | None = None
     ) -> RetrySummary:
-        """Retries dead letters, oldest first: of one queue, or whose error holds a text, or the first `limit`."""
+        """Retries dead letters, oldest first: of one queue, or whose error holds a text, or the first `limit`. One that
+        fails once more meanwhile is left alone."""
         engine = await self.runtime.engines.here()
+        began_ms = self.runtime.clock.now_ms()
         results: list[dict[str, Any]] = []
         more = True
         while more and (limit is None or len(results) < limit):
@@ -121,6 +123,7 @@ class Jobs(Part):
                 states=(State.FAILED,),
                 queues=_several("queue", queue),
                 error=error,
+                finished_before_ms=began_ms if results else None,  # others by now may have failed once more
                 order=Order.OLDEST,
                 limit=size,
             )
@@ -191,8 +194,18 @@ _IN_DETAILS = {
     "retry",
     "backoff",
     "max_crashes",
+    "dead_letter",
 }
-_NOT_UPDATABLE = {"job_id", "durability", "connection", "chain_to", "rate_limit", "limit", "concurrency_key"}
+_NOT_UPDATABLE = {
+    "job_id",
+    "durability",
+    "connection",
+    "chain_to",
+    "rate_limit",
+    "limit",
+    "concurrency_key",
+    "unique",
+}
 """What a job keeps as it was added with."""
 _UPDATABLE = sorted(JobWords.__annotations__.keys() - _NOT_UPDATABLE)
 

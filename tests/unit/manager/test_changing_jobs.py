@@ -1,12 +1,25 @@
 """Jobs that are read, updated and deleted by their ids."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
-from longshore import InvalidOption, JobConflict, JobNotFound, PayloadError, Reference, State, UnknownOption
+from longshore import (
+    InvalidOption,
+    JobConflict,
+    JobNotFound,
+    PayloadError,
+    QueueManager,
+    Reference,
+    State,
+    UnknownOption,
+)
+from longshore.core.clock import ManualClock
 from longshore.core.errors import InvalidId
-from longshore.store.commands import ClaimAsk, Lease
+from longshore.core.verdict import Charge, Verdict
+from longshore.manager import jobs
+from longshore.store.commands import ClaimAsk, Lease, Settlement
 
 NOBODY = "0192f0c1-0000-7000-8000-000000000001"
 
@@ -35,6 +48,52 @@ async def test_a_waiting_job_gets_other_data_and_options(manager):
     assert [found.id for found in await manager.get_jobs(tags=["new"], reference=("User", "7"))] == [job.id]
     assert await manager.get_jobs(tags=["old"]) == []
     assert (await manager.update_job(job.id, delay=0)).state is State.PENDING
+
+
+async def test_where_a_job_goes_when_it_dies_can_be_changed(manager):
+    job = await manager.add_job("q", "t", None, dead_letter="old")
+    assert (await manager.update_job(job.id, dead_letter="new")).details.dead_letter == "new"
+
+
+async def test_what_a_job_keeps_as_it_was_added_with_is_no_option_of_an_update(manager):
+    job = await manager.add_job("q", "t", None)
+    for words in ({"unique": True}, {"limit": "5/s"}, {"durability": "fsync"}):
+        with pytest.raises(UnknownOption):
+            await manager.update_job(job.id, **words)
+
+
+async def test_retrying_all_that_failed_ends_though_they_fail_again(monkeypatch):
+    """S4.7: each once, oldest first."""
+    monkeypatch.setattr(jobs, "SCAN_LIMIT", 2)
+    clock = ManualClock()
+    async with QueueManager("memory://", clock=clock) as manager:
+        added = [(await manager.add_job("q", "t", n)).id for n in range(5)]
+        engine = await manager.runtime.engines.here()
+        await engine.store.extend([Lease(session="s", lease_ms=999_000, queues=("q",), opens=True)])
+        await fail_all(engine.store)
+        clock.advance(60)
+        change = engine.change
+
+        async def change_and_fail_again(edits):
+            replies = await change(edits)
+            await fail_all(engine.store)
+            return replies
+
+        monkeypatch.setattr(engine, "change", change_and_fail_again)
+        summary = await asyncio.wait_for(manager.retry_failed(), 30)
+    assert [result["id"] for result in summary.results] == sorted(added)
+
+
+async def fail_all(store):
+    """Every pending job fails for good."""
+    [claimed] = await store.claim([ClaimAsk("q", 9, "s")])
+    failed = Verdict(State.FAILED, Charge.FAILURE)
+    await store.settle(
+        [
+            Settlement(id=job.id, queue="q", session="s", fence=job.fence, verdict=failed)
+            for job in claimed.jobs
+        ]
+    )
 
 
 async def test_an_update_that_makes_no_sense_changes_nothing(manager):
