@@ -33,9 +33,12 @@ async def insert(
     caller: Caller, jobs: Sequence[NewJob], durability: Durability | None, now_ms: int | None
 ) -> list[Insertion]:
     """Takes in new jobs: in one step on one server, in one for each queue on a Cluster."""
-    await caller.links.check_durability(durability)
+    if durability is not None:
+        await caller.links.check_durability(durability)
     if any(job.rules is not None or job.edges is not None for job in jobs):
         return await _insert_ruled(caller, jobs, durability, now_ms)
+    if len(jobs) == 1:
+        return [await _insert_one(caller, jobs[0], durability, now_ms)]
     lines = _lines(jobs)
     await caller.registry.add([line.queue for line in lines])
     outcomes: list[Insertion] = [Inserted.DUPLICATE] * len(jobs)
@@ -54,6 +57,17 @@ async def insert(
         for position, created in zip(chain(*part.values()), reply, strict=True):
             outcomes[position] = OUTCOMES[created]
     return outcomes
+
+
+async def _insert_one(
+    caller: Caller, job: NewJob, durability: Durability | None, now_ms: int | None
+) -> Insertion:
+    """A lone job: what sorts many by their lines takes as long as everything else that is done here for it."""
+    if not caller.registry.has_added(job.queue):
+        await caller.registry.add([job.queue])
+    call = insert_call(caller, {Line(job.queue, job.priority): (item(job),)}, now_ms)
+    [[created]] = await caller.each([call], durability=durability)
+    return OUTCOMES[created]
 
 
 def insert_call(caller: Caller, items: Mapping[Line, Sequence[bytes]], now_ms: int | None) -> Call:

@@ -91,9 +91,10 @@ class Links:
         when that was not confirmed in time, and InvalidOption, with nothing done, where it can never be.
         """
         is_adding = any(call.script.is_adding for call in calls)
-        await self.check_durability(durability)
-        if durability is not None and not self.durability.reaches(durability):
-            return await self._run_surely([Request.of(call) for call in calls], durability)
+        if durability is not None:
+            await self.check_durability(durability)
+            if not self.durability.reaches(durability):
+                return await self._run_surely([Request.of(call) for call in calls], durability)
         return await self._run([Request.of(call) for call in calls], lane, is_adding=is_adding)
 
     async def command(self, *words: Word, key: bytes | None = None, lane: Lane = Lane.READ) -> Reply:

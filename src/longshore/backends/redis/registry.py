@@ -20,6 +20,10 @@ class Registry:
         """Those that were there at the last look, and those added since; perhaps not all."""
         return sorted(self._added.union(self._known))
 
+    def has_added(self, name: str) -> bool:
+        """Whether `add` need not be called for it."""
+        return name in self._added
+
     async def add(self, names: Iterable[str]) -> None:
         """Makes queues known; goes to the server only for those that this handle never used."""
         new = [name for name in dict.fromkeys(names) if name not in self._added]

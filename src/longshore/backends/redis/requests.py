@@ -1,10 +1,11 @@
 """This module is what the links send to a server: the words of a command, and what may be done when it fails."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from longshore.backends.redis.script import Script
-from longshore.backends.redis.wire import Word
+from longshore.backends.redis.wire import Opening, Word
 
 
 class Call(NamedTuple):
@@ -28,5 +29,11 @@ class Request(NamedTuple):
     def of(cls, call: Call) -> "Request":
         """The request that runs a script."""
         script, keys, arguments = call
-        words = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        words = (_opening(script, tuple(keys)), *arguments)
         return cls(words, keys[0] if keys else None, script.is_repeatable, script)
+
+
+@lru_cache(maxsize=1000)
+def _opening(script: Script, keys: tuple[bytes, ...]) -> Opening:
+    """What all calls of a script about the same queues begin with: 24 of the 30 words of a claim."""
+    return Opening.of(("EVALSHA", script.sha, len(keys), *keys))

@@ -33,13 +33,30 @@ Reply = Any
 """What a server answers: bytes, numbers, None, lists of them, and a ResponseError where it refused."""
 
 
+class Opening(bytes):
+    """The first words of a command as they are sent, made once for many that begin with them."""
+
+    number: int
+
+    @classmethod
+    def of(cls, words: Sequence[Word]) -> "Opening":
+        """For at least one word."""
+        made = cls(b"".join(map(_word, words)))
+        made.number = len(words)
+        return made
+
+
 def encoded(words: Sequence[Word]) -> bytes:
     """A command as it is sent. redis-py's own packer takes 0.4 µs a word and 15 µs more for the keys of a script."""
-    pieces = [b"*%d\r\n" % len(words)]
-    for word in words:
-        text = word if isinstance(word, bytes) else str(word).encode()
-        pieces.append(b"$%d\r\n%b\r\n" % (len(text), text))
-    return b"".join(pieces)
+    opening = words[0]
+    if isinstance(opening, Opening):
+        return b"".join((b"*%d\r\n%b" % (opening.number + len(words) - 1, opening), *map(_word, words[1:])))
+    return b"".join((b"*%d\r\n" % len(words), *map(_word, words)))
+
+
+def _word(word: Word) -> bytes:
+    text = word if isinstance(word, bytes) else str(word).encode()
+    return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 class Driver(Protocol):

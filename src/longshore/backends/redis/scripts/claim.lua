@@ -8,6 +8,7 @@
 
 local queue, session, wanted, only = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local q = queue_keys(0)
+local there -- how many are pending, so that no line is asked after the last one was found
 local LONGEST_LOOK = 20000
 local FIRST_CLAIM = pack('<I4I4I4I4', 1, 0, 0, 0)
 local started = pack('<d', now)
@@ -103,7 +104,7 @@ local function take_next()
   for priority = 0, 9 do
     repeat
       local want = math.min(wanted - (#reply - 3), 1000)
-      if want <= 0 then return end
+      if want <= 0 or #reply - 3 >= there then return end
       local entries = next_entries(priority, want, has_back)
       if #entries > 0 then take_entries(entries, priority) end
       looked = looked + #entries
@@ -138,7 +139,8 @@ local function take_only(id)
 end
 
 if not is_live(session) then return { 1, 0, {} } end
-if wanted < 1 or tonumber(redis.call('HGET', q.counts, PENDING) or 0) < 1 then return reply end
+there = tonumber(redis.call('HGET', q.counts, PENDING) or 0)
+if wanted < 1 or there < 1 then return reply end
 write_even_if_full(q.running)
 if only ~= '' then
   take_only(only)
