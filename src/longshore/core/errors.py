@@ -43,6 +43,7 @@ somebody else has already in core/conflict_errors.py, those about schedules in c
 in core/step_errors.py, those about workflows in core/workflow_errors.py.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import Enum
@@ -83,7 +84,9 @@ class UnknownOption(UsageError):
     code = "unknown-option"
 
     def __init__(self, option: str, known: Iterable[str], *, of: str) -> None:
-        super().__init__(f"No option '{option}' of {of}.{near(option, known)} Known: {listed(known)}.")
+        names = list(known)
+        shown = {name for name in names if _snake(name) == name or _snake(name) not in names}
+        super().__init__(f"No option '{option}' of {of}.{near(option, names)} Known: {listed(shown)}.")
         self.option = option
 
 
@@ -324,6 +327,11 @@ class DrainTimeout(LongshoreError):
         remains = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(left.items()))
         super().__init__(f"Not drained after {seconds:g} s: {remains or 'work in flight'} left.")
         self.left = left
+
+
+def _snake(name: str) -> str:
+    """`scheduledAt` as Python spells it: both may be understood, and one is shown."""
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 
 
 def listed(names: Iterable[str]) -> str:
