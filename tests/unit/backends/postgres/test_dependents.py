@@ -17,6 +17,7 @@ from longshore.core.states import State
 from longshore.core.verdict import COMPLETED, RELEASED, retry_after
 from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease, Settlement
 from servers.server import ServerLike
+from tests.unit.backends.postgres.asking import Query, until
 
 QUEUES = ("mail", "scan")
 SESSION = "s"
@@ -205,3 +206,33 @@ async def test_a_parent_with_more_children_than_are_told_at_once_tells_them_all(
     while (await stores[0].promote(100)).more:
         pass
     assert (await stores[0].count(["rest"]))[0].states[State.PENDING] == len(come)
+
+
+async def test_a_child_whose_row_is_changed_while_its_parent_tells_is_told_all_the_same(
+    stores: list[PostgresStore], postgres: ServerLike, schema: str, query: Query
+) -> None:
+    """S3.7: an update puts a new row in the place of the one for which whoever tells is waiting."""
+    parent = job()
+    child = job(parent)
+    await stores[0].insert([parent, child])
+    [running] = await claim(stores[0])
+    application = await asyncpg.connect(postgres.url)
+    [[held]] = await query(
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+        "WHERE schemaname = $1 AND tablename LIKE '%held'",
+        schema,
+    )
+    async with asyncio.timeout(60), application.transaction():
+        await application.execute(
+            f"WITH old AS (DELETE FROM {held} WHERE id = '{child.id.hex()}' RETURNING *) "
+            f"INSERT INTO {held} SELECT * FROM old"
+        )
+        settling = asyncio.create_task(stores[1].settle([end(running)]))
+        await until(
+            query,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
+            f"%{schema}%",
+        )
+    await settling
+    await application.close()
+    assert await promoted(stores[0], [child]) == {State.PENDING}
