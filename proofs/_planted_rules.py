@@ -48,4 +48,40 @@ RULES = (
         "elif row is None and again_ms is not None:",
         "elif False:",
     ),
+    Mutant(
+        "one met edge of several is enough",
+        "postgres/queries/tell_met.sql",
+        "held.id = children.id AND children.told = children.open",
+        "held.id = children.id",
+    ),
+    Mutant(
+        "a child with limits asks nobody",
+        "postgres/queries/tell_met.sql",
+        " OR held.ruled & 7 <> 0",
+        "",
+    ),
+    Mutant(
+        "every end meets an edge",
+        "postgres/queries/tell_met.sql",
+        "WHEN 0 THEN tellers.state = 6",
+        "WHEN 0 THEN TRUE",
+    ),
+    Mutant(
+        "a job with many edges waits for the first 64",
+        "redis/scripts/parts/edges.lua",
+        "for first = TOGETHER + 1, #states, TOGETHER do",
+        "for first = 1, 0 do",
+    ),
+    Mutant(
+        "a parent tells 16 children",
+        "redis/scripts/parts/links.lua",
+        "  append(known.linked, 0, parent .. next_place(q) .. link)\n",
+        "",
+    ),
+    Mutant(
+        "the front of a meter is not in order",
+        "redis/scripts/parts/ledgers.lua",
+        "if before == size and (meter.held * STANDING > size or",
+        "if before == size and (",
+    ),
 )
