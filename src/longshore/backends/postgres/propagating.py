@@ -54,7 +54,7 @@ async def _propagate(
 ) -> set[str]:
     locked = await lock(connection, dialect, now_ms, flows=locks)
     if not looks:
-        [(was_all, queues, _)] = await dialect.fetch(
+        [(was_all, queues, _, _)] = await dialect.fetch(
             connection, "tell_met", locked.now_ms, dialect.channel, MET_AT_ONCE, own, locked.place
         )
         if was_all:

@@ -1,4 +1,4 @@
-"""This module is the line of the jobs that one meter holds, as its writer knows it: the table `held` (ADR 29).
+"""This module is the line of the jobs that one meter holds, as its writer knows it: the table `held` (ADR 27).
 
 Who leaves the line is not taken out of the table at once. The entries of a meter lie together, those of another on
 another page, so taking out each by itself would write a page of 4 KB for each job. What is left behind goes many

@@ -136,7 +136,7 @@ CREATE TABLE meter (
 CREATE INDEX meter_due ON meter (due_ms, queue) WHERE due_ms IS NOT NULL;
 
 CREATE TABLE held (                   -- who waits for which meter, in its order. What a job that is held no more leaves
-    queue TEXT NOT NULL,              -- behind goes later, many entries at once (ADR 29): an entry counts only as far as
+    queue TEXT NOT NULL,              -- behind goes later, many entries at once (ADR 27): an entry counts only as far as
     meter TEXT NOT NULL,              -- its job says the same
     priority INTEGER NOT NULL,
     ord INTEGER NOT NULL,
