@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from longshore.backends.postgres import berths
+from longshore.backends.postgres import berths, editing, settling
+from longshore.backends.postgres.links import Lane
 from longshore.backends.postgres.store import PostgresStore
 from longshore.core.edges import Edge, Edges, When
 from longshore.core.ids import new_id
@@ -15,7 +16,7 @@ from longshore.core.job import JobRecord, NewJob
 from longshore.core.rules import FlowKey, LimitKind, Rules
 from longshore.core.states import State
 from longshore.core.verdict import COMPLETED, RELEASED, retry_after
-from longshore.store.commands import Cancel, ClaimAsk, JobQuery, Lease, Settlement
+from longshore.store.commands import Cancel, Changes, ClaimAsk, JobQuery, Lease, Settlement, Update
 from servers.server import ServerLike
 from tests.unit.backends.postgres.asking import Query, until
 
@@ -236,3 +237,33 @@ async def test_a_child_whose_row_is_changed_while_its_parent_tells_is_told_all_t
     await settling
     await application.close()
     assert await promoted(stores[0], [child]) == {State.PENDING}
+
+
+async def test_a_child_that_is_updated_while_somebody_promotes_is_told_all_the_same(
+    stores: list[PostgresStore], postgres: ServerLike, schema: str, query: Query
+) -> None:
+    """S3.7: whoever ended the parent died before it told its children, and whoever promotes meets the update."""
+    parent = job()
+    child = job(parent)
+    await stores[0].insert([parent, child])
+    [running] = await claim(stores[0])
+    dialect = stores[0]._dialect
+    await stores[0]._links.run(
+        Lane.SETTLE, lambda connection: settling.settle(connection, dialect, [(0, end(running))], None)
+    )
+    application = await asyncpg.connect(postgres.url)
+    update = Update(where=JobQuery(ids=(child.id,)), changes=Changes(priority=2))
+    async with asyncio.timeout(60), application.transaction():
+        [changed] = await editing.change(application, dialect, [update], None)
+        assert changed.ids == (child.id,)
+        promoting = asyncio.create_task(stores[1].promote(100))
+        await until(
+            query,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
+            f"%{schema}%",
+        )
+    await promoting
+    await application.close()
+    assert await promoted(stores[0], [child]) == {State.PENDING}
+    [page] = await stores[0].scan([JobQuery(ids=(child.id,))])
+    assert page.jobs[0].priority == 2

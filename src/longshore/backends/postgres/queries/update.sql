@@ -25,7 +25,7 @@ from_ready AS (
 from_held AS (
     DELETE FROM {schema}.{prefix}held AS held
     USING asked
-    WHERE held.id = asked.id AND held.xmin = asked.version
+    WHERE held.id = asked.id AND held.xmin = asked.version AND held.state <> 0
     RETURNING held.*, asked.n, asked.given, asked.due_ms, asked.rank, asked.payload, asked.max_attempts, asked.details,
         asked.tags, asked.reference, asked.correlation_id
 ),
@@ -35,6 +35,20 @@ from_later AS (
     WHERE later.id = asked.id AND later.xmin = asked.version
     RETURNING later.*, asked.n, asked.given, asked.due_ms, asked.rank, asked.payload, asked.max_attempts, asked.details,
         asked.tags, asked.reference, asked.correlation_id
+),
+-- In its place: whoever tells this job about a parent waits for its row, and would not see another one.
+blocked AS MATERIALIZED (
+    UPDATE {schema}.{prefix}held AS held
+    SET
+        priority = CASE WHEN asked.given & 2 = 0 THEN held.priority ELSE asked.rank END,
+        run_ms = CASE WHEN asked.given & 8 = 0 THEN held.run_ms WHEN asked.due_ms > moment.now_ms THEN asked.due_ms END,
+        updated_ms = moment.now_ms
+    FROM
+        asked,
+        moment
+    WHERE held.id = asked.id AND held.xmin = asked.version AND held.state = 0
+    RETURNING held.id, asked.given, asked.payload, asked.max_attempts, asked.details, asked.tags, asked.reference,
+        asked.correlation_id
 ),
 tail AS MATERIALIZED (
     SELECT nextval('{schema}.{prefix}place') << 20 AS place
@@ -54,14 +68,14 @@ moved AS MATERIALIZED (
         old.*,
         moment.now_ms,
         CASE
-            WHEN given & 8 = 0 OR state = 0 THEN state
+            WHEN given & 8 = 0 THEN state
             WHEN due_ms <= moment.now_ms AND state = 2 THEN 2
             WHEN due_ms <= moment.now_ms THEN 3
             WHEN state = 5 THEN 5
             ELSE 1
         END AS after,
-        CASE WHEN state IN (0, 2, 3) THEN old.place ELSE tail.place + n END AS spot,
-        CASE WHEN given & 8 = 0 THEN run_ms WHEN state > 0 OR due_ms > moment.now_ms THEN due_ms END AS time_ms,
+        CASE WHEN state IN (2, 3) THEN old.place ELSE tail.place + n END AS spot,
+        CASE WHEN given & 8 = 0 THEN run_ms ELSE due_ms END AS time_ms,
         CASE WHEN given & 2 = 0 THEN priority ELSE rank END AS new_priority
     FROM
         old,
@@ -82,14 +96,13 @@ to_ready AS (
 to_held AS (
     INSERT INTO {schema}.{prefix}held (
         place, id, state, priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        updated_ms, progress, progress_note, error_text, result, ruled, aside, held_by, run_ms
+        updated_ms, progress, progress_note, error_text, result, ruled, aside, held_by
     )
     SELECT
-        spot, id, after, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
-        now_ms, progress, progress_note, error_text, result, ruled, aside, held_by,
-        CASE WHEN after = 0 THEN time_ms END
+        spot, id, 2, new_priority, queue, fence, failures, crashes, releases, session, settled, started_ms,
+        now_ms, progress, progress_note, error_text, result, ruled, aside, held_by
     FROM moved
-    WHERE after IN (0, 2)
+    WHERE after = 2
 ),
 to_later AS (
     INSERT INTO {schema}.{prefix}later (
@@ -102,17 +115,24 @@ to_later AS (
     FROM moved
     WHERE after IN (1, 5)
 ),
+changed AS MATERIALIZED (
+    SELECT id, given, payload, max_attempts, details, tags, reference, correlation_id
+    FROM moved
+    UNION ALL
+    SELECT *
+    FROM blocked
+),
 bodies AS (
     UPDATE {schema}.{prefix}job AS job
     SET
-        payload = CASE WHEN given & 1 = 0 THEN job.payload ELSE moved.payload END,
-        max_attempts = CASE WHEN given & 4 = 0 THEN job.max_attempts ELSE moved.max_attempts END,
-        details = CASE WHEN given & 16 = 0 THEN job.details ELSE moved.details END,
-        tags = CASE WHEN given & 32 = 0 THEN job.tags ELSE string_to_array(moved.tags, E'\n') END,
-        reference = CASE WHEN given & 64 = 0 THEN job.reference ELSE moved.reference END,
-        correlation_id = CASE WHEN given & 128 = 0 THEN job.correlation_id ELSE moved.correlation_id END
-    FROM moved
-    WHERE job.id = moved.id AND given & 245 <> 0
+        payload = CASE WHEN given & 1 = 0 THEN job.payload ELSE changed.payload END,
+        max_attempts = CASE WHEN given & 4 = 0 THEN job.max_attempts ELSE changed.max_attempts END,
+        details = CASE WHEN given & 16 = 0 THEN job.details ELSE changed.details END,
+        tags = CASE WHEN given & 32 = 0 THEN job.tags ELSE string_to_array(changed.tags, E'\n') END,
+        reference = CASE WHEN given & 64 = 0 THEN job.reference ELSE changed.reference END,
+        correlation_id = CASE WHEN given & 128 = 0 THEN job.correlation_id ELSE changed.correlation_id END
+    FROM changed
+    WHERE job.id = changed.id AND given & 245 <> 0
 ),
 sums AS MATERIALIZED (
     SELECT
@@ -154,7 +174,7 @@ told AS MATERIALIZED (
     SELECT count(pg_notify($2, said)) AS n
     FROM wakes
 )
-SELECT uuid_send(moved.id), FALSE, FALSE
+SELECT uuid_send(changed.id), FALSE, FALSE
 FROM
-    moved,
+    changed,
     told
