@@ -1,10 +1,17 @@
 """This module gives tests the real servers that run beside them, each started when the first test asks for it."""
 
+import signal
+
 import pytest
 
 from servers import running
 from servers.sentinel import Sentinel
 from servers.server import Group, ServerLike
+
+
+def pytest_configure() -> None:
+    """Tests may run under `nohup`: then a hangup is ignored, and a worker leaves it so."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
