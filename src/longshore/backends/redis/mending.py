@@ -8,7 +8,14 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from redis.exceptions import AskError, MovedError, NoScriptError, ReadOnlyError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+)
 
 from longshore.backends.redis.faults import is_loss, may_pass, meaning
 from longshore.backends.redis.nodes import Lane, Node, Unsent
@@ -22,6 +29,9 @@ AT_ONCE = 4
 """So many tries follow each other without a pause, where a server said what to do."""
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.5
 
+
+_SAME_AS_LATE = (MasterDownError, ClusterDownError)
+"""Refusals that mean the same as no answer: the server is not there yet."""
 
 Step = tuple[Node, Sequence[Sequence[Word]]]
 
@@ -53,10 +63,11 @@ class Mender:
 
     async def mended(self, trip: Trip, node: Node, request: Request, reply: Reply | Exception) -> Reply:
         """Raises as `good` does, at the latest when the time is over."""
-        tries = 0
+        tries, refusal = 0, reply
         while isinstance(reply, Exception):
+            refusal = reply if may_pass(reply) else refusal
             if asyncio.get_running_loop().time() >= trip.due:
-                return self.good(node, reply)
+                return self.good(node, _said(refusal, reply))
             step = await self._step(trip, node, request, reply, tries)
             tries += 1
             if step is not None:
@@ -108,3 +119,9 @@ def _is_worth_it(reply: Exception, request: Request, tries: int, *, has_others: 
     if may_pass(reply):
         return has_others or (isinstance(reply, ReadOnlyError) and tries == 0)
     return is_loss(reply) and request.is_repeatable and (has_others or tries == 0)
+
+
+def _said(refusal: Reply | Exception, last: Exception) -> Exception:
+    """What says more: why a server has refused the request, or that the last try came too late for an answer."""
+    is_late = is_loss(last.reason if isinstance(last, Unsent) else last)
+    return refusal if is_late and isinstance(refusal, _SAME_AS_LATE) else last
