@@ -57,7 +57,7 @@ RULES = (
     Mutant(
         "a child with limits asks nobody",
         "postgres/queries/tell_met.sql",
-        " OR held.ruled & 7 <> 0",
+        " OR ruled & 7 <> 0",
         "",
     ),
     Mutant(

@@ -36,7 +36,7 @@ told AS MATERIALIZED (
     LIMIT $3
 ),
 children AS MATERIALIZED (
-    SELECT held.id, held.aside >> 2 AS open, told.told, told.n
+    SELECT held.id, held.aside, held.aside >> 2 AS open, held.ruled, held.run_ms, told.told, told.n
     FROM
         (
             SELECT child, count(*) AS told, max(n) AS n
@@ -54,10 +54,8 @@ all_met AS MATERIALIZED (
         AND (SELECT count(*) FROM told) = (SELECT coalesce(sum(told), 0) FROM children)
         AND NOT EXISTS (
             SELECT 1
-            FROM
-                children
-                JOIN {schema}.{prefix}held AS held ON held.id = children.id
-            WHERE held.aside & 2 <> 0 OR held.ruled & 7 <> 0 OR held.run_ms > $1
+            FROM children
+            WHERE aside & 2 <> 0 OR ruled & 7 <> 0 OR run_ms > $1
         ) AS yes
 ),
 forgotten AS (
