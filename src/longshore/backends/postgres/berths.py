@@ -145,18 +145,17 @@ class Berth:
             task.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
-        """Ends everything, whoever uses it."""
-        leaving = self.abandon()
-        await asyncio.gather(*leaving, return_exceptions=True)
-
-    def abandon(self) -> list[asyncio.Task[None]]:
-        """Begins to end everything; gives what is still under way."""
+        """Ends everything, whoever uses it. A server that is being asked to stop may hear that to the end first."""
         self._is_closed = True
         self.cut()
-        leaving = list(self._leaving)
-        for task in leaving:
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    def abandon(self) -> None:
+        """Ends everything at once, also what is being said to a server."""
+        self._is_closed = True
+        self.cut()
+        for task in list(self._leaving):
             task.cancel()
-        return leaving
 
 
 class Berths:
@@ -202,7 +201,6 @@ class Berths:
 
     async def close(self) -> None:
         """Ends every connection."""
-        self.end_with_store()
         await asyncio.gather(*(berth.close() for berth in self._berths))
         await self._end.aclose()
 

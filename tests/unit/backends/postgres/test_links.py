@@ -101,6 +101,20 @@ async def test_a_caller_that_is_cancelled_harms_nobody_and_stops_the_server(
     await until(query, f"SELECT count(*) = 0 {ASLEEP}")
 
 
+async def test_a_server_hears_that_it_should_stop_although_the_links_close(
+    links: Links, query: Query
+) -> None:
+    """PgBouncer 1.18 ends itself over a request to cancel that breaks off: "bad client state: 1"."""
+    slow = asyncio.create_task(links.run(Lane.OTHER, sleep))
+    await until(query, f"SELECT count(*) > 0 {ASLEEP}")
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    await links.close()
+    async with asyncio.timeout(4):  # unasked, the server stops after 9 s
+        await until(query, f"SELECT count(*) = 0 {ASLEEP}")
+
+
 async def test_a_caller_that_is_cancelled_leaves_no_transaction(
     links: Links, query: Query, schema: str
 ) -> None:
