@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from longshore.backends.postgres import berths, editing, settling
+from longshore.backends.postgres import berths, editing, propagating, settling
 from longshore.backends.postgres.links import Lane
 from longshore.backends.postgres.store import PostgresStore
 from longshore.core.edges import Edge, Edges, When
@@ -62,6 +62,15 @@ def end(claimed: JobRecord) -> Settlement:
         fence=claimed.fence,
         verdict=COMPLETED,
         rules=claimed.rules,
+    )
+
+
+async def until_somebody_waits(query: Query, schema: str) -> None:
+    """Returns when a statement of this schema waits for a lock."""
+    await until(
+        query,
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
+        f"%{schema}%",
     )
 
 
@@ -209,6 +218,33 @@ async def test_a_parent_with_more_children_than_are_told_at_once_tells_them_all(
     assert (await stores[0].count(["rest"]))[0].states[State.PENDING] == len(come)
 
 
+async def test_parents_with_many_children_tell_them_in_statements_of_fewer_parents(
+    stores: list[PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3.7: four parents have more edges than one statement takes, two have not: that takes seven, and nobody waits."""
+    monkeypatch.setattr(propagating, "MET_AT_ONCE", 10)
+    monkeypatch.setattr(propagating, "PARENTS_AT_ONCE", (4, 2, 1))
+    parents = [job() for _ in range(12)]
+    come = [job(parent, queue="rest") for parent in parents for _ in range(4)]
+    await stores[0].insert([*parents, *come])
+    running = await claim(stores[0])
+    before = stores[0].round_trips
+    await stores[0].settle([end(each) for each in running])
+    assert stores[0].round_trips - before == 1 + 7 * 4
+    assert [each.id for each in await claim(stores[0], "rest")] == [each.id for each in come]
+
+
+async def test_a_parent_with_more_children_than_one_statement_takes_tells_them_all_the_same(
+    stores: list[PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(propagating, "MET_AT_ONCE", 3)
+    parents = [job() for _ in range(2)]
+    come = [job(parent) for parent in parents for _ in range(4)]
+    await stores[0].insert([*parents, *come])
+    await stores[0].settle([end(each) for each in await claim(stores[0])])
+    assert await states(stores[0], come) == {State.PENDING}
+
+
 async def test_a_child_whose_row_is_changed_while_its_parent_tells_is_told_all_the_same(
     stores: list[PostgresStore], postgres: ServerLike, schema: str, query: Query
 ) -> None:
@@ -229,11 +265,7 @@ async def test_a_child_whose_row_is_changed_while_its_parent_tells_is_told_all_t
             f"INSERT INTO {held} SELECT * FROM old"
         )
         settling = asyncio.create_task(stores[1].settle([end(running)]))
-        await until(
-            query,
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
-            f"%{schema}%",
-        )
+        await until_somebody_waits(query, schema)
     await settling
     await application.close()
     assert await promoted(stores[0], [child]) == {State.PENDING}
@@ -257,11 +289,7 @@ async def test_a_child_that_is_updated_while_somebody_promotes_is_told_all_the_s
         [changed] = await editing.change(application, dialect, [update], None)
         assert changed.ids == (child.id,)
         promoting = asyncio.create_task(stores[1].promote(100))
-        await until(
-            query,
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
-            f"%{schema}%",
-        )
+        await until_somebody_waits(query, schema)
     await promoting
     await application.close()
     assert await promoted(stores[0], [child]) == {State.PENDING}

@@ -1,17 +1,20 @@
 -- verb: whoever tells children that their parents have ended, first of all: where every edge is met and no child has limits or waits for a time, as nearly always, this is all; a step of a workflow then takes 18 µs where `children`, `untie` and `keep` take 36
--- parameters: now_ms, channel, how many edges and parents at most, the parents that ended just now in their order, the tail's first place
--- columns: whether that was all (if not, nothing has been done), the queues in which somebody became pending
+-- parameters: now_ms, channel, how many edges at most, the parents that ended just now in their order, the tail's first place, how many parents at most
+-- columns: whether it could be done (if not, nothing has been), whether there are more edges than that, whether there are more parents, the queues in which somebody became pending
 -- index: the primary keys of telling, held and edge; edge_parent
-WITH tellers AS MATERIALIZED (
-    SELECT telling.number, telling.parent, telling.state, coalesce(own.n, 0) AS turn
+WITH ended AS MATERIALIZED (
+    SELECT *
+    FROM {schema}.{prefix}telling
+    ORDER BY number
+    LIMIT $3
+),
+tellers AS MATERIALIZED (
+    SELECT ended.number, ended.parent, ended.state, coalesce(own.n, 0) AS turn
     FROM
-        (
-            SELECT *
-            FROM {schema}.{prefix}telling
-            ORDER BY number
-            LIMIT $3
-        ) AS telling
-        LEFT JOIN unnest($4::uuid[]) WITH ORDINALITY AS own (parent, n) ON own.parent = telling.parent
+        ended
+        LEFT JOIN unnest($4::uuid[]) WITH ORDINALITY AS own (parent, n) ON own.parent = ended.parent
+    ORDER BY turn, number
+    LIMIT $6
 ),
 told AS MATERIALIZED (
     SELECT
@@ -48,8 +51,7 @@ children AS MATERIALIZED (
 ),
 all_met AS MATERIALIZED (
     SELECT
-        (SELECT count(*) < $3 FROM tellers)
-        AND (SELECT count(*) < $3 AND coalesce(bool_and(is_met), TRUE) FROM told)
+        (SELECT count(*) < $3 AND coalesce(bool_and(is_met), TRUE) FROM told)
         -- A child whose row was replaced while this waited for it is missed here: another statement sees the new row.
         AND (SELECT count(*) FROM told) = (SELECT coalesce(sum(told), 0) FROM children)
         AND NOT EXISTS (
@@ -104,6 +106,8 @@ tallied AS (
 )
 SELECT
     (SELECT yes FROM all_met),
+    (SELECT count(*) >= $3 FROM told),
+    (SELECT count(*) FROM ended) > (SELECT count(*) FROM tellers),
     (SELECT array_agg(queue) FROM sums),
     (SELECT count(pg_notify($2, 'pending:' || queue)) FROM sums),
     -- The commit need not wait for the disk: what `telling` says is there, and is told again if this gets lost.
