@@ -8,6 +8,7 @@ WITH moment AS MATERIALIZED (
 asked AS MATERIALIZED (
     SELECT a.*
     FROM unnest($2::uuid[], $3::xid[]) AS a (id, version)
+    ORDER BY a.id -- so that whoever else locks several waits in the same order
 ),
 from_ready AS (
     DELETE FROM {schema}.{prefix}ready AS ready

@@ -47,6 +47,7 @@ children AS MATERIALIZED (
             GROUP BY child
         ) AS told
         JOIN {schema}.{prefix}held AS held ON held.id = told.child AND held.state = 0
+    ORDER BY held.id -- so that whoever else locks several waits in the same order
     FOR UPDATE OF held
 ),
 all_met AS MATERIALIZED (
