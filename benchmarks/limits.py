@@ -5,7 +5,7 @@ RETURNING and settled by one executemany, each in a transaction of its own; `dra
 besides. What a product does beyond this (fences, leases, counters, retries, wake-ups, history to search) is what the
 shares in the table pay for.
 
-    limits.py FILE JOBS    prints one line of JSON, per second: one, bulk, claim_settle, drain, io, threads
+    limits.py FILE JOBS    prints one line of JSON, per second: one, bulk, claim_settle, drain, io, threads; start in ms
 """
 
 import asyncio
@@ -27,6 +27,8 @@ from longshore.cli.loops import run_on
 
 FILLER = "x" * 100
 BATCH = 500
+REST_S = 0.02
+HAND_OVERS = 100
 ONE_BY_ONE_SHARE = 20
 """Commits are so much rarer than jobs in the other figures."""
 
@@ -131,6 +133,27 @@ async def io(jobs: int) -> None:
     await asyncio.gather(*(slot() for _ in range(100)))
 
 
+async def start_ms(times: int) -> float:
+    """Half of all hand-overs from one task to another, over a queue of asyncio, take longer; each after 20 ms in which
+    nothing happened. After such a rest even a loop that counts to a hundred takes many times as long as it does
+    otherwise on most machines, virtual ones above all: this is what is left of a target for whoever does more."""
+    waits_ms: list[float] = []
+    moments: asyncio.Queue[int] = asyncio.Queue()
+
+    async def take() -> None:
+        while True:
+            sent_ns = await moments.get()
+            waits_ms.append((time.monotonic_ns() - sent_ns) / 1e6)
+
+    taking = asyncio.create_task(take())
+    for _ in range(times):
+        await asyncio.sleep(REST_S)
+        moments.put_nowait(time.monotonic_ns())
+    await asyncio.sleep(REST_S)
+    taking.cancel()
+    return sorted(waits_ms)[times // 2]
+
+
 def threads(jobs: int) -> None:
     """32 threads that take a number and block for 1 ms."""
     numbers: SimpleQueue[int] = SimpleQueue()
@@ -167,6 +190,7 @@ def measure(file: Path, jobs: int) -> dict[str, float]:
     connection.close()
     few = max(jobs // 10, 200)
     figures["io"] = per_second(few, lambda: run_on(os.environ.get("BENCH_LOOP", "auto"), io(few)))
+    figures["start"] = run_on(os.environ.get("BENCH_LOOP", "auto"), start_ms(HAND_OVERS))
     figures["threads"] = per_second(few, lambda: threads(few))
     return figures
 

@@ -115,6 +115,8 @@ ROWS = (
         "ms",
         {"memory": 0.2, "sqlite": 2, "postgres": 2.5, "redis": 0.8},
         at_most=True,
+        limits={"memory": "bare_start"},
+        limit_title="bare hand-over",
     ),
     Row(
         "latency_p99",
@@ -157,5 +159,6 @@ ROWS = (
     Row("bare_one", "bare prototype: a commit each", "jobs/s", {}),
     Row("bare_bulk", "bare prototype: bulk", "jobs/s", {}),
     Row("bare_io", "bare coroutines that wait 10 ms", "/s", {}),
+    Row("bare_start", "bare hand-over between tasks, p50", "ms", {}),
     Row("bare_threads", "bare threads that block 1 ms", "/s", {}),
 )
