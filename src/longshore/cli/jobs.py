@@ -1,5 +1,6 @@
 """This module is `longshore jobs`: list, show, retry, cancel, delete, explain and signal jobs."""
 
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -22,7 +23,8 @@ from longshore.cli.showing import (
 )
 from longshore.cli.tables import age, print_facts, print_json, print_table, printable
 from longshore.core.clock import SystemClock
-from longshore.core.errors import JobNotFound
+from longshore.core.errors import InvalidId, JobNotFound
+from longshore.core.states import State
 from longshore.manager.explain import Explanation
 from longshore.manager.job import AnyJob
 from longshore.manager.recorded_steps import RecordedStep
@@ -138,10 +140,16 @@ def explain(job_id: str, url: str | None, *, as_json: bool) -> None:
 @url_option
 def signal_(job_id: str, event: str, url: str | None, *, data: str) -> int:
     """Signal an event to a job that waits for it, or will."""
-    if not run(_signal(url, job_id, event, parsed("--data", data))):
+    is_told, awaited = run(_signal(url, job_id, event, parsed("--data", data)))
+    if not is_told:
         click.secho(f"Job {job_id} is over; nobody waits for a signal.", fg="yellow", err=True)
         return 1
     click.echo(f"signalled {event}")
+    if awaited is not None and event not in awaited:
+        now = f" Now it waits for {' and '.join(awaited)}." if awaited else ""
+        click.secho(
+            printable(f"The signal is kept until the job waits for {event}.{now}"), fg="yellow", err=True
+        )
     return 0
 
 
@@ -161,9 +169,15 @@ async def _one(url: str | None, job_id: str) -> tuple[AnyJob, list[RecordedStep]
         return job, await job.steps()
 
 
-async def _signal(url: str | None, job_id: str, event: str, data: Any) -> bool:
+async def _signal(url: str | None, job_id: str, event: str, data: Any) -> tuple[bool, list[str] | None]:
+    """Whether anybody was told, and for which events the job waited; None of a workflow, and of a job that runs."""
+    awaited = None
     async with existing(url) as manager:
-        return await manager.signal(job_id, event, data)
+        with suppress(InvalidId):
+            job = await manager.get_job(job_id)
+            if job is not None and job.state is not State.RUNNING:
+                awaited = [step.event for step in await job.steps() if step.event and step.ended_at is None]
+        return await manager.signal(job_id, event, data), awaited
 
 
 async def _explain(url: str | None, job_id: str) -> Explanation:

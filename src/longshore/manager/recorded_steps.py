@@ -17,6 +17,8 @@ class RecordedStep(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     """"step", "sleep" or "wait"."""
+    event: str | None
+    """Of a wait: what it waits for."""
     attempt: int
     """Which attempt recorded it."""
     started_at: datetime
@@ -37,6 +39,7 @@ def shown(kept: Kept) -> RecordedStep:
     return RecordedStep(
         name=kept.name,
         kind=entry.kind.value,
+        event=entry.event,
         attempt=entry.attempt,
         started_at=_sure_time(entry.at_ms),
         ended_at=_time(ended_ms),

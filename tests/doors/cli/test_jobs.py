@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from longshore.core.ids import parse_id
-from longshore.core.verdict import COMPLETED, retry_after
+from longshore.core.verdict import COMPLETED, RELEASED, retry_after
 from longshore.steps.entries import Entry, Kind, put_of
 from tests.doors.cli.conftest import Call, Shop
 
@@ -195,6 +195,7 @@ def test_a_signal_is_kept_for_a_job_and_the_steps_of_one_are_shown(call: Call, s
     job_id, over = shop.add("a", "b")
     said = call("jobs", "signal", job_id, "approved", "--data", '{"by": "ann"}')
     assert said.stdout == "signalled approved\n"
+    assert said.stderr == "The signal is kept until the job waits for approved.\n"
     assert call("jobs", "cancel", over).exit_code == 0
     told = call("jobs", "signal", over, "approved")
     assert (told.exit_code, "is over" in told.stderr) == (1, True)
@@ -212,6 +213,12 @@ def test_a_signal_is_kept_for_a_job_and_the_steps_of_one_are_shown(call: Call, s
     )
     wait = Entry(kind=Kind.WAIT, place=1, attempt=1, born_ms=job.created_ms, at_ms=3000, event="approved")
     shop.put(put_of(parse_id(job_id), "charge", step, 0), put_of(parse_id(job_id), "approved", wait, 0))
+    shop.settle([job], RELEASED)
+    assert call("jobs", "signal", job_id, "approved").stderr == ""
+    assert (
+        "until the job waits for aproved. Now it waits for approved."
+        in call("jobs", "signal", job_id, "aproved").stderr
+    )
     lines = call("jobs", "show", job_id).stdout.splitlines()
     [charge] = [line for line in lines if line.startswith("charge")]
     [approved] = [line for line in lines if line.startswith("approved")]
