@@ -77,6 +77,19 @@ async def test_failed_steps_get_another_life(works):
         await run.retry("everything")
 
 
+async def test_a_step_is_not_retried_to_wait_for_one_that_is_forgotten(works):
+    """S3.8: it would be blocked until it counted as an orphan, and then cancelled."""
+    works.fails = {"b"}
+    run = await works.run(chain([works.step("a"), works.step("b")], works.gather.step()))
+    assert await works.manager.delete_job(run.steps["a"].id)
+    with pytest.raises(WorkflowConflict, match="step 'gather' would wait for 'a', whose job is forgotten"):
+        await run.retry()
+    await run.refresh()
+    assert run.states == {"a": None, "b": D, "gather": X}
+    works.fails = set()
+    assert await run.retry("failed") == 1
+
+
 async def test_a_running_step_adds_more(works):
     """S3.8: append from inside; an attempt that is run again adds nothing twice."""
 

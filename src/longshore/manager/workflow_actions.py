@@ -22,7 +22,7 @@ from longshore.manager.workflow_planning import Places, PlannedSteps, new_workfl
 from longshore.store.commands import Cancel, Retry, by_ids
 from longshore.workflows.laying import Laid, lay
 from longshore.workflows.record import Entry, WorkflowRecord, edges_of
-from longshore.workflows.restarting import MODES, Mode, restart
+from longshore.workflows.restarting import MODES, Mode, forgotten, restart
 from longshore.workflows.spec import Part, Workflow
 
 
@@ -79,13 +79,22 @@ async def cancel(engine: Engine, record: WorkflowRecord) -> int:
 
 
 async def retry(engine: Engine, record: WorkflowRecord, mode: Mode) -> int:
-    """Gives steps another life; says how many. Raises InvalidOption, and WorkflowConflict for "all" while some live."""
+    """Gives steps another life; says how many. Raises InvalidOption, and WorkflowConflict for "all" while some live and
+    where a step would wait for one whose job is forgotten."""
     if mode not in MODES:
         raise InvalidOption("mode", mode, " or ".join(map(repr, MODES)))
     if mode == "all":
         return await _run_anew(engine, record)
     states = await records.states_of(engine, record)
-    chosen = restart([entry.waits for entry in record.entries], states, mode)
+    steps = [entry.waits for entry in record.entries]
+    chosen = restart(steps, states, mode)
+    if (found := forgotten(steps, states, chosen.rejoin)) is not None:
+        step, parent = found
+        raise WorkflowConflict(
+            record.id,
+            f"cannot go on: step '{step}' would wait for '{parent}', whose job is forgotten; start it again as a "
+            "workflow of its own, or retry with mode 'failed' what needs nothing else",
+        )
     jobs = {entry.name: entry.job for entry in record.entries}
     again = await _retry(engine, [jobs[name] for name in chosen.again])
     return again + await _retry(engine, [jobs[name] for name in chosen.rejoin], rejoin=True)

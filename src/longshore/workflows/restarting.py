@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from longshore.core.edges import Join
 from longshore.core.states import REJOINABLE, State
 from longshore.workflows.graph import Waits, downstream
 
@@ -34,3 +35,16 @@ def restart(steps: Sequence[Waits], states: Mapping[str, State | None], mode: Mo
     again = tuple(name for name in stopped if name not in below)
     rejoin = tuple(step.name for step in steps if step.name in below and states[step.name] in REJOINABLE)
     return Restart(again, rejoin)
+
+
+def forgotten(
+    steps: Sequence[Waits], states: Mapping[str, State | None], rejoin: Sequence[str]
+) -> tuple[str, str] | None:
+    """A step among those that would wait again, and one it would wait for whose job is not there: nobody knows any
+    more how that ended. None where there is no such step."""
+    for step in steps:
+        if step.name in rejoin and step.join is Join.ALL:
+            for link in step.links:
+                if states.get(link.parent, State.PENDING) is None:
+                    return step.name, link.parent
+    return None
