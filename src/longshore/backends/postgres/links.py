@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
-from longshore.backends.postgres.berths import Berths, Lane, Tide
 from longshore.backends.postgres.connecting import Connection, Connector
 from longshore.backends.postgres.echoing import echoes
 from longshore.backends.postgres.examining import find_facts
@@ -16,6 +15,7 @@ from longshore.backends.postgres.findings import LONG_TRANSACTION_SECONDS, Facts
 from longshore.backends.postgres.hearing import Ear
 from longshore.backends.postgres.listening import PostgresListener
 from longshore.backends.postgres.migrating import is_prepared, migrate
+from longshore.backends.postgres.pooling import ConnectionPool, Generation, Lane
 from longshore.backends.postgres.statements import statements
 from longshore.backends.postgres.url import Dsn, elsewhere
 from longshore.core.clock import Clock
@@ -41,8 +41,8 @@ class Links:
         self._clock = clock
         self._opening = asyncio.Lock()
         self._ears: dict[asyncio.AbstractEventLoop, Ear] = {}
-        self._tide = Tide()
-        self._of_loops: dict[asyncio.AbstractEventLoop, Berths] = {}
+        self._generation = Generation()
+        self._of_loops: dict[asyncio.AbstractEventLoop, ConnectionPool] = {}
         self._lock = threading.Lock()
         self._process = 0
 
@@ -85,12 +85,12 @@ class Links:
         Raises StoreUnavailable where the store cannot be used, at the latest after the deadline of the URL; then the
         server may or may not have done the work. Other errors, of one statement, come as they are.
         """
-        berths = await self._berths()
+        pool = await self._pool()
         try:
-            return await berths.run(lane, work)
+            return await pool.run(lane, work)
         except Exception as error:
             if type(error) is TimeoutError:
-                berths.distrust()
+                pool.distrust()
             meant = self._closed() or self._meaning(error)
             if meant is error:
                 raise
@@ -136,24 +136,24 @@ class Links:
         await asyncio.gather(*ending, return_exceptions=True)
         for loop, ending_there in [
             *((loop, ear.end_with_store) for loop, ear in ears.items()),
-            *((loop, berths.end_with_store) for loop, berths in of_loops.items()),
+            *((loop, pool.end_with_store) for loop, pool in of_loops.items()),
         ]:
             if loop is not here:
                 with suppress(RuntimeError):  # it has ended, and its connections with it
                     loop.call_soon_threadsafe(ending_there)
 
-    async def _berths(self) -> Berths:
+    async def _pool(self) -> ConnectionPool:
         """Those of the running loop."""
         if closed := self._closed():
             raise closed
         loop = asyncio.get_running_loop()
         found = self._of_loops.get(loop)
         if found is None:
-            found = Berths(self.dsn, self._connector, self._tide, self._count)
+            found = ConnectionPool(self.dsn, self._connector, self._generation, self._count)
             with self._lock:
                 self._of_loops = _of_living(self._of_loops)
                 self._of_loops[loop] = found
-            await found.moor()
+            await found.end_with_loop()
         return found
 
     async def _alone(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from longshore.backends.postgres import berths
+from longshore.backends.postgres import pooling
 from longshore.backends.postgres.store import PostgresStore
 from longshore.core.ids import new_id
 from longshore.core.job import JobRecord, NewJob
@@ -48,7 +48,7 @@ async def stores(
     postgres: ServerLike, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[list[PostgresStore]]:
     """Handles on the same jobs, such as processes have; a deadlock is not tried again but fails the test."""
-    monkeypatch.setattr(berths, "AGAIN", frozenset())
+    monkeypatch.setattr(pooling, "AGAIN", frozenset())
     handles = [PostgresStore(postgres.url, schema=schema) for _ in range(HANDLES)]
     for handle in handles:
         await handle.open()

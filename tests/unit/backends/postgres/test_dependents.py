@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from longshore.backends.postgres import berths, editing, propagating, settling
+from longshore.backends.postgres import editing, pooling, propagating, settling
 from longshore.backends.postgres.links import Lane
 from longshore.backends.postgres.store import PostgresStore
 from longshore.core.edges import Edge, Edges, When
@@ -30,7 +30,7 @@ async def stores(
     postgres: ServerLike, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[list[PostgresStore]]:
     """Handles such as processes have; a deadlock is not tried again but fails the test."""
-    monkeypatch.setattr(berths, "AGAIN", frozenset())
+    monkeypatch.setattr(pooling, "AGAIN", frozenset())
     handles = [PostgresStore(postgres.url, schema=schema) for _ in range(4)]
     for handle in handles:
         await handle.open()

@@ -1,4 +1,4 @@
-"""This module holds the connections of one event loop. Each lies at a berth, where one call at a time has its turn."""
+"""This module pools the connections of one event loop. On each of them one call runs at a time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -33,15 +33,15 @@ class Lane(Enum):
     """Keeps a connection of its own whatever the pool: a heartbeat that waits its turn behind a claim is late."""
 
 
-BERTHS_OF_LANES = {1: (0, 0, 0, 0, 4), 2: (0, 1, 1, 0, 4), 3: (0, 1, 2, 2, 4), 4: (0, 1, 2, 3, 4)}
-"""For each size of the pool, the berth of each lane."""
+CONNECTIONS_OF_LANES = {1: (0, 0, 0, 0, 4), 2: (0, 1, 1, 0, 4), 3: (0, 1, 2, 2, 4), 4: (0, 1, 2, 3, 4)}
+"""For each size of the pool, the place of the connection that each lane uses."""
 
 
-class Tide:
-    """Counts the moments from which older connections are not to be trusted; shared by all loops of a store."""
+class Generation:
+    """Which connections can be trusted: those opened under the newest number. Shared by all loops of a store."""
 
     def __init__(self) -> None:
-        self.turns = 0
+        self.number = 0
 
 
 class OutOfTime(Exception):
@@ -53,12 +53,12 @@ class OutOfTime(Exception):
         """It was not begun."""
 
 
-class Berth:
-    """One connection, or none yet."""
+class PooledConnection:
+    """A place in the pool: one connection, or none yet, and the calls that wait for it."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], tide: Tide) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], generation: Generation) -> None:
         self._connect = connect
-        self._tide = tide
+        self._generation = generation
         self._since = 0
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
@@ -81,7 +81,7 @@ class Berth:
             async with asyncio.timeout_at(until):
                 return await self._attempt_twice(work)
         except TimeoutError as error:
-            self._tide.turns += 1  # the other connections may lead into the same hole
+            self._generation.number += 1  # the other connections may lead into the same hole
             raise OutOfTime("no answer", in_the_queue=False) from error
         finally:
             self._turn.release()
@@ -103,7 +103,7 @@ class Berth:
             raise
         except Exception as error:
             if spoils_all_connections(error):
-                self._tide.turns += 1
+                self._generation.number += 1
             if spoils_the_connection(error):
                 self.cut()
             raise
@@ -114,11 +114,11 @@ class Berth:
     async def _ready(self) -> Connection:
         """The connection, made anew where there is none that can be trusted."""
         if self._connection is not None and (
-            self._since != self._tide.turns or not self._connection.is_usable
+            self._since != self._generation.number or not self._connection.is_usable
         ):
             self.cut()
         if self._connection is None and not self._is_closed:
-            self._since = self._tide.turns
+            self._since = self._generation.number
             self._connection = await self._connect()
         if self._is_closed or self._connection is None:  # while we waited for our turn, or for the server
             self.cut()
@@ -158,23 +158,28 @@ class Berth:
             task.cancel()
 
 
-class Berths:
-    """All of one event loop."""
+class ConnectionPool:
+    """The connections of one event loop."""
 
-    def __init__(self, dsn: Dsn, connector: Connector, tide: Tide, count: Callable[[], None]) -> None:
+    def __init__(
+        self, dsn: Dsn, connector: Connector, generation: Generation, count: Callable[[], None]
+    ) -> None:
         self._dsn = dsn
-        self._berths = [Berth(partial(connector.connect, lane.name.lower(), count), tide) for lane in Lane]
-        self._of_lanes = [self._berths[place] for place in BERTHS_OF_LANES[dsn.pool]]
-        self._tide = tide
+        self._connections = [
+            PooledConnection(partial(connector.connect, lane.name.lower(), count), generation)
+            for lane in Lane
+        ]
+        self._of_lanes = [self._connections[place] for place in CONNECTIONS_OF_LANES[dsn.pool]]
+        self._generation = generation
         self._end = self._until_the_loop_ends()
 
-    async def moor(self) -> None:
-        """Sees to it that nothing stays open when the loop ends."""
+    async def end_with_loop(self) -> None:
+        """Has every connection ended when the loop ends, if nobody closes the pool before."""
         await anext(self._end)
 
     async def run(self, lane: Lane, work: Callable[[Connection], Awaitable[Reply]]) -> Reply:
         """What `work` returns, in its turn. Raises StoreUnavailable where that takes longer than the deadline."""
-        turns, seconds = self._tide.turns, self._dsn.deadline_seconds
+        before, seconds = self._generation.number, self._dsn.deadline_seconds
         until = asyncio.get_running_loop().time() + seconds  # real time: no test's clock moves a server
         try:
             return await self._of_lanes[lane.value].run(work, until)
@@ -183,25 +188,25 @@ class Berths:
             reason = "busy" if late.in_the_queue else "unreachable"
             raise StoreUnavailable(reason, where, is_absent=not late.in_the_queue) from late
         finally:
-            if self._tide.turns != turns:
-                for berth in self._berths:
-                    berth.cut_if_idle()
+            if self._generation.number != before:
+                for connection in self._connections:
+                    connection.cut_if_idle()
 
     def distrust(self) -> None:
         """Every connection is made anew before its next use: one did not answer, and a way that has gone silent for
         one is silent for all. Else each of them would cost the next caller a deadline of its own."""
-        self._tide.turns += 1
-        for berth in self._berths:
-            berth.cut_if_idle()
+        self._generation.number += 1
+        for connection in self._connections:
+            connection.cut_if_idle()
 
     def end_with_store(self) -> None:
         """Begins to end every connection; in its loop."""
-        for berth in self._berths:
-            berth.abandon()
+        for connection in self._connections:
+            connection.abandon()
 
     async def close(self) -> None:
         """Ends every connection."""
-        await asyncio.gather(*(berth.close() for berth in self._berths))
+        await asyncio.gather(*(connection.close() for connection in self._connections))
         await self._end.aclose()
 
     async def _until_the_loop_ends(self) -> AsyncGenerator[None, None]:
