@@ -19,8 +19,8 @@ import apsw
 from longshore.backends.sqlite.commands import Command, Waiting, deliver
 from longshore.backends.sqlite.connecting import Settings
 from longshore.backends.sqlite.faults import Fault
-from longshore.backends.sqlite.pen import Pen
 from longshore.backends.sqlite.visiting import Turns
+from longshore.backends.sqlite.write_connection import WriteConnection
 from longshore.store.replies import Wake
 
 REST_SECONDS = 0.005
@@ -51,14 +51,14 @@ class Writer:
         self._closing = threading.Event()
         self._has_ended = threading.Event()
         self._watch: threading.Thread | None = None
-        self._pen = Pen(path, settings, self._watch_over_patience)
+        self._connection = WriteConnection(path, settings, self._watch_over_patience)
         self._thread = threading.Thread(target=self._run, name="longshore-sqlite-writer", daemon=True)
         self._thread.start()
 
     @property
     def transactions(self) -> int:
         """Committed so far."""
-        return self._pen.transactions
+        return self._connection.transactions
 
     def submit(self, command: Waiting) -> None:
         """Hands a command over; its future is resolved in its event loop."""
@@ -68,32 +68,32 @@ class Writer:
 
     def may_serve_here(self, command: Command) -> bool:
         """Whether nobody seems to write, and such transactions are quick."""
-        is_quick = self._pen.is_quick(must_last=command.must_last)
+        is_quick = self._connection.is_quick(must_last=command.must_last)
         return is_quick and not self._is_serving and self._inbox.empty()
 
     @property
     def is_rested(self) -> bool:
         """Whether this process has not written for a while."""
-        return self._pen.clock.monotonic() - self._pen.ended_at > REST_SECONDS
+        return self._connection.clock.monotonic() - self._connection.ended_at > REST_SECONDS
 
     def serve_here(self, command: Command) -> bool:
         """Does a small command in the caller's thread, without waiting for anybody. False: not now, nothing was
         done."""
-        if not self.may_serve_here(command) or not self._pen.seat.acquire(blocking=False):
+        if not self.may_serve_here(command) or not self._connection.seat.acquire(blocking=False):
             return False
         try:
-            if not self._pen.enter_at_once():
+            if not self._connection.enter_at_once():
                 return False
             return self._transact_here(command)
         finally:
-            self._pen.seat.release()
+            self._connection.seat.release()
 
     def close(self) -> None:
         """Ends the thread when its transaction is done; whoever still waits is told that the store is closed."""
         self._closing.set()
         self._inbox.put(Word.END)
         reason = Fault("closed", f"{self._path} was closed while it waited for another process")
-        if self._pen.turnstile.waiting_since is not None:
+        if self._connection.writer_lock.waiting_since is not None:
             self._give_up(reason)
         self._thread.join(self._settings.patience_seconds)
         if self._thread.is_alive():  # has begun to wait since, with nobody left to watch over patience
@@ -101,34 +101,34 @@ class Writer:
 
     def rest(self, seconds: float) -> bool:
         """See `Rests`: takes the seat, and keeps it."""
-        if not self._pen.seat.acquire(timeout=seconds):
+        if not self._connection.seat.acquire(timeout=seconds):
             return False
-        self._pen.disconnect()
+        self._connection.disconnect()
         return True
 
     def go_on(self) -> None:
         """See `Rests`."""
-        self._pen.seat.release()
+        self._connection.seat.release()
 
     # ------------------------------------------------------------------------------------------ in the caller's thread
 
     def _transact_here(self, command: Command) -> bool:
-        """The pen has its turn, which ends here."""
-        pen, log_was_empty = self._pen, not self._pen.checkpoints.are_due_when_idle
+        """The connection has its turn, which ends here."""
+        connection, log_was_empty = self._connection, not self._connection.checkpoints.are_due_when_idle
         try:
             try:
-                _, _, wakes = pen.transact([command])
+                _, _, wakes = connection.transact([command])
             finally:
-                pen.leave_at_once()
+                connection.leave_at_once()
         except apsw.BusyError as error:  # a program that knows of no turns is inside
-            pen.recover(error)
+            connection.recover(error)
             return False
         except apsw.Error as error:
-            command.error = pen.recover(error).error()
+            command.error = connection.recover(error).error()
             return True
         if wakes:
             self._ring(wakes)
-        if log_was_empty or pen.checkpoints.are_due:
+        if log_was_empty or connection.checkpoints.are_due:
             self._inbox.put(Word.LOOK)
         return True
 
@@ -137,17 +137,17 @@ class Writer:
     def _run(self) -> None:
         try:
             while (group := self._next_group()) is not None:
-                with self._pen.seat:
+                with self._connection.seat:
                     if group:
                         self._serve(group)
-                    if self._pen.is_connected and self._pen.checkpoints.are_due:
-                        self._pen.checkpoint(idle=False)
+                    if self._connection.is_connected and self._connection.checkpoints.are_due:
+                        self._connection.checkpoint(idle=False)
         finally:
             self._has_ended.set()
             self._refuse_the_rest()
-            with self._pen.seat:
-                self._pen.disconnect()
-                self._pen.turnstile.close()
+            with self._connection.seat:
+                self._connection.disconnect()
+                self._connection.writer_lock.close()
 
     def _next_group(self) -> list[Waiting] | None:
         """Everything that waits, in order; what the last transaction had no time for comes first."""
@@ -169,16 +169,16 @@ class Writer:
         return group
 
     def _first(self) -> Waiting | Word:
-        pen = self._pen
-        while pen.is_connected and pen.checkpoints.are_due_when_idle:
-            before = pen.transactions
+        connection = self._connection
+        while connection.is_connected and connection.checkpoints.are_due_when_idle:
+            before = connection.transactions
             try:
                 return self._inbox.get(timeout=IDLE_SECONDS)
             except Empty:
-                if pen.transactions == before:
-                    with pen.seat:
-                        if pen.is_connected:  # not after a fork
-                            pen.checkpoint(idle=True)
+                if connection.transactions == before:
+                    with connection.seat:
+                        if connection.is_connected:  # not after a fork
+                            connection.checkpoint(idle=True)
                     break
         return self._inbox.get()
 
@@ -187,14 +187,14 @@ class Writer:
         try:
             group = self._enter(group)
             try:
-                done, left, wakes = self._pen.transact(group)
+                done, left, wakes = self._connection.transact(group)
             finally:
-                self._pen.leave()
+                self._connection.leave()
         except apsw.Error as error:
-            self._refuse(group, self._pen.recover(error))
+            self._refuse(group, self._connection.recover(error))
             return
         except Exception as error:  # noqa: BLE001 - if this thread died, everybody would wait for ever
-            self._pen.disconnect()
+            self._connection.disconnect()
             self._refuse(group, Fault("unreachable", f"{self._path}: {error!r}"))
             return
         self._left = left + self._left
@@ -205,7 +205,7 @@ class Writer:
     def _enter(self, group: list[Waiting]) -> list[Waiting]:
         """Takes its turn; gives those that still wait afterwards."""
         self._group = group
-        self._pen.enter()
+        self._connection.enter()
         with self._guard:
             self._group = []
             return [each for each in group if not each.is_answered and not each.future.cancelled()]
@@ -240,9 +240,12 @@ class Writer:
     def _keep_watch(self) -> None:
         quiet = 0
         while quiet < 5 and not self._closing.wait(min(1.0, self._settings.patience_seconds / 4)):
-            since = self._pen.turnstile.waiting_since
+            since = self._connection.writer_lock.waiting_since
             quiet = 0 if since is not None else quiet + 1
-            if since is not None and self._pen.clock.monotonic() - since > self._settings.patience_seconds:
+            if (
+                since is not None
+                and self._connection.clock.monotonic() - since > self._settings.patience_seconds
+            ):
                 self._give_up(Fault("locked", f"another process has been writing {self._path} for too long"))
 
     def _give_up(self, reason: Fault) -> None:

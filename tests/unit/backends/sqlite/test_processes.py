@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 from longshore.backends.sqlite import SqliteStore
-from longshore.backends.sqlite.turnstile import Turnstile
 from longshore.backends.sqlite.wakeups import _NAME, wake_folder
+from longshore.backends.sqlite.writer_lock import WriterLock
 from longshore.core.clock import SystemClock
 from longshore.core.verdict import COMPLETED
 from longshore.store.commands import ClaimAsk, JobQuery, Lease, Settlement
@@ -194,16 +194,16 @@ async def test_a_store_can_be_closed_while_another_process_hangs(path, jobs):
 
 
 def test_a_forked_child_does_not_keep_the_lock_of_its_parent(path):
-    turnstile = Turnstile(path, SystemClock(), lambda: None)
-    turnstile.enter()
+    writer_lock = WriterLock(path, SystemClock(), lambda: None)
+    writer_lock.enter()
     child = os.fork()
     if child == 0:
         signal.pause()  # lives on when the parent has let go of everything
         os._exit(0)
     try:
-        os.close(turnstile._descriptor)  # as the kernel does when the parent is killed
-        turnstile._descriptor = -1
-        second = Turnstile(path, SystemClock(), lambda: None)
+        os.close(writer_lock._descriptor)  # as the kernel does when the parent is killed
+        writer_lock._descriptor = -1
+        second = WriterLock(path, SystemClock(), lambda: None)
         inside = threading.Thread(target=second.enter, daemon=True)
         inside.start()
         inside.join(10)

@@ -59,7 +59,7 @@ async def states(store) -> list[State]:
 async def test_a_job_without_rules_asks_for_no_meter_and_no_tag(store):
     traced = []
     await store.insert([a_job()], now_ms=NOW)
-    connection = store._core.writer._pen._connection
+    connection = store._core.writer._connection._connection
     connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: traced.append(event["sql"]))
     await store.insert([a_job() for _ in range(3)], now_ms=NOW)
     for job in await claimed(store):

@@ -149,7 +149,7 @@ async def test_a_closed_twin_leaves_the_original_open(store, jobs):
 
 async def come_to_rest(store) -> None:
     """Until the log has been moved because nothing happens."""
-    checkpoints = store._core.writer._pen.checkpoints
+    checkpoints = store._core.writer._connection.checkpoints
     run, moved = checkpoints.run, threading.Event()
 
     def watched(connection, *, idle):

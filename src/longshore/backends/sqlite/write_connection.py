@@ -1,4 +1,5 @@
-"""This module is the connection that writes, and a transaction on it: for one thread at a time, who has the seat.
+"""This module is the connection that writes, and a transaction on it. One thread at a time
+uses it: the one that holds `seat`.
 
 Commands only touch the database, so one that fails is told, and the others simply run again without it: no savepoint
 is paid for on the way.
@@ -17,7 +18,7 @@ from longshore.backends.sqlite.connecting import BusyHandler, Place, Settings, c
 from longshore.backends.sqlite.faults import Fault, fault, spoils_the_connection
 from longshore.backends.sqlite.meters import Known
 from longshore.backends.sqlite.transaction import Transaction
-from longshore.backends.sqlite.turnstile import Turnstile
+from longshore.backends.sqlite.writer_lock import WriterLock
 from longshore.core.clock import SystemClock
 from longshore.store.replies import Wake
 
@@ -33,14 +34,14 @@ MOST_DOUBTS = 6
 Each = TypeVar("Each", bound=Command)
 
 
-class Pen:
+class WriteConnection:
     """Connects when it is first used, and again when the file was replaced or an error spoiled the connection."""
 
     def __init__(self, path: Path, settings: Settings, tell_waiting: Callable[[], None]) -> None:
         self.seat = threading.Lock()
         """Held by the thread that uses anything below."""
         self.clock = SystemClock()  # what is measured here is real, whatever time the jobs live in
-        self.turnstile = Turnstile(path.with_name(path.name + ".lock"), self.clock, tell_waiting)
+        self.writer_lock = WriterLock(path.with_name(path.name + ".lock"), self.clock, tell_waiting)
         self.checkpoints = Checkpoints(self.clock, settings.patience_seconds)
         self.transactions = 0
         """Committed so far."""
@@ -72,24 +73,24 @@ class Pen:
             self._connection = connect(self._path, self._settings, self.clock)
             self._waits_for_disk = True
             self.checkpoints.watch(self._connection)
-        self.turnstile.enter()
+        self.writer_lock.enter()
 
     def enter_at_once(self) -> bool:
         """Takes its turn if it is connected to the right file and nobody is inside; from now on it does not wait for
         a foreign lock either, until it has left."""
         connection = self._connection
-        if connection is None or place_of(self._path) != self._place or not self.turnstile.enter_at_once():
+        if connection is None or place_of(self._path) != self._place or not self.writer_lock.enter_at_once():
             return False
         connection.set_busy_handler(None)
         return True
 
     def leave(self) -> None:
         """Lets the next process in."""
-        self.turnstile.leave()
+        self.writer_lock.leave()
 
     def leave_at_once(self) -> None:
         """The end of `enter_at_once`."""
-        self.turnstile.leave()
+        self.writer_lock.leave()
         if self._connection is not None:
             self._connection.set_busy_handler(self._wait)
 
@@ -144,11 +145,11 @@ class Pen:
         """Moves the write-ahead log into the file; who cannot now will later."""
         assert self._connection is not None
         try:
-            self.turnstile.enter()
+            self.writer_lock.enter()
             try:
                 self.checkpoints.run(self._connection, idle=idle)
             finally:
-                self.turnstile.leave()
+                self.writer_lock.leave()
         except apsw.Error as error:
             self.recover(error)
 

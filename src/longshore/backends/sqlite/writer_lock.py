@@ -1,4 +1,4 @@
-"""This module lets the processes that write one file in one after the other, in the order in which they came.
+"""This module lets the processes that write one file take turns, in the order in which they came.
 
 SQLite has no queue of writers: who asks most often wins, and with two busy workers one was seen to wait for 1.1 s.
 A `flock` on a file beside the database is a queue in the kernel, costs 1 µs when nobody waits, and is let go of when
@@ -15,7 +15,7 @@ from pathlib import Path
 from longshore.core.clock import Clock
 
 
-class Turnstile:
+class WriterLock:
     """One writer's place in the queue. Used by the thread that writes, but for `waiting_since`."""
 
     def __init__(self, path: Path, clock: Clock, tell_waiting: Callable[[], None]) -> None:
@@ -63,9 +63,9 @@ def _open(path: Path) -> int:
     return descriptor
 
 
-def _close_after_fork(turnstile: Turnstile) -> None:
+def _close_after_fork(writer_lock: WriterLock) -> None:
     """A forked child shares the lock of its parent, and would keep it when the parent is killed inside."""
-    reference = weakref.ref(turnstile)
+    reference = weakref.ref(writer_lock)
 
     def close() -> None:
         inherited = reference()
