@@ -24,7 +24,7 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
-from longshore.testing.conformance.zoo import one_in_every_state
+from longshore.testing.conformance.every_state import one_in_every_state
 
 LATER = NOW + SECOND
 
@@ -34,9 +34,9 @@ async def test_an_empty_list_is_answered_by_an_empty_list(store: Store) -> None:
 
 
 async def test_jobs_that_wait_become_cancelled(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    waiting = {zoo[State.PENDING], zoo[State.SCHEDULED], zoo[State.RETRYING]}
-    changed = await edit(store, Cancel(where=only(*zoo.values())), now_ms=LATER)
+    by_state = await one_in_every_state(store)
+    waiting = {by_state[State.PENDING], by_state[State.SCHEDULED], by_state[State.RETRYING]}
+    changed = await edit(store, Cancel(where=only(*by_state.values())), now_ms=LATER)
     assert set(changed.ids) == waiting
     for job_id in waiting:
         job = await look(store, job_id)
@@ -56,8 +56,8 @@ async def test_a_running_job_is_asked_to_stop_and_runs_on(store: Store) -> None:
 
 
 async def test_jobs_that_are_over_are_not_cancelled(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    over = [zoo[State.COMPLETED], zoo[State.FAILED], zoo[State.CANCELLED]]
+    by_state = await one_in_every_state(store)
+    over = [by_state[State.COMPLETED], by_state[State.FAILED], by_state[State.CANCELLED]]
     before = [await look(store, job_id) for job_id in over]
     assert await edit(store, Cancel(where=only(*over)), now_ms=LATER) == Changed(())
     assert [await look(store, job_id) for job_id in over] == before
@@ -100,8 +100,8 @@ async def test_a_retriable_job_becomes_pending_at_the_tail(store: Store, verdict
 
 
 async def test_other_jobs_are_not_retried(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    others = [zoo[State.PENDING], zoo[State.RUNNING], zoo[State.COMPLETED]]
+    by_state = await one_in_every_state(store)
+    others = [by_state[State.PENDING], by_state[State.RUNNING], by_state[State.COMPLETED]]
     before = [await look(store, job_id) for job_id in others]
     assert await edit(store, Retry(where=only(*others)), now_ms=LATER) == Changed(())
     assert [await look(store, job_id) for job_id in others] == before
@@ -137,10 +137,10 @@ async def test_a_new_life_begins_without_the_wish_to_cancel(store: Store) -> Non
 
 
 async def test_all_but_running_jobs_can_be_deleted(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    running = zoo.pop(State.RUNNING)
-    changed = await edit(store, Delete(where=only(running, *zoo.values())))
-    assert set(changed.ids) == set(zoo.values())
+    by_state = await one_in_every_state(store)
+    running = by_state.pop(State.RUNNING)
+    changed = await edit(store, Delete(where=only(running, *by_state.values())))
+    assert set(changed.ids) == set(by_state.values())
     assert changed.asked == ()
     assert ids(await find(store, JobQuery())) == [running]
     assert sum((await count(store)).states.values()) == 1

@@ -25,7 +25,7 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
-from longshore.testing.conformance.zoo import one_in_every_state
+from longshore.testing.conformance.every_state import one_in_every_state
 
 
 async def test_an_empty_list_is_answered_by_an_empty_list(store: Store) -> None:
@@ -229,14 +229,14 @@ async def test_an_ask_for_one_job_gets_it_even_while_its_queue_is_paused(store: 
 
 
 async def test_an_ask_for_one_job_gets_nothing_where_that_job_cannot_be_claimed(store: Store) -> None:
-    zoo = await one_in_every_state(store)
+    by_state = await one_in_every_state(store)
     [elsewhere] = await add(store, queue="reports")
     await sign_on(store, SESSION, queues=(QUEUE, "reports"))
-    wanted = [*(job_id for state, job_id in zoo.items() if state is not State.PENDING), elsewhere, new_id()]
+    wanted = [*(job_id for state, job_id in by_state.items() if state is not State.PENDING), elsewhere, new_id()]
     asks = [ClaimAsk(QUEUE, 5, SESSION, id=job_id) for job_id in wanted]
-    asks.append(ClaimAsk(QUEUE, 0, SESSION, id=zoo[State.PENDING]))
+    asks.append(ClaimAsk(QUEUE, 0, SESSION, id=by_state[State.PENDING]))
     assert await store.claim(asks, now_ms=NOW) == [Claimed([])] * len(asks)
-    stranger = ClaimAsk(QUEUE, 1, "nobody", id=zoo[State.PENDING])
+    stranger = ClaimAsk(QUEUE, 1, "nobody", id=by_state[State.PENDING])
     assert await store.claim([stranger], now_ms=NOW) == [Claimed([], session_lost=True)]
 
 

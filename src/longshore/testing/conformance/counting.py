@@ -18,7 +18,7 @@ from longshore.store.contract import Store
 from longshore.store.replies import Minute, QueueCounts
 from longshore.testing.conformance.jobs import MINUTE, NOW, SECOND, new_job, only, settlement
 from longshore.testing.conformance.steps import add, claim, count, edit, find, finish, ids, start
-from longshore.testing.conformance.zoo import one_in_every_state
+from longshore.testing.conformance.every_state import one_in_every_state
 
 THIS_MINUTE = NOW // MINUTE
 NOTHING = dict.fromkeys(State, 0)
@@ -68,8 +68,8 @@ async def test_none_counts_every_queue_that_ever_had_a_job_by_name(store: Store)
 
 
 async def test_every_state_is_counted(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    assert (await count(store)).states == {state: int(state in zoo) for state in State}
+    by_state = await one_in_every_state(store)
+    assert (await count(store)).states == {state: int(state in by_state) for state in State}
 
 
 async def test_counts_are_exact_after_every_way_in(store: Store) -> None:
@@ -104,15 +104,15 @@ async def test_counts_are_exact_after_every_verdict(store: Store) -> None:
 
 
 async def test_counts_are_exact_after_every_edit(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    everything = only(*zoo.values())
+    by_state = await one_in_every_state(store)
+    everything = only(*by_state.values())
     edits: list[Edit] = [
         Update(where=everything, changes=Changes(run_ms=NOW + 5 * SECOND)),
         Update(where=everything, changes=Changes(run_ms=0, priority=1)),
         Retry(where=everything),
         Update(where=everything, changes=Changes(priority=7, run_ms=NOW + SECOND)),
         Cancel(where=everything),
-        Retry(where=only(zoo[State.FAILED], zoo[State.CANCELLED])),
+        Retry(where=only(by_state[State.FAILED], by_state[State.CANCELLED])),
         Delete(where=everything),
     ]
     for change in edits:

@@ -12,7 +12,7 @@ from longshore.store.contract import Store
 from longshore.store.replies import Page
 from longshore.testing.conformance.jobs import NOW, SECOND, SESSION, new_job, new_jobs, note, only, settlement
 from longshore.testing.conformance.steps import add, claim, edit, find, finish, ids, look, start
-from longshore.testing.conformance.zoo import one_in_every_state
+from longshore.testing.conformance.every_state import one_in_every_state
 
 
 async def found(store: Store, query: JobQuery) -> set[JobId]:
@@ -42,9 +42,9 @@ async def test_pages_stand_in_the_order_of_the_queries(store: Store) -> None:
 
 
 async def test_a_query_without_filters_finds_every_job(store: Store) -> None:
-    zoo = await one_in_every_state(store)
+    by_state = await one_in_every_state(store)
     [elsewhere] = await add(store, queue="reports")
-    assert await found(store, JobQuery()) == {*zoo.values(), elsewhere}
+    assert await found(store, JobQuery()) == {*by_state.values(), elsewhere}
 
 
 async def test_with_ids_other_jobs_are_never_looked_at(store: Store) -> None:
@@ -55,10 +55,10 @@ async def test_with_ids_other_jobs_are_never_looked_at(store: Store) -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state not in {"blocked", "held", "skipped"}])
 async def test_jobs_are_found_by_state(store: Store, state: State) -> None:
-    zoo = await one_in_every_state(store)
-    assert await found(store, JobQuery(states=(state,))) == {zoo[state]}
+    by_state = await one_in_every_state(store)
+    assert await found(store, JobQuery(states=(state,))) == {by_state[state]}
     others = tuple(other for other in State if other is not state)
-    assert await found(store, JobQuery(states=others)) == set(zoo.values()) - {zoo[state]}
+    assert await found(store, JobQuery(states=others)) == set(by_state.values()) - {by_state[state]}
 
 
 async def test_jobs_are_found_by_queue(store: Store) -> None:

@@ -24,7 +24,7 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
-from longshore.testing.conformance.zoo import one_in_every_state
+from longshore.testing.conformance.every_state import one_in_every_state
 
 SOON = NOW + SECOND
 
@@ -81,12 +81,12 @@ async def test_new_search_keys_replace_the_old_ones(store: Store) -> None:
 
 
 async def test_running_jobs_and_those_that_are_over_keep_their_values(store: Store) -> None:
-    zoo = await one_in_every_state(store)
-    fixed = [zoo[state] for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)]
+    by_state = await one_in_every_state(store)
+    fixed = [by_state[state] for state in (State.RUNNING, State.COMPLETED, State.FAILED, State.CANCELLED)]
     before = [await look(store, job_id) for job_id in fixed]
-    update = Update(where=only(*zoo.values()), changes=Changes(payload=b'"new"'))
+    update = Update(where=only(*by_state.values()), changes=Changes(payload=b'"new"'))
     changed = await edit(store, update)
-    assert set(changed.ids) == set(zoo.values()) - set(fixed)
+    assert set(changed.ids) == set(by_state.values()) - set(fixed)
     assert [await look(store, job_id) for job_id in fixed] == before
 
 
