@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "claim without a session",
         "memory/claiming.py",
-        "if not shelves.sessions.is_live(session",
+        "if not tables.sessions.is_live(session",
         "if not (session",
     ),
     Mutant("a crash is charged as a failure", "memory/claiming.py", "row.crashes += 1", "row.failures += 1"),
@@ -48,16 +48,16 @@ MUTANTS = (
         "follow-ups without the claim",
         "memory/claiming.py",
         "        if settlement.verdict is not verdict:",
-        "        shelves.insert(settlement.follow, now_ms)\n        if settlement.verdict is not verdict:",
+        "        tables.insert(settlement.follow, now_ms)\n        if settlement.verdict is not verdict:",
     ),
     # the order
     Mutant(
         "last in, first out",
-        "memory/shelves.py",
+        "memory/tables.py",
         "lanes[job.priority].tail.append(row)",
         "lanes[job.priority].tail.appendleft(row)",
     ),
-    Mutant("priorities ignored", "memory/shelves.py", "lanes[job.priority].tail", "lanes[3].tail"),
+    Mutant("priorities ignored", "memory/tables.py", "lanes[job.priority].tail", "lanes[3].tail"),
     Mutant(
         "released to the tail",
         "memory/claiming.py",
@@ -88,7 +88,7 @@ MUTANTS = (
     Mutant(
         "a session lives on after its rescue",
         "memory/claiming.py",
-        "shelves.sessions.end([settlement.session])",
+        "tables.sessions.end([settlement.session])",
         "settlement.session",
     ),
     Mutant(
@@ -106,14 +106,14 @@ MUTANTS = (
     ),
     Mutant(
         "a retry keeps the old counters",
-        "memory/shelves.py",
+        "memory/tables.py",
         "row.failures = row.crashes = 0",
         "row.result = None",
     ),
     Mutant(
         "a cancel of a running job is lost",
         "memory/editing.py",
-        'shelves.sessions.ask_to_stop(row.session or "", row.job.id)',
+        'tables.sessions.ask_to_stop(row.session or "", row.job.id)',
         "row.job.id",
     ),
     Mutant("a cancel outlives its claim", "memory/claiming.py", "row.cancel_requested = False", "row.state"),
@@ -125,18 +125,18 @@ MUTANTS = (
     ),
     Mutant(
         "a duplicate overwrites",
-        "memory/shelves.py",
+        "memory/tables.py",
         "            if job_id in rows:\n",
         "            if job_id in rows:\n                rows[job_id].job = job\n",
     ),
     # counting, reading, records, wake-ups
     Mutant(
         "counts drift with deletions",
-        "memory/shelves.py",
+        "memory/tables.py",
         "        self.queues[row.job.queue].counts[row.state] -= 1\n        if row.state == PENDING",
         "        if row.state == PENDING",
     ),
-    Mutant("pauses ignored", "memory/claiming.py", "if shelves.is_paused(queue.name, now_ms):", "if False:"),
+    Mutant("pauses ignored", "memory/claiming.py", "if tables.is_paused(queue.name, now_ms):", "if False:"),
     Mutant(
         "the cursor skips a job",
         "memory/indexes.py",
@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant("resuming wakes nobody", "memory/store.py", "if was_paused and not", "if False and not"),
     Mutant(
         "only the first job of a queue wakes",
-        "memory/shelves.py",
+        "memory/tables.py",
         "        if queue.is_empty:\n",
         "        if False:\n",
     ),

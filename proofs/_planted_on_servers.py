@@ -256,10 +256,10 @@ ON_SERVERS = (
         "row.crashes, row.releases = job.fence,",
         "row.crashes, row.releases = 0,",
     ),
-    Mutant("adopt overwrites", "memory/adopting.py", "if job.id in shelves.rows:", "if False:"),
+    Mutant("adopt overwrites", "memory/adopting.py", "if job.id in tables.rows:", "if False:"),
     Mutant("adopt forgets the words of search", "memory/adopting.py", "        **keys._asdict(),\n", ""),
     Mutant("adopt takes running jobs", "memory/store.py", "        check_adoptable(jobs)\n", ""),
-    Mutant("adopt counts nothing", "memory/shelves.py", "        queue.counts[row.state] += 1\n\n", "\n"),
+    Mutant("adopt counts nothing", "memory/tables.py", "        queue.counts[row.state] += 1\n\n", "\n"),
     Mutant(
         "any durability is promised",
         "memory/store.py",

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
         WorkflowFailed,
     )
     from longshore.cron.schedule import Schedule
+    from longshore.dlq.letters import DeadLetter
     from longshore.dlq.policy import DeadLetterPolicy
-    from longshore.dlq.shelf import DeadLetter
     from longshore.manager.base_queue import BaseQueue
     from longshore.manager.batch_task import BatchTask
     from longshore.manager.batched import BatchedQueue
@@ -203,7 +203,7 @@ _HOMES = {
     ),
     "longshore.cron.schedule": ("Schedule",),
     "longshore.dlq.policy": ("DeadLetterPolicy",),
-    "longshore.dlq.shelf": ("DeadLetter",),
+    "longshore.dlq.letters": ("DeadLetter",),
     "longshore.manager.base_queue": ("BaseQueue",),
     "longshore.manager.batch_task": ("BatchTask",),
     "longshore.manager.batched": ("BatchedQueue",),

@@ -17,8 +17,8 @@ from longshore.cli.tables import age, print_json, print_table
 from longshore.core.clock import SystemClock
 from longshore.core.ids import JobId
 from longshore.core.states import State
+from longshore.dlq.letters import DeadLetterQueue
 from longshore.dlq.patterns import pattern_of
-from longshore.dlq.shelf import Shelf
 from longshore.manager.job import AnyJob
 from longshore.manager.manager import QueueManager
 from longshore.store.commands import JobQuery, Order
@@ -99,12 +99,12 @@ def discard(ids: tuple[str, ...], url: str | None, *, every: bool, yes: bool, **
 
 async def requeued(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Gives letters another life, which is counted."""
-    return Changed(tuple(await Shelf(await manager.store()).requeue(ids)))
+    return Changed(tuple(await DeadLetterQueue(await manager.store()).requeue(ids)))
 
 
 async def discarded(manager: QueueManager, ids: tuple[JobId, ...]) -> Changed:
     """Forgets letters."""
-    return Changed(tuple(await Shelf(await manager.store()).discard(ids)))
+    return Changed(tuple(await DeadLetterQueue(await manager.store()).discard(ids)))
 
 
 def _asked(url: str | None, wanted: Wanted, ids: tuple[str, ...], *, every: bool) -> JobQuery:

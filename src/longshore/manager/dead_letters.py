@@ -5,8 +5,8 @@ from typing import Final
 from longshore.core.errors import InvalidOption, JobNotFound
 from longshore.core.ids import format_id, parse_id
 from longshore.core.names import check_name
+from longshore.dlq.letters import DeadLetter, DeadLetterQueue
 from longshore.dlq.policy import DeadLetterPolicy
-from longshore.dlq.shelf import DeadLetter, Shelf
 from longshore.dlq.sweeper import Swept, sweep
 from longshore.manager.blocking import blocking
 from longshore.manager.jobs import JobIdLike
@@ -48,28 +48,28 @@ class DeadLetters(Part):
             limit=limit,
             cursor=cursor,
         )
-        letters, following = await (await self._shelf()).find(query)
+        letters, following = await (await self._queue()).find(query)
         page = LetterPage(letters)
         page.cursor = following
         return page
 
     async def get(self, job_id: JobIdLike) -> DeadLetter | None:
         """The letter of that job; None when there is none, or the job is not dead."""
-        letters, _ = await (await self._shelf()).find(JobQuery(ids=(parse_id(job_id),), limit=1))
+        letters, _ = await (await self._queue()).find(JobQuery(ids=(parse_id(job_id),), limit=1))
         return letters[0] if letters else None
 
     async def requeue(self, *ids: JobIdLike) -> int:
         """Gives letters another life, each in its own queue, whatever its type; says how many were dead. Raises
         JobNotFound when one id was given and is no letter."""
         keys = [parse_id(job_id) for job_id in ids]
-        done = await (await self._shelf()).requeue(keys)
+        done = await (await self._queue()).requeue(keys)
         if len(keys) == 1 and not done:
             raise JobNotFound(format_id(keys[0]))
         return len(done)
 
     async def discard(self, *ids: JobIdLike) -> int:
         """Forgets letters for good; says how many there were."""
-        return len(await (await self._shelf()).discard([parse_id(job_id) for job_id in ids]))
+        return len(await (await self._queue()).discard([parse_id(job_id) for job_id in ids]))
 
     async def process(self, queue: str | None = None, policy: DeadLetterPolicy | None = None) -> Swept:
         """Applies the policy now: the given one, else each queue's own, else `policy`. Raises InvalidOption when
@@ -102,5 +102,5 @@ class DeadLetters(Part):
     discard_sync: Final = blocking(discard)
     process_sync: Final = blocking(process)
 
-    async def _shelf(self) -> Shelf:
-        return Shelf((await self.runtime.engines.here()).store)
+    async def _queue(self) -> DeadLetterQueue:
+        return DeadLetterQueue((await self.runtime.engines.here()).store)

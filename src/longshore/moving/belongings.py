@@ -7,7 +7,7 @@ import msgspec
 
 from longshore.core.clock import Clock
 from longshore.cron.entry import FIRINGS, SCHEDULE
-from longshore.dlq.shelf import REQUEUES
+from longshore.dlq.letters import REQUEUES
 from longshore.flow.pausing import Pause, read_pause
 from longshore.store.commands import PAUSE, RETENTION, SCAN_LIMIT, Put, RecordAsk
 from longshore.store.contract import Store

@@ -10,7 +10,7 @@ from longshore.core.errors import MoveRefused
 from longshore.core.job import JobRecord
 from longshore.core.states import State
 from longshore.core.verdict import BURIED, crashed, released
-from longshore.dlq.shelf import REQUEUES
+from longshore.dlq.letters import REQUEUES
 from longshore.flow import pausing
 from longshore.moving.comparing import Stays, compare
 from longshore.moving.holding import HELD_MS, LONGEST_MS

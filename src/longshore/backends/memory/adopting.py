@@ -3,25 +3,25 @@
 from collections.abc import Iterable
 
 from longshore.backends.memory.rows import BLOCKED, Extras, Row
-from longshore.backends.memory.shelves import Shelves
+from longshore.backends.memory.tables import Tables
 from longshore.core.job import ERRORS_KEPT, LOGS_KEPT, JobRecord, NewJob
 from longshore.core.states import CODES
 from longshore.store.adopting import search_keys
 from longshore.store.replies import Inserted
 
 
-def adopt(shelves: Shelves, jobs: Iterable[JobRecord], now_ms: int) -> list[Inserted]:
+def adopt(tables: Tables, jobs: Iterable[JobRecord], now_ms: int) -> list[Inserted]:
     """Takes in those whose ids are not there yet."""
-    return [_adopt(shelves, job, now_ms) for job in jobs]
+    return [_adopt(tables, job, now_ms) for job in jobs]
 
 
-def _adopt(shelves: Shelves, job: JobRecord, now_ms: int) -> Inserted:
-    if job.id in shelves.rows:
+def _adopt(tables: Tables, job: JobRecord, now_ms: int) -> Inserted:
+    if job.id in tables.rows:
         return Inserted.DUPLICATE
     row = _row_of(job)
     if row.state == BLOCKED:
-        shelves.dependents.come(job.id, job.edges, job.waits_for)
-    shelves.join(row, now_ms)
+        tables.dependents.come(job.id, job.edges, job.waits_for)
+    tables.join(row, now_ms)
     return Inserted.CREATED
 
 

@@ -13,7 +13,7 @@ from longshore.backends.memory.rows import (
     Row,
     claimed_record,
 )
-from longshore.backends.memory.shelves import Shelves
+from longshore.backends.memory.tables import Tables
 from longshore.core.states import CODES
 from longshore.core.verdict import COMPLETED, Charge, Verdict
 from longshore.store.commands import ClaimAsk, Settlement
@@ -22,16 +22,16 @@ from longshore.store.replies import Claimed, Settled
 _COMPLETED = CODES[COMPLETED.state]
 
 
-def claim(shelves: Shelves, ask: ClaimAsk, now_ms: int) -> Claimed:
+def claim(tables: Tables, ask: ClaimAsk, now_ms: int) -> Claimed:
     """Takes jobs out of the lines and binds them to the session."""
     session = ask.session
-    if not shelves.sessions.is_live(session, now_ms):
+    if not tables.sessions.is_live(session, now_ms):
         return Claimed([], session_lost=True)
-    queue = shelves.queues.get(ask.queue)
+    queue = tables.queues.get(ask.queue)
     if queue is None or queue.is_empty:
         return Claimed([])
-    rows = _taken(shelves, queue, ask, now_ms)
-    running, ruled = shelves.running, []
+    rows = _taken(tables, queue, ask, now_ms)
+    running, ruled = tables.running, []
     for row in rows:
         row.state = RUNNING
         row.fence += 1
@@ -41,27 +41,27 @@ def claim(shelves: Shelves, ask: ClaimAsk, now_ms: int) -> Claimed:
         if row.job.rules is not None:
             ruled.append(row)
     if ruled:
-        shelves.flow.start(queue.name, ruled, now_ms)
+        tables.flow.start(queue.name, ruled, now_ms)
     queue.counts[PENDING] -= len(rows)
     queue.counts[RUNNING] += len(rows)
     return Claimed([claimed_record(row) for row in rows])
 
 
-def _taken(shelves: Shelves, queue: Queue, ask: ClaimAsk, now_ms: int) -> list[Row]:
+def _taken(tables: Tables, queue: Queue, ask: ClaimAsk, now_ms: int) -> list[Row]:
     """Pending jobs, taken out of their lines."""
     if ask.id is not None:
-        row = shelves.rows.get(ask.id)
+        row = tables.rows.get(ask.id)
         if row is None or row.state != PENDING or row.job.queue != queue.name or ask.count < 1:
             return []
-        return [shelves.leave_line(row)]
-    if shelves.is_paused(queue.name, now_ms):
+        return [tables.leave_line(row)]
+    if tables.is_paused(queue.name, now_ms):
         return []
     return queue.take(ask.count)
 
 
-def settle(shelves: Shelves, settlements: Iterable[Settlement], now_ms: int) -> list[Settled]:
+def settle(tables: Tables, settlements: Iterable[Settlement], now_ms: int) -> list[Settled]:
     """Ends claims; one that is not the newest changes nothing."""
-    rows = shelves.rows
+    rows = tables.rows
     replies = []
     verdict, state = COMPLETED, _COMPLETED
     for settlement in settlements:
@@ -73,40 +73,40 @@ def settle(shelves: Shelves, settlements: Iterable[Settlement], now_ms: int) -> 
             replies.append(Settled.STALE)
         elif row.state != RUNNING:
             replies.append(Settled.APPLIED if row.settled == state else Settled.STALE)
-        elif settlement.if_lost and shelves.sessions.is_live(row.session, now_ms):
+        elif settlement.if_lost and tables.sessions.is_live(row.session, now_ms):
             replies.append(Settled.STALE)
         else:
-            _apply(shelves, row, settlement, state, now_ms)
+            _apply(tables, row, settlement, state, now_ms)
             replies.append(Settled.APPLIED)
     return replies
 
 
-def _apply(shelves: Shelves, row: Row, settlement: Settlement, state: int, now_ms: int) -> None:
+def _apply(tables: Tables, row: Row, settlement: Settlement, state: int, now_ms: int) -> None:
     """Moves the job to where the verdict says, with its result, error and follow-ups."""
-    del shelves.running[settlement.id]
+    del tables.running[settlement.id]
     row.settled = state
     row.result = settlement.result
     row.updated_ms = now_ms
     if settlement.if_lost:
-        shelves.sessions.end([settlement.session])
+        tables.sessions.end([settlement.session])
     if row.cancel_requested:
         row.cancel_requested = False
-        shelves.sessions.stopped(settlement.session, settlement.id)
+        tables.sessions.stopped(settlement.session, settlement.id)
     if settlement.error is not None or settlement.error_text is not None:
         row.remember(settlement.error, settlement.error_text)
     charge = settlement.verdict.charge
     if charge:
         _charge(row, charge)
-    queue = shelves.queues[row.job.queue]
+    queue = tables.queues[row.job.queue]
     queue.tally(now_ms).count_settled(state, charge, now_ms - (row.started_ms or now_ms))
     if state >= FIRST_TERMINAL:
-        shelves.finish(row, queue, state, now_ms)
+        tables.finish(row, queue, state, now_ms)
         if not settlement.keep:
-            shelves.forget(row)
+            tables.forget(row)
     else:
-        _return(shelves, row, state, settlement.verdict, now_ms)
+        _return(tables, row, state, settlement.verdict, now_ms)
     if settlement.follow:
-        shelves.insert(settlement.follow, now_ms, are_followers=True)
+        tables.insert(settlement.follow, now_ms, are_followers=True)
 
 
 def _charge(row: Row, charge: Charge) -> None:
@@ -118,10 +118,10 @@ def _charge(row: Row, charge: Charge) -> None:
         row.releases += 1
 
 
-def _return(shelves: Shelves, row: Row, state: int, verdict: Verdict, now_ms: int) -> None:
+def _return(tables: Tables, row: Row, state: int, verdict: Verdict, now_ms: int) -> None:
     """Lets the job wait for its next claim."""
     if state == PENDING:
-        shelves.line_up(row, now_ms, at_old_place=verdict.charge == Charge.RELEASE)
+        tables.line_up(row, now_ms, at_old_place=verdict.charge == Charge.RELEASE)
     else:
         run_ms = verdict.run_ms if verdict.run_ms is not None else now_ms + verdict.delay_ms
-        shelves.wait(row, state, run_ms)
+        tables.wait(row, state, run_ms)

@@ -3,17 +3,17 @@
 import heapq
 
 from longshore.backends.memory.rows import PENDING
-from longshore.backends.memory.shelves import Shelves
+from longshore.backends.memory.tables import Tables
 from longshore.store.replies import Promoted
 
 
-def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
+def promote(tables: Tables, limit: int, now_ms: int) -> Promoted:
     """Moves up to `limit` due jobs into their lines, over all queues in the order of their times."""
-    shelves.sweep(now_ms)
-    shelves.flow.touch_due(now_ms)
-    rows = shelves.rows
+    tables.sweep(now_ms)
+    tables.flow.touch_due(now_ms)
+    rows = tables.rows
     heads = [
-        (*due, queue.name) for queue in shelves.queues.values() if (due := queue.next_due(rows)) is not None
+        (*due, queue.name) for queue in tables.queues.values() if (due := queue.next_due(rows)) is not None
     ]
     heapq.heapify(heads)
     count, names = 0, set()
@@ -21,21 +21,21 @@ def promote(shelves: Shelves, limit: int, now_ms: int) -> Promoted:
         _, job_id, name = heads[0]
         row = rows[job_id]
         row.updated_ms = now_ms
-        shelves.line_up(row, now_ms)
+        tables.line_up(row, now_ms)
         count += 1
         if row.state == PENDING:
             names.add(name)
-        due = shelves.queues[name].next_due(rows)
+        due = tables.queues[name].next_due(rows)
         if due is None:
             heapq.heappop(heads)
         else:
             heapq.heapreplace(heads, (*due, name))
-    if shelves.dependents.next_look_ms() is not None:
-        freed = shelves.decide(now_ms, shelves.dependents.decide_again(now_ms))
+    if tables.dependents.next_look_ms() is not None:
+        freed = tables.decide(now_ms, tables.dependents.decide_again(now_ms))
         names.update(row.job.queue for row in freed if row.state == PENDING)
-    names |= shelves.serve(now_ms)
-    dues = [due[0] for queue in shelves.queues.values() if (due := queue.next_due(rows)) is not None]
-    times = (*dues, shelves.flow.next_due_ms(), shelves.dependents.next_look_ms())
+    names |= tables.serve(now_ms)
+    dues = [due[0] for queue in tables.queues.values() if (due := queue.next_due(rows)) is not None]
+    times = (*dues, tables.flow.next_due_ms(), tables.dependents.next_look_ms())
     return Promoted(
         count=count,
         queues=tuple(sorted(names)),

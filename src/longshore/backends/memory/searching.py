@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from longshore.backends.memory.rows import FIRST_TERMINAL, RUNNING, Row, scanned_record
-from longshore.backends.memory.shelves import Shelves
+from longshore.backends.memory.tables import Tables
 from longshore.core.errors import InvalidOption
 from longshore.core.ids import JobId
 from longshore.core.job import JobRecord
@@ -18,11 +18,11 @@ EXAMINED = 10_000
 Test = Callable[[Row], bool]
 
 
-def read_page(shelves: Shelves, query: JobQuery, now_ms: int) -> Page:
+def read_page(tables: Tables, query: JobQuery, now_ms: int) -> Page:
     """One page of a scan."""
     limit = min(query.limit, SCAN_LIMIT)
-    test = _test(shelves, query, now_ms)
-    rows = _candidates(shelves, query)
+    test = _test(tables, query, now_ms)
+    rows = _candidates(tables, query)
     if query.spare and query.cursor is None:
         rows = islice(filter(test, rows), query.spare, None)
     found: list[Row] = []
@@ -30,57 +30,57 @@ def read_page(shelves: Shelves, query: JobQuery, now_ms: int) -> Page:
         if test(row):
             found.append(row)
         if len(found) >= limit or examined >= EXAMINED:
-            return Page([_record(shelves, row, query) for row in found], _cursor(row, query.order))
-    return Page([_record(shelves, row, query) for row in found], None)
+            return Page([_record(tables, row, query) for row in found], _cursor(row, query.order))
+    return Page([_record(tables, row, query) for row in found], None)
 
 
-def _record(shelves: Shelves, row: Row, query: JobQuery) -> JobRecord:
-    return scanned_record(row, shelves.dependents.of(row.job.id), full=query.full)
+def _record(tables: Tables, row: Row, query: JobQuery) -> JobRecord:
+    return scanned_record(row, tables.dependents.of(row.job.id), full=query.full)
 
 
-def find(shelves: Shelves, query: JobQuery, now_ms: int, may: Test) -> tuple[list[Row], bool]:
+def find(tables: Tables, query: JobQuery, now_ms: int, may: Test) -> tuple[list[Row], bool]:
     """Up to a limit of jobs that an edit may touch, and whether there are more."""
     limit = min(query.limit, SCAN_LIMIT)
-    rows: Iterator[Row] = filter(_test(shelves, query, now_ms), _candidates(shelves, query))
+    rows: Iterator[Row] = filter(_test(tables, query, now_ms), _candidates(tables, query))
     found = list(islice(filter(may, islice(rows, query.spare, None)), limit + 1))
     return found[:limit], len(found) > limit
 
 
-def _candidates(shelves: Shelves, query: JobQuery) -> Iterator[Row]:
+def _candidates(tables: Tables, query: JobQuery) -> Iterator[Row]:
     """Jobs among which all that match are, in order, from the cursor on."""
     cursor = _after(query)
     if query.order is Order.FINISHED:
-        return _finished(shelves, query, cursor)
+        return _finished(tables, query, cursor)
     newest_first = query.order is Order.NEWEST
     key = None if cursor is None else cursor[1]
     if query.ids is not None:
-        return _few(shelves, query.ids, key, newest_first=newest_first)
+        return _few(tables, query.ids, key, newest_first=newest_first)
     if query.lost or (query.states is not None and all(CODES[state] == RUNNING for state in query.states)):
-        return _few(shelves, shelves.running, key, newest_first=newest_first)
-    keys = shelves.by_id.descending(key) if newest_first else shelves.by_id.ascending(key)
-    return _rows(shelves, keys)
+        return _few(tables, tables.running, key, newest_first=newest_first)
+    keys = tables.by_id.descending(key) if newest_first else tables.by_id.ascending(key)
+    return _rows(tables, keys)
 
 
-def _few(shelves: Shelves, ids: Iterable[JobId], after: bytes | None, *, newest_first: bool) -> Iterator[Row]:
+def _few(tables: Tables, ids: Iterable[JobId], after: bytes | None, *, newest_first: bool) -> Iterator[Row]:
     ordered = sorted(set(ids), reverse=newest_first)
     if after is not None:
         ordered = [key for key in ordered if (key < after if newest_first else key > after)]
-    return _rows(shelves, ordered)
+    return _rows(tables, ordered)
 
 
-def _rows(shelves: Shelves, keys: Iterable[bytes]) -> Iterator[Row]:
-    rows = shelves.rows
+def _rows(tables: Tables, keys: Iterable[bytes]) -> Iterator[Row]:
+    rows = tables.rows
     return (row for key in keys if (row := rows.get(JobId(key))) is not None)
 
 
-def _finished(shelves: Shelves, query: JobQuery, cursor: tuple[int, bytes] | None) -> Iterator[Row]:
+def _finished(tables: Tables, query: JobQuery, cursor: tuple[int, bytes] | None) -> Iterator[Row]:
     before = cursor
     if query.finished_before_ms is not None:
         cut = (query.finished_before_ms, b"")
         before = cut if before is None else min(cut, before)
     wanted = None if query.ids is None else set(query.ids)
-    for finished_ms, job_id in shelves.by_finish.descending(before):
-        row = shelves.rows.get(JobId(job_id))
+    for finished_ms, job_id in tables.by_finish.descending(before):
+        row = tables.rows.get(JobId(job_id))
         if row is not None and row.finished_ms == finished_ms and (wanted is None or job_id in wanted):
             yield row
 
@@ -101,13 +101,13 @@ def _after(query: JobQuery) -> tuple[int, bytes] | None:
         raise InvalidOption("cursor", query.cursor, "the cursor of the page before") from error
 
 
-def _test(shelves: Shelves, query: JobQuery, now_ms: int) -> Test:
+def _test(tables: Tables, query: JobQuery, now_ms: int) -> Test:
     """One test for all fields that are given."""
-    tests = [*_tests_of_place(shelves, query, now_ms), *_tests_of_words(query)]
+    tests = [*_tests_of_place(tables, query, now_ms), *_tests_of_words(query)]
     return lambda row: all(test(row) for test in tests)
 
 
-def _tests_of_place(shelves: Shelves, query: JobQuery, now_ms: int) -> Iterator[Test]:
+def _tests_of_place(tables: Tables, query: JobQuery, now_ms: int) -> Iterator[Test]:
     if query.states is not None:
         states = {CODES[state] for state in query.states}
         yield lambda row: row.state in states
@@ -117,7 +117,7 @@ def _tests_of_place(shelves: Shelves, query: JobQuery, now_ms: int) -> Iterator[
     if query.session is not None:
         yield lambda row: row.session == query.session
     if query.lost:
-        is_live = shelves.sessions.is_live
+        is_live = tables.sessions.is_live
         yield lambda row: row.state == RUNNING and not is_live(row.session, now_ms)
     cut_ms = query.finished_before_ms
     if cut_ms is not None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from longshore.backends.memory import adopting, claiming, editing, promoting, searching
-from longshore.backends.memory.shelves import Shelves
+from longshore.backends.memory.tables import Tables
 from longshore.backends.memory.wakes import MemoryListener
 from longshore.core.clock import Clock, SystemClock
 from longshore.core.durability import Durability, check_reachable
@@ -118,7 +118,7 @@ class MemoryStore:
             return []
         now = self._now_ms(now_ms)
         with self._lock:
-            return _served(self._opened(), now, lambda shelves: shelves.insert(jobs, now))
+            return _served(self._opened(), now, lambda tables: tables.insert(jobs, now))
 
     async def adopt(self, jobs: Sequence[JobRecord], *, now_ms: int | None = None) -> list[Inserted]:
         """See `Store.adopt`."""
@@ -127,7 +127,7 @@ class MemoryStore:
             return []
         now = self._now_ms(now_ms)
         with self._lock:
-            return _served(self._opened(), now, lambda shelves: adopting.adopt(shelves, jobs, now))
+            return _served(self._opened(), now, lambda tables: adopting.adopt(tables, jobs, now))
 
     async def claim(self, asks: Sequence[ClaimAsk], *, now_ms: int | None = None) -> list[Claimed]:
         """See `Store.claim`."""
@@ -139,7 +139,7 @@ class MemoryStore:
             return []
         now = self._now_ms(now_ms)
         with self._lock:
-            return _served(self._opened(), now, lambda shelves: claiming.settle(shelves, settlements, now))
+            return _served(self._opened(), now, lambda tables: claiming.settle(tables, settlements, now))
 
     async def change(self, edits: Sequence[Edit], *, now_ms: int | None = None) -> list[Changed]:
         """See `Store.change`."""
@@ -147,7 +147,7 @@ class MemoryStore:
 
     async def extend(self, leases: Sequence[Lease], *, now_ms: int | None = None) -> list[Extended]:
         """See `Store.extend`."""
-        return self._each(lambda shelves, lease, now: shelves.sessions.extend(lease, now), leases, now_ms)
+        return self._each(lambda tables, lease, now: tables.sessions.extend(lease, now), leases, now_ms)
 
     async def promote(self, limit: int, *, now_ms: int | None = None) -> Promoted:
         """See `Store.promote`."""
@@ -166,16 +166,16 @@ class MemoryStore:
             return []
         now = self._now_ms(now_ms)
         with self._lock:
-            shelves = self._opened()
-            return [queue.report(shelves.rows, minutes, now) for queue in shelves.stand(queues)]
+            tables = self._opened()
+            return [queue.report(tables.rows, minutes, now) for queue in tables.stand(queues)]
 
     async def gauge(self, asks: Sequence[MeterAsk], *, now_ms: int | None = None) -> list[list[MeterReading]]:
         """See `Store.gauge`."""
-        return self._each(lambda shelves, ask, now: shelves.flow.gauge(ask, now), asks, now_ms)
+        return self._each(lambda tables, ask, now: tables.flow.gauge(ask, now), asks, now_ms)
 
     async def tune(self, tunes: Sequence[Tune], *, now_ms: int | None = None) -> list[int]:
         """See `Store.tune`."""
-        return self._each(lambda shelves, tune, now: shelves.flow.tune(tune, now), tunes, now_ms)
+        return self._each(lambda tables, tune, now: tables.flow.tune(tune, now), tunes, now_ms)
 
     async def put(self, puts: Sequence[Put], *, now_ms: int | None = None) -> list[Stored]:
         """See `Store.put`."""
@@ -183,7 +183,7 @@ class MemoryStore:
 
     async def get(self, asks: Sequence[RecordAsk], *, now_ms: int | None = None) -> list[list[Record]]:
         """See `Store.get`."""
-        return self._each(lambda shelves, ask, now: shelves.records.get(ask, now), asks, now_ms)
+        return self._each(lambda tables, ask, now: tables.records.get(ask, now), asks, now_ms)
 
     async def listen(
         self, kinds: Collection[WakeKind], queues: Collection[str] | None = None
@@ -201,36 +201,36 @@ class MemoryStore:
 
     def _leave(self, listener: MemoryListener) -> None:
         with self._lock:
-            self._contents.shelves.bell.leave(listener)
+            self._contents.tables.bell.leave(listener)
             self._listeners = [other for other in self._listeners if other is not listener]
 
     def _now_ms(self, now_ms: int | None) -> int:
         return self._clock.now_ms() if now_ms is None else now_ms
 
     def _each(
-        self, verb: Callable[[Shelves, Item, int], Reply], items: Sequence[Item], now_ms: int | None
+        self, verb: Callable[[Tables, Item, int], Reply], items: Sequence[Item], now_ms: int | None
     ) -> list[Reply]:
         if not items:
             return []
         now = self._now_ms(now_ms)
         with self._lock:
-            return _served(self._opened(), now, lambda shelves: [verb(shelves, item, now) for item in items])
+            return _served(self._opened(), now, lambda tables: [verb(tables, item, now) for item in items])
 
-    def _opened(self) -> Shelves:
+    def _opened(self) -> Tables:
         if not self._is_open:
             raise StoreUnavailable("closed", f"{self.url} was not opened, or was closed")
         self.round_trips += 1
-        return self._contents.shelves
+        return self._contents.tables
 
 
-def _served(shelves: Shelves, now_ms: int, step: Callable[[Shelves], Reply]) -> Reply:
+def _served(tables: Tables, now_ms: int, step: Callable[[Tables], Reply]) -> Reply:
     """Takes a step, tells jobs that wait for others what it means to them, and lets the meters that it touched serve
     those that they hold."""
-    reply = step(shelves)
-    if shelves.dependents.has_news:
-        shelves.decide(now_ms)
-    if shelves.flow.touched:
-        shelves.serve(now_ms)
+    reply = step(tables)
+    if tables.dependents.has_news:
+        tables.decide(now_ms)
+    if tables.flow.touched:
+        tables.serve(now_ms)
     return reply
 
 
@@ -239,7 +239,7 @@ class _Contents:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.shelves = Shelves()
+        self.tables = Tables()
 
 
 _named: WeakValueDictionary[str, _Contents] = WeakValueDictionary()
@@ -257,10 +257,10 @@ def _contents(name: str) -> _Contents:
         return contents
 
 
-def _put(shelves: Shelves, put: Put, now_ms: int) -> Stored:
+def _put(tables: Tables, put: Put, now_ms: int) -> Stored:
     """Stores a record; the end of a pause wakes workers."""
-    was_paused = put.kind == PAUSE and shelves.is_paused(put.key, now_ms)
-    stored = shelves.records.put(put, now_ms)
-    if was_paused and not shelves.is_paused(put.key, now_ms):
-        shelves.bell.ring(WakeKind.PENDING, put.key)
+    was_paused = put.kind == PAUSE and tables.is_paused(put.key, now_ms)
+    stored = tables.records.put(put, now_ms)
+    if was_paused and not tables.is_paused(put.key, now_ms):
+        tables.bell.ring(WakeKind.PENDING, put.key)
     return stored

@@ -8,6 +8,7 @@ from longshore.core.verdict import BURIED, CANCELLED, COMPLETED, crashed, releas
 from longshore.store.commands import Cancel, Delete, Edit, JobQuery, Lease, Order, Retry
 from longshore.store.contract import Store
 from longshore.store.replies import Changed
+from longshore.testing.conformance.every_state import one_in_every_state
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, SESSION, new_job, only, settlement
 from longshore.testing.conformance.steps import (
     LEASE_MS,
@@ -24,7 +25,6 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
-from longshore.testing.conformance.every_state import one_in_every_state
 
 LATER = NOW + SECOND
 

@@ -9,6 +9,7 @@ from longshore.core.verdict import crashed, released, retry_after
 from longshore.store.commands import PAUSE, Cancel, Changes, ClaimAsk, Delete, Lease, Put, Retry, Update
 from longshore.store.contract import Store
 from longshore.store.replies import Claimed
+from longshore.testing.conformance.every_state import one_in_every_state
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, SESSION, new_job, only
 from longshore.testing.conformance.steps import (
     LEASE_MS,
@@ -25,7 +26,6 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
-from longshore.testing.conformance.every_state import one_in_every_state
 
 
 async def test_an_empty_list_is_answered_by_an_empty_list(store: Store) -> None:
@@ -232,7 +232,11 @@ async def test_an_ask_for_one_job_gets_nothing_where_that_job_cannot_be_claimed(
     by_state = await one_in_every_state(store)
     [elsewhere] = await add(store, queue="reports")
     await sign_on(store, SESSION, queues=(QUEUE, "reports"))
-    wanted = [*(job_id for state, job_id in by_state.items() if state is not State.PENDING), elsewhere, new_id()]
+    wanted = [
+        *(job_id for state, job_id in by_state.items() if state is not State.PENDING),
+        elsewhere,
+        new_id(),
+    ]
     asks = [ClaimAsk(QUEUE, 5, SESSION, id=job_id) for job_id in wanted]
     asks.append(ClaimAsk(QUEUE, 0, SESSION, id=by_state[State.PENDING]))
     assert await store.claim(asks, now_ms=NOW) == [Claimed([])] * len(asks)

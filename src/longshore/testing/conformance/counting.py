@@ -16,9 +16,9 @@ from longshore.core.verdict import (
 from longshore.store.commands import Cancel, Changes, Delete, Edit, JobQuery, Retry, Update
 from longshore.store.contract import Store
 from longshore.store.replies import Minute, QueueCounts
+from longshore.testing.conformance.every_state import one_in_every_state
 from longshore.testing.conformance.jobs import MINUTE, NOW, SECOND, new_job, only, settlement
 from longshore.testing.conformance.steps import add, claim, count, edit, find, finish, ids, start
-from longshore.testing.conformance.every_state import one_in_every_state
 
 THIS_MINUTE = NOW // MINUTE
 NOTHING = dict.fromkeys(State, 0)

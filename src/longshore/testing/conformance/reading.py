@@ -10,9 +10,9 @@ from longshore.core.verdict import BURIED, crashed, retry_after
 from longshore.store.commands import JobQuery
 from longshore.store.contract import Store
 from longshore.store.replies import Page
+from longshore.testing.conformance.every_state import one_in_every_state
 from longshore.testing.conformance.jobs import NOW, SECOND, SESSION, new_job, new_jobs, note, only, settlement
 from longshore.testing.conformance.steps import add, claim, edit, find, finish, ids, look, start
-from longshore.testing.conformance.every_state import one_in_every_state
 
 
 async def found(store: Store, query: JobQuery) -> set[JobId]:

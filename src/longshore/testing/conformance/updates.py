@@ -10,6 +10,7 @@ from longshore.core.verdict import retry_after
 from longshore.store.commands import Changes, JobQuery, Update
 from longshore.store.contract import Store
 from longshore.store.replies import Changed
+from longshore.testing.conformance.every_state import one_in_every_state
 from longshore.testing.conformance.jobs import NOW, QUEUE, SECOND, new_job, only
 from longshore.testing.conformance.steps import (
     add,
@@ -24,7 +25,6 @@ from longshore.testing.conformance.steps import (
     start,
     states,
 )
-from longshore.testing.conformance.every_state import one_in_every_state
 
 SOON = NOW + SECOND
 

@@ -1,4 +1,4 @@
-"""This module is the shelf of dead letters: jobs in the state "failed", to be looked at, requeued or discarded.
+"""This module holds the dead letters of a store: jobs in the state "failed", to be looked at, requeued or discarded.
 
 A dead letter is a job that stays where it is; requeuing gives the same job a new life in its own queue. How often that
 was done is counted in a small record of its own, because the job's counters begin anew with each life.
@@ -50,7 +50,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     failed_at: datetime
 
 
-class Shelf:
+class DeadLetterQueue:
     """The dead letters of one store."""
 
     def __init__(self, store: Store) -> None:

@@ -37,7 +37,7 @@ _GONE = NewJob(id=JobId(b""), queue="", name="", payload=b"")
 """What a ghost refers to, so that it keeps no data alive."""
 
 
-class Shelves:
+class Tables:
     """The jobs and what belongs to them."""
 
     def __init__(self) -> None:
