@@ -16,9 +16,9 @@ from longshore.core.names import check_name
 from longshore.core.rules import Rules
 from longshore.core.schedule_errors import ScheduleExists, UnknownSchedule
 from longshore.core.signature import Signature
-from longshore.cron.book import Book
 from longshore.cron.entry import Entry, new_entry, redefined
 from longshore.cron.schedule import Schedule
+from longshore.cron.schedule_records import ScheduleRecords
 from longshore.cron.when import anchored
 from longshore.engine.engine import Engine
 from longshore.manager.option_parsing import translate
@@ -61,7 +61,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     words: Mapping[str, Any]
 
     def entry(self, runtime: Runtime, now_ms: int, *, code: str | None = None) -> Entry:
-        """A new entry of the book."""
+        """A new entry for the records."""
         return new_entry(self.schedule, self._job(runtime), now_ms, code=code)
 
     def digest(self, runtime: Runtime) -> str:
@@ -147,16 +147,16 @@ async def bring_in(runtime: Runtime, engine: Engine, declared: Declared) -> None
     definitions = declared.all()
     if not definitions:
         return
-    book = Book(engine.store)
-    pages = await book.pages([definition.id for definition in definitions])
+    records = ScheduleRecords(engine.store)
+    schedules = await records.read([definition.id for definition in definitions])
     for definition in definitions:
         code, now_ms = definition.digest(runtime), runtime.clock.now_ms()
         entry = definition.entry(runtime, now_ms, code=code)
-        page = pages.get(definition.id)
-        if page is None:
-            await _create(book, definition.id, entry, now_ms)
-        elif page.entry.code != code:
-            await _replace(book, definition.id, entry, now_ms)
+        schedule = schedules.get(definition.id)
+        if schedule is None:
+            await _create(records, definition.id, entry, now_ms)
+        elif schedule.entry.code != code:
+            await _replace(records, definition.id, entry, now_ms)
 
 
 def rules_here(runtime: Runtime, job: NewJob) -> Rules | None:
@@ -167,19 +167,19 @@ def rules_here(runtime: Runtime, job: NewJob) -> Rules | None:
     return plan(runtime, job.queue, job.name, {}).one(job.payload).rules
 
 
-async def _create(book: Book, schedule_id: str, entry: Entry, now_ms: int) -> None:
+async def _create(records: ScheduleRecords, schedule_id: str, entry: Entry, now_ms: int) -> None:
     try:
-        await book.create(schedule_id, entry)
+        await records.create(schedule_id, entry)
     except ScheduleExists:  # another worker was quicker; it may know another code
-        await _replace(book, schedule_id, entry, now_ms)
+        await _replace(records, schedule_id, entry, now_ms)
 
 
-async def _replace(book: Book, schedule_id: str, entry: Entry, now_ms: int) -> None:
+async def _replace(records: ScheduleRecords, schedule_id: str, entry: Entry, now_ms: int) -> None:
     def change(old: Entry) -> Entry:
         return old if old.code == entry.code else redefined(old, entry, now_ms)
 
     try:
-        await book.edit(schedule_id, change)
+        await records.edit(schedule_id, change)
     except UnknownSchedule:  # deleted in this moment; the next worker that starts makes it anew
         return
 

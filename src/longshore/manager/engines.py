@@ -18,7 +18,7 @@ from longshore.core.clock import Clock
 from longshore.core.forking import begins_anew_after_fork, leave_alone
 from longshore.core.states import LIVE
 from longshore.engine.engine import Engine
-from longshore.manager.turnstiles import Turnstiles
+from longshore.manager.local_locks import LocalLocks
 from longshore.manager.waiting import Waiter
 from longshore.steps.recorder import Recorder
 from longshore.store.contract import Store
@@ -30,7 +30,7 @@ log = logging.getLogger("longshore.manager")
 Loop = asyncio.AbstractEventLoop
 
 
-class Bench(msgspec.Struct, frozen=True, eq=False):
+class LoopServices(msgspec.Struct, frozen=True, eq=False):
     """What works in one event loop."""
 
     engine: Engine
@@ -39,7 +39,7 @@ class Bench(msgspec.Struct, frozen=True, eq=False):
     """Of the one in memory alone."""
     durable: Store
     waiter: Waiter
-    turnstiles: Turnstiles
+    locks: LocalLocks
     recorder: Recorder
     """Of steps, in the durable store."""
     quick_recorder: Recorder
@@ -89,8 +89,8 @@ class Engines:
         self._unopened: Store | None = None
         self._is_prepared = False
         self._warned_of: set[str] = set()
-        self._opening: dict[Loop, asyncio.Task[Bench]] = {}
-        self._open: dict[Loop, Bench] = {}
+        self._opening: dict[Loop, asyncio.Task[LoopServices]] = {}
+        self._open: dict[Loop, LoopServices] = {}
 
     def unopened(self) -> Store:
         """A store that stays closed: it knows its names, and works on connections of others."""
@@ -107,18 +107,18 @@ class Engines:
 
     async def here(self) -> Engine:
         """The engine of the running loop. Raises StoreUnavailable, SchemaMismatch, SettingsError."""
-        return (await self.bench()).engine
+        return (await self.services()).engine
 
     async def recorder(self, queue: str) -> Recorder:
         """The way to the records of the queue's jobs: they are beside the jobs, in memory or where they last."""
-        bench = await self.bench()
-        return bench.quick_recorder if queue in self._volatile else bench.recorder
+        services = await self.services()
+        return services.quick_recorder if queue in self._volatile else services.recorder
 
     async def place(self, queue: str) -> Store:
         """Where the records of the queue's jobs are."""
         return (await self.recorder(queue)).store
 
-    async def bench(self) -> Bench:
+    async def services(self) -> LoopServices:
         """The engine of the running loop and what belongs to it."""
         loop = asyncio.get_running_loop()
         found = self._open.get(loop)
@@ -140,8 +140,8 @@ class Engines:
         opened = list(self._open.items())
         self._open.clear()
         self._opening.clear()
-        for loop, bench in opened:
-            await _close_from(here, loop, bench)
+        for loop, services in opened:
+            await _close_from(here, loop, services)
         if origin is not None:
             await (await asyncio.wrap_future(origin)).close()
 
@@ -149,36 +149,36 @@ class Engines:
         """Says, once, which queues that are in memory here have jobs in the store that nobody here looks for."""
         unsaid = sorted(self._volatile - self._warned_of)
         if unsaid:
-            for counts in await (await self.bench()).durable.count(unsaid):
+            for counts in await (await self.services()).durable.count(unsaid):
                 _warn_of_strays(counts)
             self._warned_of.update(unsaid)
 
-    async def _open_in(self, loop: Loop) -> Bench:
+    async def _open_in(self, loop: Loop) -> LoopServices:
         store, is_origin = await self._store()
         memory = await self._memory.twin()
         engine = self._make_engine(TwoTiers(store, memory, self._volatile, self._clock))
         waiter = Waiter(engine, self._clock)
-        bench = Bench(
+        services = LoopServices(
             engine,
             self._make_engine(memory),
             store,
             waiter,
-            Turnstiles(),
+            LocalLocks(),
             Recorder(store, self._clock),
             Recorder(memory, self._clock),
             is_origin,
         )
-        self._open[loop] = bench
+        self._open[loop] = services
         self._opening.pop(loop, None)  # absent where it was closed meanwhile
         await self._close_dead()
-        return bench
+        return services
 
     async def _close_dead(self) -> None:
         """Closes what belonged to loops that have ended without a shutdown, as each `asyncio.run` does."""
         for loop in [loop for loop in list(self._open) if loop.is_closed()]:
-            bench = self._open.pop(loop, None)
-            if bench is not None:
-                await bench.close()
+            services = self._open.pop(loop, None)
+            if services is not None:
+                await services.close()
 
     async def _store(self) -> tuple[Store, bool]:
         with self._lock:
@@ -232,9 +232,9 @@ def _warn_of_strays(counts: QueueCounts) -> None:
         )
 
 
-async def _close_from(here: Loop, loop: Loop, bench: Bench) -> None:
-    """Closes a bench in its own loop where that still runs, else here."""
+async def _close_from(here: Loop, loop: Loop, services: LoopServices) -> None:
+    """Closes a services in its own loop where that still runs, else here."""
     if loop is here or not loop.is_running():
-        await bench.close()
+        await services.close()
     else:
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(bench.close(), loop))
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(services.close(), loop))

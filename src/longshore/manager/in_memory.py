@@ -114,7 +114,7 @@ class InMemory(Running):
         """Sees to it that the queue's own worker works; it serves the memory alone, whatever becomes of the store."""
         workers = self._worker_groups.setdefault(name, WorkerGroup())
         if not workers.is_working:
-            engine = (await self.runtime.engines.bench()).quick
+            engine = (await self.runtime.engines.services()).quick
             concurrency = self.runtime.options_of(name).concurrency or CONCURRENCY
             if not workers.is_working:  # somebody may have been quicker
                 options = self._options({name: concurrency}, concurrency)

@@ -46,8 +46,8 @@ class Job(JobView, Generic[R_co]):
         the job goes on then.
         """
         if not self.state.is_terminal:
-            bench = await self._runtime.engines.bench()
-            self._take(await bench.waiter.wait(self.key, duration(timeout)))
+            services = await self._runtime.engines.services()
+            self._take(await services.waiter.wait(self.key, duration(timeout)))
         if self.state is State.COMPLETED:
             return cast("R_co", self.value)
         if self.state is State.FAILED:
@@ -80,9 +80,9 @@ class Job(JobView, Generic[R_co]):
         handler = self._runtime.registry.find(self.queue, self.name)
         provider = None if handler is None else handler.provider
         steps = await self._recorded() if self.state is State.SCHEDULED and self.releases else []
-        bench = await self._runtime.engines.bench()
-        memory = bench.quick if self.queue in self._runtime.volatile else None
-        return await explain(bench.engine, self.record, provider, steps, memory=memory)
+        services = await self._runtime.engines.services()
+        memory = services.quick if self.queue in self._runtime.volatile else None
+        return await explain(services.engine, self.record, provider, steps, memory=memory)
 
     async def steps(self) -> list[RecordedStep]:
         """What the task has recorded with `ctx.step`, `ctx.sleep` and `ctx.wait_for`, as of now and in its order.

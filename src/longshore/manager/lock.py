@@ -17,9 +17,9 @@ from longshore.core.retry import Seconds, seconds
 from longshore.core.service import Alarm
 from longshore.flow import locking
 from longshore.flow.locking import Grip, Held
+from longshore.manager.local_locks import Pauses
 from longshore.manager.option_parsing import duration
 from longshore.manager.runtime import Runtime
-from longshore.manager.turnstiles import Pauses
 from longshore.store.contract import Store
 
 log = logging.getLogger("longshore.locks")
@@ -106,17 +106,17 @@ class Lock:
         lost."""
         if self._line is not None:
             raise UsageError(f"This lock '{self.key}' was used before; ask the manager for another one.")
-        bench = await self._runtime.engines.bench()
+        services = await self._runtime.engines.services()
         clock = self._runtime.clock
         until = None if self._timeout is None else clock.monotonic() + self._timeout
-        line = self._line = bench.turnstiles.line(f"lock {self.key}")
+        line = self._line = services.locks.lock(f"lock {self.key}")
         try:
             async with asyncio.timeout(self._timeout):
                 await line.acquire()
         except TimeoutError:
             raise self._late(_HERE) from None
         try:
-            await self._take(bench.engine.store, until)
+            await self._take(services.engine.store, until)
         except BaseException:
             line.release()
             raise
@@ -233,8 +233,8 @@ class Lock:
             if self._end is not None:
                 self._end.cancel()
             if self._grip is not None and self._lost is None:
-                bench = await self._runtime.engines.bench()
-                if not await self._free(bench.engine.store, self._grip):
+                services = await self._runtime.engines.services()
+                if not await self._free(services.engine.store, self._grip):
                     self._lost = LockLost(self.key, "it was found in other hands when it was given back")
         finally:
             self._is_over = True

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from longshore.core.job import NewJob
 from longshore.core.unique import WAITING
+from longshore.manager.local_locks import Pauses
 from longshore.manager.runtime import Runtime
-from longshore.manager.turnstiles import Pauses
 from longshore.store.contract import Listener, Store
 from longshore.store.replies import Inserted, Insertion, WakeKind
 
@@ -21,7 +21,7 @@ Insert = Callable[[Sequence[NewJob]], Awaitable[Sequence[Insertion]]]
 
 async def is_crowded(runtime: Runtime, queue: str) -> bool:
     """Whether others of this event loop wait for room already."""
-    return (await runtime.engines.bench()).turnstiles.line(_line(queue)).locked()
+    return (await runtime.engines.services()).locks.lock(_line(queue)).locked()
 
 
 async def enter(
@@ -29,10 +29,10 @@ async def enter(
 ) -> list[Insertion]:
     """Inserts the jobs in their order, as there is room for them; the replies, none of them FULL. Raises what the
     store raises."""
-    bench = await runtime.engines.bench()
-    store = bench.engine.store
+    services = await runtime.engines.services()
+    store = services.engine.store
     replies: list[Insertion] = []
-    async with bench.turnstiles.line(_line(queue)):
+    async with services.locks.lock(_line(queue)):
         listener = await store.listen({WakeKind.FINISHED}, {queue})
         try:
             pauses = Pauses(runtime.random)

@@ -59,7 +59,7 @@ class QueueManager(InMemory):
         What it does, it does in lists, and no hook or event hears of it. The manager closes it. Raises
         StoreUnavailable and SchemaMismatch.
         """
-        return (await self.runtime.engines.bench()).durable
+        return (await self.runtime.engines.services()).durable
 
     async def __aenter__(self) -> Self:
         await self.runtime.engines.here()

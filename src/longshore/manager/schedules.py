@@ -11,9 +11,9 @@ from longshore.core.errors import InvalidOption, UnknownOption
 from longshore.core.ids import new_id
 from longshore.core.retry import Retry, Seconds
 from longshore.core.schedule_errors import UnknownSchedule
-from longshore.cron.book import Book, Page
 from longshore.cron.entry import Entry, Firing, tick_job
 from longshore.cron.schedule import Schedule, read_catch_up, read_jitter, read_overlap
+from longshore.cron.schedule_records import ScheduleRecords, StoredSchedule
 from longshore.cron.when import Cron, When, anchored, is_same, read_when
 from longshore.manager.blocking import blocking
 from longshore.manager.declaring import Declared, Definition, define, rules_here
@@ -84,18 +84,18 @@ class Schedules(Part):
         entry = definition.entry(self.runtime, self.runtime.clock.now_ms())
         if entry.next_ms is None:
             raise InvalidOption("when", when, "a time to come")
-        await (await self._book()).create(definition.id, entry)
+        await (await self._records()).create(definition.id, entry)
         return await self._one(definition.id)
 
     async def list(self) -> States:
         """All schedules of the store, by id, with their next ticks and what became of the last ones."""
-        book = await self._book()
-        return await self._states(book, await book.pages())
+        records = await self._records()
+        return await self._states(records, await records.read())
 
     async def get(self, id: str) -> ScheduleState | None:  # noqa: A002 - a word of the API
         """One of them; None where there is none of this id."""
-        book = await self._book()
-        states = await self._states(book, await book.pages([id]))
+        records = await self._records()
+        states = await self._states(records, await records.read([id]))
         return states[0] if states else None
 
     @spelled("schedules.change")
@@ -156,23 +156,23 @@ class Schedules(Part):
     async def run_now(self, id: str) -> AnyJob:  # noqa: A002
         """Adds a job of the schedule now, whatever its times, also while it is paused. The next tick sees it as the job
         before. Raises UnknownSchedule."""
-        book = await self._book()
-        pages = await book.pages([id])
-        if id not in pages:
-            raise UnknownSchedule(id, await book.pages())
-        now_ms, entry = self.runtime.clock.now_ms(), pages[id].entry
+        records = await self._records()
+        schedules = await records.read([id])
+        if id not in schedules:
+            raise UnknownSchedule(id, await records.read())
+        now_ms, entry = self.runtime.clock.now_ms(), schedules[id].entry
         rules = rules_here(self.runtime, entry.job)
         job = msgspec.structs.replace(tick_job(id, entry, now_ms, rules), id=new_id(), run_ms=None)
         engine = await self.runtime.engines.here()
         await engine.add([job])
-        await book.note({id: [Firing(now_ms, now_ms, job.id, reason="by hand")]})
-        await book.edit(id, lambda entry: msgspec.structs.replace(entry, last_job=job.id))
+        await records.note({id: [Firing(now_ms, now_ms, job.id, reason="by hand")]})
+        await records.edit(id, lambda entry: msgspec.structs.replace(entry, last_job=job.id))
         return AnyJob(self.runtime, job)
 
     async def delete(self, id: str) -> None:  # noqa: A002
         """Forgets the schedule; its jobs stay. One that is in code comes back with the next worker that starts: take it
         out of the code, or pause it. Raises UnknownSchedule."""
-        await (await self._book()).delete(id)
+        await (await self._records()).delete(id)
 
     create_sync: Final = blocking(create)
     list_sync: Final = blocking(list)  # noqa: A003 - the method above
@@ -195,30 +195,32 @@ class Schedules(Part):
         return define(self.runtime, schedule, task, args, id=own_id, queue=queue, words=told)
 
     async def _edit(self, schedule_id: str, change: Callable[[Entry], Entry]) -> ScheduleState:
-        await (await self._book()).edit(schedule_id, change)
+        await (await self._records()).edit(schedule_id, change)
         return await self._one(schedule_id)
 
     async def _one(self, schedule_id: str) -> ScheduleState:
-        book = await self._book()
-        states = await self._states(book, await book.pages([schedule_id]))
+        records = await self._records()
+        states = await self._states(records, await records.read([schedule_id]))
         if not states:
-            raise UnknownSchedule(schedule_id, await book.pages())
+            raise UnknownSchedule(schedule_id, await records.read())
         return states[0]
 
-    async def _states(self, book: Book, pages: Mapping[str, Page]) -> States:
-        firings = await book.firings([*pages]) if pages else {}
+    async def _states(self, records: ScheduleRecords, schedules: Mapping[str, StoredSchedule]) -> States:
+        firings = await records.firings([*schedules]) if schedules else {}
         declared = set(self.declared.ids)
-        if any(page.entry.code is not None for page in pages.values()):
+        if any(schedule.entry.code is not None for schedule in schedules.values()):
             engine = await self.runtime.engines.here()
             declared.update(*(worker.schedules for worker in await workers_alive(engine.store)))
         now_ms = self.runtime.clock.now_ms()
         return [
-            state_of(page.id, page.entry, firings.get(page.id, []), now_ms=now_ms, declared=declared)
-            for page in pages.values()
+            state_of(
+                schedule.id, schedule.entry, firings.get(schedule.id, []), now_ms=now_ms, declared=declared
+            )
+            for schedule in schedules.values()
         ]
 
-    async def _book(self) -> Book:
-        return Book((await self.runtime.engines.here()).store)
+    async def _records(self) -> ScheduleRecords:
+        return ScheduleRecords((await self.runtime.engines.here()).store)
 
 
 class Scheduling(Part):

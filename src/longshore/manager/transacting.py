@@ -25,14 +25,14 @@ class Transacting(Part):
         `timeout` seconds (at most 5): while it lasts nobody else can write. Raises TransactionOver then, and
         UsageError for a store that has no such transactions.
         """
-        store = (await self.runtime.engines.bench()).durable
+        store = (await self.runtime.engines.services()).durable
         async with self._begun(store, timeout) as transaction:
             yield transaction
 
     @contextmanager
     def transaction_sync(self, timeout: Seconds = TRANSACTION_SECONDS) -> Iterator[BlockingTransaction]:
         """`transaction` for code without an event loop."""
-        store = self.portal.call(self.runtime.engines.bench()).durable
+        store = self.portal.call(self.runtime.engines.services()).durable
         transaction = self._begun(store, timeout)
         begun = self.portal.call(_enter(transaction))
         try:

@@ -136,7 +136,7 @@ class WorkflowRun:
     async def wait(self, timeout: Seconds | None = None) -> None:  # noqa: ASYNC109 - a promise of the API
         """Waits until all steps are over, however they end. Raises JobNotFound and TimeoutError."""
         limit = duration(timeout)
-        waiter = (await self._runtime.engines.bench()).waiter
+        waiter = (await self._runtime.engines.services()).waiter
         try:
             async with asyncio.timeout(limit):
                 await self.refresh()

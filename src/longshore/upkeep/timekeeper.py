@@ -27,8 +27,8 @@ from longshore.core.job import NewJob
 from longshore.core.rules import Rules
 from longshore.core.service import Repeating
 from longshore.core.states import State
-from longshore.cron.book import Book, Page
 from longshore.cron.entry import Entry, Firing, tick_job
+from longshore.cron.schedule_records import ScheduleRecords, StoredSchedule
 from longshore.cron.ticker import decide, is_due
 from longshore.engine.engine import Engine
 from longshore.store.commands import Cancel, by_ids
@@ -44,8 +44,8 @@ LEAST_PAUSE_SECONDS = 0.02
 TAKEOVER_SECONDS = 5.0
 """After which somebody else adds the jobs of ticks that are underway: whoever wanted to has died."""
 
-Begun = tuple[Page, Entry]
-"""A page as it was read, and the entry with what is underway."""
+Begun = tuple[StoredSchedule, Entry]
+"""A schedule as it was read, and its entry with what is underway."""
 
 
 class Timekeeper(Repeating):
@@ -73,7 +73,7 @@ class Timekeeper(Repeating):
         self._is_ours = is_ours
         self._rules_of = rules_of
         self._poll_seconds = poll_seconds
-        self._book = Book(engine.store)
+        self._records = ScheduleRecords(engine.store)
         self._owner = format_id(new_id())
         self._is_first = True
         self._seen: dict[str, tuple[int, float]] = {}
@@ -82,70 +82,78 @@ class Timekeeper(Repeating):
     async def keep(self) -> float:
         """One look; in so many seconds the next one is due. Raises StoreUnavailable."""
         await self._declare()
-        pages = [page for page in (await self._book.pages()).values() if self._is_ours(page.id, page.entry)]
-        self._watch(pages)
+        stored = (await self._records.read()).values()
+        schedules = [each for each in stored if self._is_ours(each.id, each.entry)]
+        self._watch(schedules)
         now_ms = self._clock.now_ms()
-        due = [page for page in pages if is_due(page.entry, now_ms) or self._wait_seconds(page) <= 0]
+        due = [each for each in schedules if is_due(each.entry, now_ms) or self._wait_seconds(each) <= 0]
         if due:
             await self._act(due, now_ms)
             return 0.0
-        return self._pause(pages, now_ms)
+        return self._pause(schedules, now_ms)
 
-    def _watch(self, pages: Sequence[Page]) -> None:
+    def _watch(self, schedules: Sequence[StoredSchedule]) -> None:
         now = self._clock.monotonic()
-        underway = {page.id: page.version for page in pages if page.entry.underway is not None}
+        underway = {
+            schedule.id: schedule.version for schedule in schedules if schedule.entry.underway is not None
+        }
         self._seen = {
             key: self._seen[key] if self._seen.get(key, (0,))[0] == version else (version, now)
             for key, version in underway.items()
         }
 
-    def _wait_seconds(self, page: Page) -> float:
+    def _wait_seconds(self, schedule: StoredSchedule) -> float:
         """Until ticks that are underway may be taken over; its own at once. Infinite where there are none."""
-        underway = page.entry.underway
+        underway = schedule.entry.underway
         if underway is None:
             return inf
         if underway.owner == self._owner:
             return 0.0
-        return self._seen[page.id][1] + TAKEOVER_SECONDS - self._clock.monotonic()
+        return self._seen[schedule.id][1] + TAKEOVER_SECONDS - self._clock.monotonic()
 
-    def _pause(self, pages: Sequence[Page], now_ms: int) -> float:
+    def _pause(self, schedules: Sequence[StoredSchedule], now_ms: int) -> float:
         poll = self._poll_seconds * self._random.uniform(0.9, 1.1)
-        waits = [self._wait_seconds(page) for page in pages]
-        ticks = [page.entry.next_ms for page in pages if not page.entry.is_at_rest]
+        waits = [self._wait_seconds(schedule) for schedule in schedules]
+        ticks = [schedule.entry.next_ms for schedule in schedules if not schedule.entry.is_at_rest]
         later = 0.0 if self._is_first else self._random.uniform(*SECOND_SECONDS)
         waits += [(tick - now_ms) / 1000 + later for tick in ticks if tick is not None]
         return min(max(min(waits, default=inf), LEAST_PAUSE_SECONDS), poll)
 
-    async def _act(self, due: Sequence[Page], now_ms: int) -> None:
+    async def _act(self, due: Sequence[StoredSchedule], now_ms: int) -> None:
         began = self._clock.monotonic()
         begun = await self._begin(due, now_ms)
         if self._clock.monotonic() - began > TAKEOVER_SECONDS / 2:
             return  # by now somebody else may be at it
         self._is_first = len(begun) == len(due)
-        begun = [(page, entry) for page, entry in begun if entry.underway is not None]
+        begun = [(schedule, entry) for schedule, entry in begun if entry.underway is not None]
         if begun:
             await self._finish(begun, await self._add(begun))
 
-    async def _begin(self, due: Sequence[Page], now_ms: int) -> list[Begun]:
+    async def _begin(self, due: Sequence[StoredSchedule], now_ms: int) -> list[Begun]:
         """What this one is to do, now that it is written that it will."""
         living = await self._living(due)
         asked = [
             (
-                page,
-                decide(page.entry, now_ms, owner=self._owner, previous_lives=page.entry.last_job in living),
+                schedule,
+                decide(
+                    schedule.entry,
+                    now_ms,
+                    owner=self._owner,
+                    previous_lives=schedule.entry.last_job in living,
+                ),
             )
-            for page in due
+            for schedule in due
         ]
-        replies = await self._book.swap(asked)
+        replies = await self._records.swap(asked)
         return [
-            (msgspec.structs.replace(page, version=page.version + 1), entry)
-            for (page, entry), is_stored in zip(asked, replies, strict=True)
+            (msgspec.structs.replace(schedule, version=schedule.version + 1), entry)
+            for (schedule, entry), is_stored in zip(asked, replies, strict=True)
             if is_stored
         ]
 
-    async def _living(self, due: Sequence[Page]) -> set[bytes | None]:
+    async def _living(self, due: Sequence[StoredSchedule]) -> set[bytes | None]:
         """Of the newest jobs of schedules whose jobs must not overlap, those that are not over."""
-        entries = [page.entry for page in due]
+        entries = [schedule.entry for schedule in due]
         ids = [JobId(entry.last_job) for entry in entries if entry.last_job and entry.overlap != "queue"]
         found = await self._engine.store.scan(by_ids(ids))
         return {job.id for page in found for job in page.jobs if not State(job.state).is_terminal}
@@ -158,13 +166,18 @@ class Timekeeper(Repeating):
         if gone:
             await self._engine.change([Cancel(where=where) for where in by_ids(gone)])
         ticks = [
-            (page, entry, tick) for page, entry in begun if entry.underway for tick in entry.underway.ticks
+            (schedule, entry, tick)
+            for schedule, entry in begun
+            if entry.underway
+            for tick in entry.underway.ticks
         ]
-        jobs = [tick_job(page.id, entry, tick, self._rules_of(entry.job)) for page, entry, tick in ticks]
+        jobs = [
+            tick_job(schedule.id, entry, tick, self._rules_of(entry.job)) for schedule, entry, tick in ticks
+        ]
         replies = await self._engine.add(jobs) if jobs else []
         return {
-            (page.id, tick): (job, reply)
-            for (page, _, tick), job, reply in zip(ticks, jobs, replies, strict=True)
+            (schedule.id, tick): (job, reply)
+            for (schedule, _, tick), job, reply in zip(ticks, jobs, replies, strict=True)
         }
 
     async def _finish(
@@ -173,26 +186,26 @@ class Timekeeper(Repeating):
         now_ms = self._clock.now_ms()
         news: dict[str, list[Firing]] = {}
         done: list[Begun] = []
-        for page, entry in begun:
+        for schedule, entry in begun:
             assert entry.underway is not None  # nothing else is begun
-            firings = [_firing(tick, now_ms, *added[page.id, tick]) for tick in entry.underway.ticks]
-            news[page.id] = [*entry.underway.skipped, *firings]
+            firings = [_firing(tick, now_ms, *added[schedule.id, tick]) for tick in entry.underway.ticks]
+            news[schedule.id] = [*entry.underway.skipped, *firings]
             jobs = [firing.job for firing in firings if firing.job]
             last_job = jobs[-1] if jobs else entry.last_job
-            done.append((page, msgspec.structs.replace(entry, underway=None, last_job=last_job)))
-        replies = await self._book.swap(done)
-        for (page, entry), is_stored in zip(done, replies, strict=True):
+            done.append((schedule, msgspec.structs.replace(entry, underway=None, last_job=last_job)))
+        replies = await self._records.swap(done)
+        for (schedule, entry), is_stored in zip(done, replies, strict=True):
             if not is_stored:
-                await self._finish_again(page, entry)
-        await self._book.note(news)
+                await self._finish_again(schedule, entry)
+        await self._records.note(news)
 
-    async def _finish_again(self, page: Page, done: Entry) -> None:
+    async def _finish_again(self, schedule: StoredSchedule, done: Entry) -> None:
         """Somebody has paused, changed or deleted the schedule meanwhile, or taken over: what is done is done."""
-        while (found := (await self._book.pages([page.id])).get(page.id)) is not None:
+        while (found := (await self._records.read([schedule.id])).get(schedule.id)) is not None:
             if found.entry.underway is None or found.entry.last_ms != done.last_ms:
                 return
             now = msgspec.structs.replace(found.entry, underway=None, last_job=done.last_job)
-            if (await self._book.swap([(found, now)]))[0]:
+            if (await self._records.swap([(found, now)]))[0]:
                 return
 
 

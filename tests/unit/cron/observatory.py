@@ -14,9 +14,9 @@ from longshore.backends.memory.store import MemoryStore
 from longshore.core.clock import ManualClock
 from longshore.core.events import Bus
 from longshore.core.job import Details, NewJob
-from longshore.cron.book import Book
 from longshore.cron.entry import NO_ID, new_entry
 from longshore.cron.schedule import Schedule
+from longshore.cron.schedule_records import ScheduleRecords
 from longshore.engine.engine import Engine
 from longshore.store.commands import Delete, JobQuery
 from longshore.store.replies import Inserted
@@ -157,7 +157,7 @@ class Sky:
         for schedule_id, when, zone in self.schedules:
             schedule = Schedule(when, tz=zone, catch_up="all")
             job = NewJob(id=NO_ID, queue="q", name="t", payload=b"{}")
-            await Book(self.store).create(schedule_id, new_entry(schedule, job, now_ms))
+            await ScheduleRecords(self.store).create(schedule_id, new_entry(schedule, job, now_ms))
         end = (self.end - self.begin).total_seconds()
         while self._lines[0][0] < end:
             await self._look(end)

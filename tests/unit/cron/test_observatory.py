@@ -4,7 +4,7 @@ import pytest
 
 from longshore.backends.memory.store import MemoryStore
 from longshore.core.clock import ManualClock
-from longshore.cron.book import Book
+from longshore.cron.schedule_records import ScheduleRecords
 from longshore.moving.belongings import copy_records
 from tests.unit.cron.observatory import Sky, span
 
@@ -34,5 +34,9 @@ async def test_a_move_takes_schedules_and_their_firings_along():
     await here.turn()
     await there.open()
     assert await copy_records(here.store, there, here.clock) == 6
-    for found in (Book.pages, Book.firings):
-        assert (await found(Book(there))).keys() == (await found(Book(here.store))).keys() != set()
+    for found in (ScheduleRecords.read, ScheduleRecords.firings):
+        assert (
+            (await found(ScheduleRecords(there))).keys()
+            == (await found(ScheduleRecords(here.store))).keys()
+            != set()
+        )

@@ -17,7 +17,7 @@ from longshore import (
 from longshore.core.clock import ManualClock
 from longshore.core.errors import InvalidName
 from longshore.core.schedule_errors import ScheduleExists, UnknownSchedule
-from longshore.cron.book import Book
+from longshore.cron.schedule_records import ScheduleRecords
 
 NOON = round(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp() * 1000)
 
@@ -100,8 +100,8 @@ async def test_schedules_are_made_changed_paused_resumed_run_and_deleted(manager
     assert (len(ran), await manager.schedules.list()) == (3, [])
 
 
-async def pages(manager):
-    return await Book((await manager.runtime.engines.here()).store).pages()
+async def stored(manager):
+    return await ScheduleRecords((await manager.runtime.engines.here()).store).read()
 
 
 async def test_what_the_code_says_is_brought_in_and_a_pause_outlives_it(manager):
@@ -116,7 +116,7 @@ async def test_what_the_code_says_is_brought_in_and_a_pause_outlives_it(manager)
             other.schedule("@daily", "t", {}, queue="q", id=schedule_id)
         await other.start_workers()
         wanted = {(each.id, each.digest(other.runtime)) for each in other.schedules.declared.all()}
-        while wanted - {(page.id, page.entry.code) for page in (await pages(manager)).values()}:
+        while wanted - {(schedule.id, schedule.entry.code) for schedule in (await stored(manager)).values()}:
             await settle(manager, 1)
         await other._workers.end(0.0)
         return {state.id: state for state in await other.schedules.list()}

@@ -1,6 +1,6 @@
-"""This module lets those of one event loop who want the same thing of the store stand in line for it.
+"""This module queues the callers of one event loop that want the same thing of the store.
 
-Only the first in each line asks the store, so that a thousand who wait ask it no more often than one.
+Only the first of them asks the store, so that a thousand who wait ask it no more often than one.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ LAST_SECONDS = 0.5
 """Between two looks of who is first in line: at first, and when it takes long."""
 
 
-class Turnstiles:
-    """Lines, by what they are for; one that nobody stands in is forgotten."""
+class LocalLocks:
+    """Locks, by what they are for; one that nobody holds or waits for is forgotten."""
 
     def __init__(self) -> None:
-        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def line(self, name: str) -> asyncio.Lock:
+    def lock(self, name: str) -> asyncio.Lock:
         """Held by who is first; the others get it in the order in which they came."""
-        found = self._lines.get(name)
+        found = self._locks.get(name)
         if found is None:
-            found = self._lines[name] = asyncio.Lock()
+            found = self._locks[name] = asyncio.Lock()
         return found
 
 

@@ -1,4 +1,4 @@
-"""This module is the book of schedules: reads them from a store, and changes them by compare-and-set."""
+"""This module keeps the schedules of a store: reads their records from a store, and changes them by compare-and-set."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,26 +17,26 @@ TRIES = 20
 """At a change that others are quicker at: each of them changes a schedule once in a while."""
 
 
-class Page(msgspec.Struct, frozen=True):
-    """A schedule as it stands in the book."""
+class StoredSchedule(msgspec.Struct, frozen=True):
+    """A schedule as its record has it."""
 
     id: str
     entry: Entry
     version: int
 
 
-class Book:
+class ScheduleRecords:
     """The schedules of one store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._spoilt: set[tuple[str, int]] = set()
 
-    async def pages(self, ids: Sequence[str] | None = None) -> dict[str, Page]:
+    async def read(self, ids: Sequence[str] | None = None) -> dict[str, StoredSchedule]:
         """Those with the ids, or all of them, by id. What cannot be read is left out, and said in the log once."""
         [records] = await self._store.get([RecordAsk(SCHEDULE, None if ids is None else tuple(ids))])
-        pages = (self._read(record) for record in sorted(records, key=lambda record: record.key))
-        return {page.id: page for page in pages if page is not None}
+        schedules = (self._read(record) for record in sorted(records, key=lambda record: record.key))
+        return {schedule.id: schedule for schedule in schedules if schedule is not None}
 
     async def create(self, schedule_id: str, entry: Entry) -> None:
         """Adds a schedule. Raises ScheduleExists."""
@@ -48,27 +48,27 @@ class Book:
     async def edit(self, schedule_id: str, change: Callable[[Entry], Entry]) -> Entry:
         """Changes a schedule, as often as it takes until nobody has been quicker; gives it as it is then. Raises
         UnknownSchedule, and what `change` raises."""
-        pages = await self.pages([schedule_id])
+        schedules = await self.read([schedule_id])
         for _ in range(TRIES):
-            if schedule_id not in pages:
-                raise UnknownSchedule(schedule_id, await self.pages())
-            page = pages[schedule_id]
-            entry = change(page.entry)
-            [is_stored] = await self.swap([(page, entry)])
+            if schedule_id not in schedules:
+                raise UnknownSchedule(schedule_id, await self.read())
+            schedule = schedules[schedule_id]
+            entry = change(schedule.entry)
+            [is_stored] = await self.swap([(schedule, entry)])
             if is_stored:
                 return entry
-            pages = await self.pages([schedule_id])
+            schedules = await self.read([schedule_id])
         raise ScheduleExists(schedule_id, "and others change it all the time")
 
-    async def swap(self, changes: Sequence[tuple[Page, Entry]]) -> list[bool]:
-        """Replaces entries that nobody has changed since their page was read; which of them were replaced."""
-        puts = [_put(page.id, entry, expect=page.version) for page, entry in changes]
+    async def swap(self, changes: Sequence[tuple[StoredSchedule, Entry]]) -> list[bool]:
+        """Replaces entries that nobody has changed since their schedule was read; which of them were replaced."""
+        puts = [_put(schedule.id, entry, expect=schedule.version) for schedule, entry in changes]
         return [reply.stored for reply in await self._store.put(puts)]
 
     async def delete(self, schedule_id: str) -> None:
         """Forgets a schedule and its firings. Raises UnknownSchedule."""
-        if schedule_id not in await self.pages([schedule_id]):
-            raise UnknownSchedule(schedule_id, await self.pages())
+        if schedule_id not in await self.read([schedule_id]):
+            raise UnknownSchedule(schedule_id, await self.read())
         kinds = (SCHEDULE, FIRINGS)
         await self._store.put([Put(kind=kind, key=schedule_id, value=None) for kind in kinds])
 
@@ -98,9 +98,9 @@ class Book:
         [records] = await self._store.get([RecordAsk(FIRINGS, None if ids is None else tuple(ids))])
         return {record.key: (_readable(record), record.version) for record in records}
 
-    def _read(self, record: Record) -> Page | None:
+    def _read(self, record: Record) -> StoredSchedule | None:
         try:
-            return Page(record.key, read_entry(record.value), record.version)
+            return StoredSchedule(record.key, read_entry(record.value), record.version)
         except msgspec.MsgspecError as error:
             if (record.key, record.version) not in self._spoilt:
                 self._spoilt.add((record.key, record.version))
