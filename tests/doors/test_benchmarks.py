@@ -32,6 +32,7 @@ ON_DISK = {
     "bare_drain",
     "bare_claim_settle",
     "bare_one",
+    "bare_start",
     "bare_bulk",
     "bare_io",
     "bare_threads",
