@@ -28,6 +28,9 @@ OLDEST_UV = (0, 6)  # the first with dependency groups that include groups, and 
 
 PUBLIC_INDEX = "https://pypi.org/simple"  # the lock file names it and no other, whatever this machine uses
 
+TWO_FILES_AT_A_TIME = ["-q", "-n", "2", "--dist", "loadfile", "--max-worker-restart", "0"]
+"""How the suite runs; a process that ends, such as one that hung (tests/conftest.py), ends the run."""
+
 COMMANDS = {
     "demo": "See Longshore work: jobs, retries and dead letters on a throw-away store (longshore demo).",
     "test": "Run the whole test suite; arguments go to pytest, for example: test -k retry.",
@@ -162,7 +165,7 @@ def test(arguments: list[str]) -> int:
     """The whole suite, two files at a time, or what the arguments select, in this process."""
     uv = find_uv()
     set_up(uv, "dev", extras=True)  # tests ask the type checkers too
-    chosen = arguments or ["-n", "2", "--dist", "loadfile", "-q"]
+    chosen = arguments or TWO_FILES_AT_A_TIME
     say("Running: pytest " + " ".join(chosen))
     started = time.monotonic()
     code = run(inside(uv, "pytest", *chosen))
@@ -190,7 +193,7 @@ def check_steps() -> list[Step]:
         Step("public types (pyright)", ["python", "tests/rules/public_types.py"]),
         Step(
             "rules and unit tests",
-            ["pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/rules", "tests/unit"],
+            ["pytest", *TWO_FILES_AT_A_TIME, "tests/rules", "tests/unit"],
         ),
     ]
 
