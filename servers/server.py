@@ -134,11 +134,13 @@ class Server:
         with self._turn:
             if self._process is None:
                 return
-            family = self.family()
+            self._hold()
+            children = self.family()[1:]
             self._process.kill()
             self._process.wait()
-            for pid in family[1:]:
+            for pid in children:
                 _send(pid, signal.SIGKILL)
+            _await_end(children)
             self._process = None
 
     def freeze(self) -> None:
@@ -183,6 +185,14 @@ class Server:
                 cwd="/",
                 start_new_session=True,  # Ctrl-C is for the tests, which end their servers themselves
             )
+
+    def _hold(self) -> None:
+        """Has the process begin no more children. One that nobody knew would outlive it for a while with its memory,
+        and PostgreSQL would not start again."""
+        if self.is_running:
+            _send(self.pid, signal.SIGSTOP)
+            if hasattr(os, "waitid"):  # not on macOS
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def _signal(self, number: signal.Signals) -> None:
         if self.is_running:
@@ -245,6 +255,24 @@ def first_to_start(make: Callable[[], Server]) -> Server:
 def _send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _await_end(pids: Sequence[int]) -> None:
+    """Returns when none of these runs any more; nobody may have asked how they ended."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # it is gone, or this is no Linux
+        return not Path("/proc/self").exists()
+    return state not in "ZX"
 
 
 def _children(pid: int) -> list[int]:

@@ -20,7 +20,9 @@ class TierListener:
         self._mailbox = Mailbox(clock)
         self._loss: StoreUnavailable | None = None
         loop = asyncio.get_running_loop()
-        self._hearing = [loop.create_task(self._hear(each), name="longshore ear") for each in self._listeners]
+        self._hearing = [
+            loop.create_task(self._hear(each), name="longshore listener") for each in self._listeners
+        ]
 
     def tell(self, hear: Callable[[Collection[Wake]], None]) -> None:
         """See `Listener.tell`."""

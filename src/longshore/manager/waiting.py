@@ -75,7 +75,7 @@ class Waiter:
             self._waiting.pop(job_id, None)
 
     async def _run(self) -> None:
-        hearing = asyncio.create_task(self._hear(), name="longshore waiter's ear")
+        hearing = asyncio.create_task(self._hear(), name="longshore waiter's listener")
         try:
             while self._waiting or await self._alarm.wait(LINGER_SECONDS):
                 await self._turn()

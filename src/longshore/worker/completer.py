@@ -21,7 +21,7 @@ from longshore.engine.herald import Herald, News
 from longshore.store.commands import Note, Settlement
 from longshore.store.replies import Settled
 from longshore.worker.doubts import Doubts
-from longshore.worker.notebook import FLUSH_SECONDS, Notebook
+from longshore.worker.note_buffer import FLUSH_SECONDS, NoteBuffer
 from longshore.worker.stats import Stats
 
 log = logging.getLogger("longshore.worker")
@@ -39,7 +39,7 @@ class Completer:
     def __init__(self, engine: Engine, herald: Herald, stats: Stats, *, clock: Clock, random: Random) -> None:
         self.on_room: Callable[[], None] = lambda: None
         """Called when there is room below the low mark again."""
-        self.notebook = Notebook(self._notes_came, clock)
+        self.note_buffer = NoteBuffer(self._notes_came, clock)
         self.doubts = Doubts(engine.store, self._cleared, clock=clock, random=random)
         self._engine = engine
         self._herald = herald
@@ -222,8 +222,8 @@ class Completer:
                 log.warning("Progress and log lines wait for the store: %s", error)
 
     async def _flush_notes(self) -> None:
-        if self.notebook.is_dirty:
-            self._notes += self.notebook.tear_off()
+        if self.note_buffer.is_dirty:
+            self._notes += self.note_buffer.take_all()
         if self._notes:
             notes, self._notes = self._notes, []
             try:

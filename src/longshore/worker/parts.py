@@ -56,7 +56,7 @@ class Gear(msgspec.Struct, frozen=True, kw_only=True):
     parking: Parking
 
 
-class Ears(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerCallbacks(msgspec.Struct, frozen=True, kw_only=True):
     """Where the parts tell the worker what they found."""
 
     rested: Callable[[], None]
@@ -72,7 +72,7 @@ class Ears(msgspec.Struct, frozen=True, kw_only=True):
 class Parts:
     """The pipeline of one worker, for the running event loop."""
 
-    def __init__(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
+    def __init__(self, gear: Gear, tenure: Tenure, stats: Stats, callbacks: WorkerCallbacks) -> None:
         self._tenure = tenure
         self._registry = gear.registry
         engine, options, clock, random = gear.engine, gear.options, gear.clock, gear.random
@@ -89,7 +89,7 @@ class Parts:
             make_context=gear.make_context,
             make_job=gear.make_job,
             middleware=gear.middleware,
-            scribe=self.completer.notebook,
+            scribe=self.completer.note_buffer,
             base=base,
         )
         self._providers = Providers(gear.parking, clock=clock, random=random)
@@ -117,7 +117,7 @@ class Parts:
             herald=self.herald,
             stats=stats,
         )
-        self.slots = Slots(self.lanes, tenure, self.executor.run, ears.rested, clock=clock, base=base)
+        self.slots = Slots(self.lanes, tenure, self.executor.run, callbacks.rested, clock=clock, base=base)
         self.executor.on_abandoned = self.slots.forget
         self.executor.on_free = self.slots.refill
         self.suspects = Suspects(
@@ -125,8 +125,8 @@ class Parts:
         )
         self.handback.on_left = self.suspects.left
         self._gather(gear, tenure, invocation, base)
-        self.batches.on_rest = ears.rested
-        self._connect(gear, tenure, stats, ears)
+        self.batches.on_rest = callbacks.rested
+        self._connect(gear, tenure, stats, callbacks)
 
     def _gather(self, gear: Gear, tenure: Tenure, invocation: Invocation, base: contextvars.Context) -> None:
         """The parts that put jobs together and run them so."""
@@ -154,7 +154,7 @@ class Parts:
             outside=self.outside,
             handback=self.handback,
             herald=self.herald,
-            scribe=self.completer.notebook,
+            scribe=self.completer.note_buffer,
             base=base,
             clock=gear.clock,
         )
@@ -162,7 +162,7 @@ class Parts:
         self.executor.run_batch = runner.run
         self.stopping.give_up_batch = runner.give_up
 
-    def _connect(self, gear: Gear, tenure: Tenure, stats: Stats, ears: Ears) -> None:
+    def _connect(self, gear: Gear, tenure: Tenure, stats: Stats, callbacks: WorkerCallbacks) -> None:
         """The parts that bring something in: jobs, and the store's word on the session."""
         self.fetcher = Fetcher(
             gear.engine,
@@ -172,20 +172,20 @@ class Parts:
             stats,
             take=self._take,
             held=self._held,
-            lost=ears.doubt,
+            lost=callbacks.doubt,
             poll_seconds=gear.options.poll_seconds,
             clock=gear.clock,
             random=gear.random,
         )
-        self.fetcher.on_dry = ears.rested
+        self.fetcher.on_dry = callbacks.rested
         self.heartbeat = Heartbeat(
             gear.heartbeat_store,
             tenure,
             gear.options.lease_seconds,
             self.lanes.queues(),
-            lost=ears.lost,
+            lost=callbacks.lost,
             cancel=self.stopping.cancel,
-            renewed=ears.trusted,
+            renewed=callbacks.trusted,
             clock=gear.clock,
             random=gear.random,
         )

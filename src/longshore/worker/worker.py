@@ -30,7 +30,7 @@ from longshore.worker.attempt import Stop
 from longshore.worker.control import MakeContext
 from longshore.worker.middleware import Middleware
 from longshore.worker.options import WorkerOptions
-from longshore.worker.parts import Ears, Gear, Parts
+from longshore.worker.parts import Gear, Parts, WorkerCallbacks
 from longshore.worker.registry import Registry
 from longshore.worker.runners.importing import end_if_importing
 from longshore.worker.stats import Stats
@@ -119,8 +119,10 @@ class Worker:
         """Works until drained or stopped; in burst mode until nothing is left to do now."""
         end_if_importing()
         self._loop = asyncio.get_running_loop()
-        ears = Ears(rested=self._rested, doubt=self._doubt, lost=self._lose, trusted=self._trust)
-        parts = self._parts = Parts(self._gear, self._tenure, self.stats, ears)
+        callbacks = WorkerCallbacks(
+            rested=self._rested, doubt=self._doubt, lost=self._lose, trusted=self._trust
+        )
+        parts = self._parts = Parts(self._gear, self._tenure, self.stats, callbacks)
         try:
             if await self._open_session():
                 await self._start(parts)

@@ -12,7 +12,7 @@ from longshore.backends.postgres.echoing import echoes
 from longshore.backends.postgres.examining import find_facts
 from longshore.backends.postgres.faults import meaning
 from longshore.backends.postgres.findings import LONG_TRANSACTION_SECONDS, Facts, judge
-from longshore.backends.postgres.hearing import Ear
+from longshore.backends.postgres.listen_session import ListenSession
 from longshore.backends.postgres.listening import PostgresListener
 from longshore.backends.postgres.migrating import is_prepared, migrate
 from longshore.backends.postgres.pooling import ConnectionPool, Generation, Lane
@@ -40,7 +40,7 @@ class Links:
         self._statements = statements(dsn.names)
         self._clock = clock
         self._opening = asyncio.Lock()
-        self._ears: dict[asyncio.AbstractEventLoop, Ear] = {}
+        self._listen_sessions: dict[asyncio.AbstractEventLoop, ListenSession] = {}
         self._generation = Generation()
         self._of_loops: dict[asyncio.AbstractEventLoop, ConnectionPool] = {}
         self._lock = threading.Lock()
@@ -114,12 +114,12 @@ class Links:
         if closed := self._closed():
             raise closed
         loop = asyncio.get_running_loop()
-        if loop not in self._ears:
+        if loop not in self._listen_sessions:
             with self._lock:
-                self._ears = _of_living(self._ears)
-                self._ears[loop] = self._new_ear()
+                self._listen_sessions = _of_living(self._listen_sessions)
+                self._listen_sessions[loop] = self._new_listen_session()
         try:
-            return await self._ears[loop].join(kinds, queues)
+            return await self._listen_sessions[loop].join(kinds, queues)
         except Exception as error:
             raise self._meaning(error) from error
 
@@ -128,14 +128,14 @@ class Links:
         with self._lock:
             self._process = 0
             of_loops, self._of_loops = self._of_loops, {}
-            ears, self._ears = self._ears, {}
+            sessions, self._listen_sessions = self._listen_sessions, {}
         here = asyncio.get_running_loop()
-        ending = ears[here].end_with_store() if here in ears else []
+        ending = sessions[here].end_with_store() if here in sessions else []
         if here in of_loops:
             await of_loops[here].close()
         await asyncio.gather(*ending, return_exceptions=True)
         for loop, ending_there in [
-            *((loop, ear.end_with_store) for loop, ear in ears.items()),
+            *((loop, session.end_with_store) for loop, session in sessions.items()),
             *((loop, pool.end_with_store) for loop, pool in of_loops.items()),
         ]:
             if loop is not here:
@@ -195,10 +195,10 @@ class Links:
         """Notifies a channel as verbs do."""
         await self.run(Lane.OTHER, lambda connection: connection.fetch(self._statements["notify"], channel))
 
-    def _new_ear(self) -> Ear:
+    def _new_listen_session(self) -> ListenSession:
         way = self._way_to_listen()
         announce = self._statements["announce"]
-        return Ear(
+        return ListenSession(
             lambda: way.connect("listen", self._count),
             ring=self._ring,
             announce=lambda kind, seconds: self.run(

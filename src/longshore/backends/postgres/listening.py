@@ -1,4 +1,4 @@
-"""This module is one listener: a box for the wake-ups that it wants, filled by the ear of its event loop."""
+"""This module is one listener: a box for the wake-ups that it wants, filled by its event loop's listening session."""
 
 from collections.abc import Awaitable, Callable, Collection
 

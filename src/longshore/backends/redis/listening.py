@@ -48,7 +48,7 @@ async def listen(
     return listener
 
 
-class Ear:
+class Subscription:
     """One connection that is subscribed."""
 
     def __init__(self, driver: Driver, take: Callable[[Reply], None]) -> None:
@@ -154,16 +154,16 @@ class RedisListener:
         failures = 0
         while True:
             try:
-                ear = Ear(await self._links.line(), self._take)
+                subscription = Subscription(await self._links.line(), self._take)
                 try:
-                    await ear.subscribe(
+                    await subscription.subscribe(
                         "SUBSCRIBE" if self._queues is not None else "PSUBSCRIBE", list(self._channels())
                     )
                     failures = 0
                     self._is_there()
-                    await ear.hear()
+                    await subscription.hear()
                 finally:
-                    await ear.close()
+                    await subscription.close()
             except (RedisError, OSError, StoreUnavailable) as error:
                 if not self._first.done():
                     self._first.set_exception(meaning(error, self._links.address.url))

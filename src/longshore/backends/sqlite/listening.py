@@ -19,7 +19,7 @@ class SqliteListener:
 
     def __init__(
         self,
-        ear: socket.socket,
+        wake_socket: socket.socket,
         kinds: Collection[WakeKind],
         queues: Collection[str] | None,
         clock: Clock,
@@ -33,7 +33,7 @@ class SqliteListener:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._mailbox = Mailbox(clock, on_gone=self._abandon)
-        self._socket = ear
+        self._socket = wake_socket
         self._loop.add_reader(self._socket.fileno(), self._receive)
 
     def offer(self, wakes: Iterable[Wake]) -> None:

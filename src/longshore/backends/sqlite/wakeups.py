@@ -65,8 +65,8 @@ class Bell:
         name = f"{os.getpid()}-{secrets.token_hex(4)}-{letters or 'p'}"
         with self._lock:  # the writer must not see the socket before it knows that it is ours
             address = self._folder / name
-            ear = self._bound(address)
-            listener = SqliteListener(ear, kinds, queues, clock, self._leave, address=address)
+            wake_socket = self._bound(address)
+            listener = SqliteListener(wake_socket, kinds, queues, clock, self._leave, address=address)
             self._listeners[name] = listener
         return listener
 
@@ -78,20 +78,20 @@ class Bell:
         """
         unready = address.with_name(address.name.partition("-")[2] + UNREADY)
         for _ in range(TRIES):
-            ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            ear.settimeout(0)
+            wake_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            wake_socket.settimeout(0)
             try:
                 self._make_folder()
-                ear.bind(str(unready))
+                wake_socket.bind(str(unready))
                 unready.chmod(0o600)
                 unready.rename(address)
             except FileNotFoundError:
-                ear.close()
+                wake_socket.close()
             except BaseException:
-                ear.close()
+                wake_socket.close()
                 raise
             else:
-                return ear
+                return wake_socket
         raise StoreUnavailable("unreachable", f"{self._folder} is removed again and again")
 
     def ring(self, wakes: Iterable[Wake]) -> None:

@@ -86,7 +86,7 @@ async def test_a_session_that_is_lost_is_found_again_and_everybody_looks_once(
 async def test_a_session_that_falls_silent_is_noticed_by_its_ping(
     make_links: MakeLinks, postgres: ServerLike, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("longshore.backends.postgres.hearing.PING_SECONDS", 0.1)
+    monkeypatch.setattr("longshore.backends.postgres.listen_session.PING_SECONDS", 0.1)
     links = await make_links(proxy.url_for(postgres.url), deadline=1)
     listener = await links.listen({WakeKind.PENDING}, {"a"})
     proxy.swallow()
@@ -102,7 +102,7 @@ async def test_listening_where_nobody_answers_is_refused_and_leaves_nothing(
     with pytest.raises(StoreUnavailable) as raised:
         await links.listen({WakeKind.PENDING}, None)
     assert raised.value.reason == "unreachable"
-    assert not [task for task in asyncio.all_tasks() if task.get_name() == "longshore ear"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "longshore listen session"]
 
 
 async def test_closing_the_store_ends_who_waits(links: Links) -> None:
@@ -121,7 +121,7 @@ async def test_a_listener_that_nobody_waits_for_may_be_cancelled_while_it_joins(
     joining.cancel()
     with pytest.raises(asyncio.CancelledError):
         await joining
-    assert not [task for task in asyncio.all_tasks() if task.get_name() == "longshore ear"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "longshore listen session"]
 
 
 # ------------------------------------------------------------------------------------------------- through a pooler

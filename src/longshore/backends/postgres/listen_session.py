@@ -31,7 +31,7 @@ KINDS: Mapping[str, WakeKind] = {kind.value: kind for kind in WakeKind}
 log = logging.getLogger(__name__)
 
 
-class Ear:
+class ListenSession:
     """The session of one event loop, open while somebody listens."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Ear:
         listener = PostgresListener(kinds, queues, self._clock, self.leave)
         self._listeners.append(listener)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="longshore ear")
+            self._task = asyncio.create_task(self._run(), name="longshore listen session")
         hears = asyncio.get_running_loop().create_future()
         self._joining[hears] = listener
         self._alarm.ring()
@@ -89,7 +89,7 @@ class Ear:
             await asyncio.gather(*self._stop(), return_exceptions=True)
 
     def end_with_store(self) -> list[asyncio.Task[None]]:
-        """The store was closed; called in the loop of this ear. Gives what is still under way."""
+        """The store was closed; called in the loop of this session. Gives what is still under way."""
         for listener in self._listeners:
             listener.end_with_store()
         self._listeners = []

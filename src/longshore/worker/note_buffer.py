@@ -18,7 +18,7 @@ TEXT_LIMIT = 4_000
 _encode = msgspec.json.Encoder().encode
 
 
-class Page:
+class JobNotes:
     """What one job has noted since the last flush."""
 
     __slots__ = ("lines", "note", "progress", "record")
@@ -43,17 +43,17 @@ class Page:
         )
 
 
-class Notebook:
+class NoteBuffer:
     """The `Scribe` of a worker. Written by any thread, emptied by the event loop."""
 
-    _pages: dict[tuple[JobId, int], Page]
+    _notes_of: dict[tuple[JobId, int], JobNotes]
     """By the claim: id and fence."""
 
     def __init__(self, on_dirty: Callable[[], None], clock: Clock) -> None:
         self._on_dirty = on_dirty
         self._clock = clock
         self._lock = threading.Lock()
-        self._pages = {}
+        self._notes_of = {}
 
     def picked(self, job: JobRecord, provider: str, candidates: tuple[str, ...]) -> None:
         """Is not noted: the attempt's own control knows."""
@@ -61,41 +61,41 @@ class Notebook:
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to store."""
-        return bool(self._pages)
+        return bool(self._notes_of)
 
     def progress(self, job: JobRecord, value: float, note: str) -> None:
         """See `Scribe`."""
         with self._lock:
-            page = self._page(job)
-            page.progress = min(1.0, max(0.0, float(value)))
-            page.note = note[:TEXT_LIMIT]
+            notes = self._notes(job)
+            notes.progress = min(1.0, max(0.0, float(value)))
+            notes.note = note[:TEXT_LIMIT]
 
     def log(self, job: JobRecord, text: str) -> None:
         """See `Scribe`."""
         line = LogLine(at_ms=self._clock.now_ms(), attempt=job.attempt, text=_storable(text))
         with self._lock:
-            self._page(job).lines.append(_encode(line))
+            self._notes(job).lines.append(_encode(line))
 
     def completing(self, job: JobRecord, result: bytes | None) -> list[Note]:  # noqa: ARG002 - for other scribes
         """See `Scribe`."""
         with self._lock:
-            page = self._pages.pop((job.id, job.fence), None)
-        return [] if page is None else [page.command()]
+            notes = self._notes_of.pop((job.id, job.fence), None)
+        return [] if notes is None else [notes.command()]
 
-    def tear_off(self) -> list[Note]:
+    def take_all(self) -> list[Note]:
         """Everything noted since the last call."""
         with self._lock:
-            pages, self._pages = self._pages, {}
-        return [page.command() for page in pages.values()]
+            all_notes, self._notes_of = self._notes_of, {}
+        return [notes.command() for notes in all_notes.values()]
 
-    def _page(self, job: JobRecord) -> Page:
-        if not self._pages:
+    def _notes(self, job: JobRecord) -> JobNotes:
+        if not self._notes_of:
             self._on_dirty()
         key = (job.id, job.fence)
-        page = self._pages.get(key)
-        if page is None:
-            page = self._pages[key] = Page(job)
-        return page
+        notes = self._notes_of.get(key)
+        if notes is None:
+            notes = self._notes_of[key] = JobNotes(job)
+        return notes
 
 
 def _storable(text: str) -> str:
