@@ -2,16 +2,21 @@
 
 import asyncio
 import threading
+from random import Random
 
 import pytest
 
+from longshore.backends.memory.store import MemoryStore
+from longshore.core.clock import ManualClock
 from longshore.core.retry import Retry
 from longshore.core.states import State
 from longshore.core.task_signals import Snooze
 from longshore.store.commands import Cancel, JobQuery, Order
+from longshore.store.replies import WakeKind
+from longshore.testing.faults import Faults, FaultyStore
 from longshore.worker.control import Control
 from longshore.worker.registry import Kind
-from tests.pipeline.plant import turns, until
+from tests.pipeline.plant import Plant, turns, until
 
 
 async def ask_to_cancel(plant, *ids):
@@ -43,6 +48,44 @@ async def test_a_running_coroutine_is_cancelled_from_another_handle(plant):
         assert worker.running == 0
     job = await plant.job(job_id)
     assert (job.state, job.failures) == (State.CANCELLED, 0)
+
+
+class LateListener(FaultyStore):
+    """A store whose handles hear cancellations from when `begins` is set, and that notes beats."""
+
+    def __init__(self, store, faults, clock, begins, beats):
+        super().__init__(store, faults, clock)
+        self._parts = faults, clock, begins, beats
+        self._begins, self._beats = begins, beats
+
+    async def twin(self):
+        return LateListener(await self._store.twin(), *self._parts)
+
+    async def listen(self, kinds, queues=None):
+        if WakeKind.CANCEL in kinds:
+            await asyncio.to_thread(self._begins.wait, 10)
+        return await super().listen(kinds, queues)
+
+    async def extend(self, leases, *, now_ms=None):
+        extended = await super().extend(leases, now_ms=now_ms)
+        self._beats.append(threading.current_thread())
+        return extended
+
+
+async def test_a_wish_to_cancel_between_the_first_beat_and_the_listening_is_heard():
+    """It came with the second beat, a third of the lease later: the only wake-up had gone where nobody listened."""
+    clock, begins, beats = ManualClock(), threading.Event(), []
+    plant = await Plant(LateListener(MemoryStore(clock), Faults(Random(1)), clock, begins, beats)).open()
+    endless(plant)
+    plant.hear("cancelled")
+    job_id = await plant.add("endless")
+    async with plant.working():
+        await plant.signal("endless").wait()
+        await until(lambda: any(thread is not threading.current_thread() for thread in beats))
+        await ask_to_cancel(plant, job_id)
+        begins.set()
+        await plant.signal("cancelled").wait()
+    assert (await plant.job(job_id)).state is State.CANCELLED
 
 
 async def test_a_thread_is_asked_to_stop_and_may_raise_or_complete(plant):

@@ -142,11 +142,14 @@ class Heartbeat:
         return self._lease_seconds / 3
 
     async def _listen(self, store: Store) -> None:
+        """Has it beat at each wake-up, and whenever listening begins anew: what was wished before that no wake-up
+        tells."""
         patience = Patience(self._random)
         while True:
             try:
                 listener: Listener = await store.listen({WakeKind.CANCEL}, self._queues)
                 try:
+                    self._alarm.ring()
                     while True:
                         if await listener.wait(self._lease_seconds):
                             self._alarm.ring()
