@@ -27,8 +27,8 @@ LONG_LEASE = 1_000_000.0
 class Plant:
     """Tasks, jobs and workers of one test."""
 
-    def __init__(self, store=None):
-        self.clock = ManualClock()
+    def __init__(self, store=None, clock=None):
+        self.clock = clock or ManualClock()
         self.store = store or MemoryStore(self.clock)
         self.bus = Bus()
         self.registry = Registry()

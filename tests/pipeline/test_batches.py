@@ -9,6 +9,7 @@ import pytest
 
 from longshore.batch.gathering import BatchRule
 from longshore.batch.results import ItemResult
+from longshore.core.clock import ManualClock
 from longshore.core.events import EVENTS
 from longshore.core.ids import format_id
 from longshore.core.retry import Retry
@@ -18,7 +19,7 @@ from longshore.core.task_signals import Discard
 from longshore.engine.policy import Policy
 from longshore.store.commands import Cancel, JobQuery
 from longshore.worker.registry import Handler, Kind
-from tests.pipeline.plant import turns, until
+from tests.pipeline.plant import Plant, turns, until
 
 ONCE = Retry(1)
 
@@ -77,6 +78,42 @@ async def test_a_full_batch_goes_at_once_and_the_rest_when_the_oldest_has_waited
         await until(lambda: len(seen) == 2)
     assert seen[1] == [3, 4]
     assert await states(plant, ids) == [State.COMPLETED] * 5
+
+
+class EarlyClock(ManualClock):
+    """Its timers come a millisecond early, as uvloop's do, and time goes on between two looks at it."""
+
+    def call_later(self, seconds, callback):
+        return super().call_later(seconds - 0.001 if seconds > 0.001 else seconds, callback)
+
+    def monotonic(self):
+        now, self._monotonic = self._monotonic, self._monotonic + self.step
+        return now
+
+    step = 0.0
+
+
+async def test_a_batch_that_becomes_due_while_one_looks_goes_at_once():
+    """It went a second late, when its patience ended: the look was too early, and the next one not before."""
+    clock = EarlyClock()
+    plant = await Plant(clock=clock).open()
+    seen = []
+
+    @batch_task(plant)
+    async def sends(items):
+        seen.append(items)
+        return [True] * len(items)
+
+    await add(plant, 1)
+    async with plant.working() as worker:
+        await until(lambda: worker.stats.claimed == 1)
+        await turns(200)
+        clock.step = 0.002
+        clock.advance(4.999)
+        await turns(200)
+        clock.step = 0.0
+        clock.advance(0.01)
+        await until(lambda: seen == [[0]], 1000)
 
 
 async def test_with_min_size_a_smaller_batch_does_not_wait(plant):

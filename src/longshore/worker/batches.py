@@ -241,8 +241,10 @@ class Batches:
 
     async def _run(self) -> None:
         while True:
+            now = (
+                self._clock.monotonic()
+            )  # before the look: what becomes due after it is seen by the next one
             self._look_everywhere()
-            now = self._clock.monotonic()
             self._give_back_late(now)
             next_look = min((self._next_look(line, now) for line in self._lines.values()), default=_NEVER)
             await self._alarm.wait(None if next_look == _NEVER else max(0.0, next_look - now))
