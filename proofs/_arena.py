@@ -103,8 +103,12 @@ class Arena:
 
     def marks(self) -> list[Mark]:
         """Every start so far."""
-        rows = [line.split() for line in self.marks_file.read_text().splitlines()]
+        rows = [line.split() for line in self.marked()]
         return [Mark(job, int(fence), int(at_ms), int(pid)) for job, fence, at_ms, pid in rows]
+
+    def marked(self) -> list[str]:
+        """The lines of the file of marks; not the last one while it is being written."""
+        return self.marks_file.read_text().split("\n")[:-1]
 
     def starts(self) -> dict[str, list[Mark]]:
         """The starts by job."""

@@ -58,7 +58,7 @@ async def main(options: argparse.Namespace) -> int:
 
 def lines(place: Arena) -> list[Line]:
     """What the application has marked so far."""
-    rows = [row.split() for row in place.marks_file.read_text().splitlines()]
+    rows = [row.split() for row in place.marked()]
     return [Line(what, way, int(item), int(at), int(pid)) for what, way, item, at, pid in rows]
 
 

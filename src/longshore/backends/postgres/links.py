@@ -123,6 +123,12 @@ class Links:
         except Exception as error:
             raise self._meaning(error) from error
 
+    def claimed(self, queues: Collection[str]) -> None:
+        """A claim of the running loop got jobs of these queues."""
+        session = self._listen_sessions.get(asyncio.get_running_loop())
+        if session is not None:
+            session.claimed(queues)
+
     async def close(self) -> None:
         """Ends every connection; calls under way end with StoreUnavailable("closed"). Again: does nothing."""
         with self._lock:

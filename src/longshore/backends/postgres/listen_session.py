@@ -14,6 +14,7 @@ from longshore.backends.postgres.connecting import Connection
 from longshore.backends.postgres.echoing import echoes
 from longshore.backends.postgres.faults import is_fault
 from longshore.backends.postgres.listening import PostgresListener
+from longshore.backends.postgres.second_looks import SecondLooks
 from longshore.core.clock import Clock, system_random
 from longshore.core.errors import StoreError, StoreUnavailable
 from longshore.core.service import Alarm, Patience
@@ -59,6 +60,7 @@ class ListenSession:
         self._alarm = Alarm(clock)
         self._listeners: list[PostgresListener] = []
         self._joining: dict[asyncio.Future[None], PostgresListener] = {}
+        self._second_looks = SecondLooks(clock, lambda queue: self._offer(WakeKind.PENDING, [queue]))
         self._task: asyncio.Task[None] | None = None
         self._has_heard = False
         self._has_warned = False
@@ -81,6 +83,11 @@ class ListenSession:
             self._joining.pop(hears, None)
         return listener
 
+    def claimed(self, queues: Collection[str]) -> None:
+        """A claim of this loop got jobs of these queues: they are looked at again, in case somebody could not tell."""
+        if self._listeners:
+            self._second_looks.claimed(queues)
+
     async def leave(self, listener: PostgresListener) -> None:
         """One listener less; the last one ends the session."""
         if listener in self._listeners:
@@ -97,6 +104,7 @@ class ListenSession:
         return self._stop()
 
     def _stop(self) -> list[asyncio.Task[None]]:
+        self._second_looks.stop()
         task, self._task = self._task, None
         self._has_heard = False
         if task is None:
@@ -162,8 +170,11 @@ class ListenSession:
         word, _, queue = str(payload).partition(":")
         kind = KINDS.get(word)
         if kind is not None:  # newer versions may tell more
-            for listener in self._listeners:
-                listener.offer(kind, [queue] if queue else [])
+            self._offer(kind, [queue] if queue else [])
+
+    def _offer(self, kind: WakeKind, queues: Collection[str]) -> None:
+        for listener in self._listeners:
+            listener.offer(kind, queues)
 
     # ------------------------------------------------------------------------------------------------ being deaf
 

@@ -175,11 +175,15 @@ class PostgresStore:
         """See `Store.claim`."""
         if not asks:
             return []
-        return await self._write(
+        replies = await self._write(
             Lane.CLAIM,
             lambda connection: claiming.claim(connection, self._dialect, asks, now_ms, self._remembered),
             now_ms,
         )
+        self._links.claimed(
+            {ask.queue for ask, reply in zip(asks, replies, strict=True) if reply.jobs and ask.id is None}
+        )
+        return replies
 
     async def settle(self, settlements: Sequence[Settlement], *, now_ms: int | None = None) -> list[Settled]:
         """See `Store.settle`."""
