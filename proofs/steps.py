@@ -117,7 +117,7 @@ async def _judge(
 ) -> None:
     await _note(manager, ids, seen)
     effects: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-    for line in place.marks_file.read_text().splitlines():
+    for line in place.marked():
         job, fence, step, at_ms = line.split()
         effects[job, int(step)].append((int(fence), int(at_ms)))
     jobs = await every_job(manager, ids)
