@@ -78,6 +78,21 @@ async def test_snooze_costs_no_attempt(plant):
     assert job.error_text is None
 
 
+async def test_what_a_snooze_was_raised_from_is_kept(plant):
+    @plant.task(retry=Retry(1))
+    async def naps():
+        raise Snooze(30) from ValueError("the shop is closed")
+
+    job_id = await plant.add("naps")
+    await plant.work()
+    job = await plant.job(job_id)
+    assert (job.state, job.error_text, job.errors) == (
+        State.SCHEDULED,
+        "ValueError: the shop is closed",
+        (),
+    )
+
+
 async def test_retry_at_cancel_and_discard_end_the_attempt_as_they_say(plant):
     @plant.task(retry=STEADY)
     async def later():

@@ -1,11 +1,16 @@
 """Workflows through workers: order, results, branches, conditions, and what jobs share."""
 
+import asyncio
+from uuid import uuid4
+
 import pytest
 
 from longshore import (
     InvalidOption,
     JobContext,
+    QueueManager,
     State,
+    Step,
     UsageError,
     Workflow,
     WorkflowConflict,
@@ -173,6 +178,30 @@ async def test_a_condition_decides_whether_a_step_runs(works):
         await manager.execute_workflow(step("x", when=_largest()))
     with pytest.raises(InvalidOption, match="when"):
         await manager.execute_workflow(step("x", when="os.system('x')"))
+
+
+async def test_a_step_whose_predicate_no_worker_knows_waits_and_says_for_what():
+    """S3.8"""
+    url, released = f"memory://{uuid4().hex}", asyncio.Event()
+    async with QueueManager(url) as teller, QueueManager(url) as other:
+
+        @teller.predicate
+        def big(previous):
+            return True
+
+        @other.task(queue="w")
+        async def load() -> int:
+            return 1
+
+        other.on("released", lambda event: released.set())
+        run = await teller.execute_workflow(
+            chain(Step("w", "load", id="a"), Step("w", "load", id="b", when="big"))
+        )
+        await other.start_workers()
+        await released.wait()
+        await run.refresh()
+        assert run.states["b"] is State.SCHEDULED
+        assert "UnknownPredicate: No predicate 'big'" in await run.job("b").explain()
 
 
 def _largest():

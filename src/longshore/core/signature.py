@@ -17,6 +17,8 @@ from msgspec import UNSET, UnsetType
 from longshore.core.errors import InvalidTask, PayloadError, PayloadMismatch, PayloadUndecodable
 from longshore.core.payload import PAYLOAD_LIMIT_BYTES, decode, decoder, encode
 
+NO_DATA, NO_ARGUMENTS = b"null", b"{}"
+
 
 class Signature:
     """The parameters of a task's function, as one msgspec struct.
@@ -101,9 +103,10 @@ class Signature:
             raise PayloadMismatch(self.name, _said_by(error)) from error
 
     def decode(self, data: bytes) -> dict[str, Any]:
-        """The keyword arguments for a call. Raises PayloadUndecodable."""
+        """The keyword arguments for a call; none where there is no data, as when somebody who does not know the task
+        added it by name. Raises PayloadUndecodable."""
         try:
-            values = msgspec.structs.asdict(self._reader.decode(data))
+            values = msgspec.structs.asdict(self._reader.decode(NO_ARGUMENTS if data == NO_DATA else data))
         except Exception as error:
             raise PayloadUndecodable(self.name, _said_by(error)) from error
         if UNSET in values.values():

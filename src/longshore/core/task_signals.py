@@ -12,7 +12,8 @@ class TaskSignal(LongshoreError):
 
 
 class Snooze(TaskSignal):
-    """Run me again after a while; costs no attempt."""
+    """Run me again after a while; costs no attempt. What it is raised from, `explain` tells: `raise Snooze(60) from
+    error`."""
 
     code = "snooze"
 

@@ -284,9 +284,17 @@ class Executor:
             return self._put_off(attempt, error, *noticed)
         verdict = judge_error(record, error, attempt.policy, self._random)
         if verdict.charge is Charge.RELEASE:
-            why = str(error) if verdict.state is State.SKIPPED else None
-            return self._settle(attempt, verdict, error_text=why)
+            return self._settle(attempt, verdict, error_text=self._why_released(attempt, verdict, error))
         return self._bury(attempt, verdict, error)
+
+    def _why_released(self, attempt: Attempt, verdict: Verdict, error: BaseException) -> str | None:
+        """What `explain` tells: why it was skipped, or what a Snooze was raised from."""
+        if verdict.state is State.SKIPPED:
+            return str(error)
+        if error.__cause__ is None:
+            return None
+        record = attempt.record
+        return describe(error.__cause__, record, record.session or "", self._clock.now_ms())[1]
 
     def _suspend(self, attempt: Attempt, suspended: Suspended) -> None:
         verdict = judge_error(attempt.record, suspended, attempt.policy, self._random)

@@ -137,6 +137,16 @@ def test_stored_data_that_cannot_be_read_says_so(data: bytes) -> None:
         SEND.decode(data)
 
 
+def test_no_data_are_no_arguments() -> None:
+    """`add_job(queue, name)` and `Step(queue, name)` in a process that does not know the task store null."""
+
+    def tidy(days: int = 7) -> None: ...
+
+    assert Signature("tidy", tidy).decode(b"null") == Signature("tidy", tidy).decode(b"{}")
+    with pytest.raises(PayloadUndecodable, match="days"):
+        Signature("tidy", lambda days: None).decode(b"null")
+
+
 def test_functions_that_cannot_be_bound_by_name_are_refused() -> None:
     def several(*items: int) -> None: ...
     def anything(**items: int) -> None: ...
