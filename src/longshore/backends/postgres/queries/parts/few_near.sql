@@ -8,7 +8,6 @@
             ready.queue = sums.queue
             AND ready.priority = sums.priority
             AND ready.place > sums.place - 33554432
-            AND ready.xmax = 0 -- nobody is claiming it in this moment
         LIMIT 4
     ) AS near
 ) < 4
