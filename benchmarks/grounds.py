@@ -1,7 +1,8 @@
 """This module is the ground on which arenas stand: where the store of each kind is, and how one is emptied.
 
 Memory and SQLite need nothing. For PostgreSQL and Redis it is the server of a URL that was given, or a private one
-from `servers/`, with durable settings, for the time of a run. Each arena has a schema or a prefix of its own there.
+from `servers/` for the time of a run: a durable PostgreSQL, and Redis as it comes. Each arena has a schema or a prefix
+of its own there.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import redis.asyncio
 
-from servers import Server, postgres_versions, redis_versions, start_postgres, start_redis
+from servers import Server, postgres_versions, start_postgres, start_redis, usual_redis
 
 STORES = ("memory", "sqlite", "postgres", "redis")
 ON_SERVERS = ("postgres", "redis")
@@ -75,7 +76,7 @@ class Ground:
 
     def _plain(self) -> str:
         assert self._server is not None
-        return self._server.partition("?")[0]
+        return _plain(self._server)
 
 
 @contextlib.contextmanager
@@ -91,10 +92,28 @@ def servers_for(stores: Sequence[str], urls: Sequence[str]) -> Iterator[Mapping[
         yield found
 
 
+async def versions(servers: Mapping[str, str]) -> dict[str, str]:
+    """What the servers say that they are; of Redis with its allocator, on which the speed of scripts depends."""
+    found = {}
+    if "postgres" in servers:
+        connection = await asyncpg.connect(_plain(servers["postgres"]))
+        found["postgres"] = str(await connection.fetchval("SHOW server_version"))
+        await connection.close()
+    if "redis" in servers:
+        async with redis.asyncio.Redis.from_url(_plain(servers["redis"])) as client:
+            told = await client.info()
+        found["redis"] = f"{told.get('valkey_version', told['redis_version'])} with {told['mem_allocator']}"
+    return found
+
+
 def _start(store: str, folder: Path) -> Server:
     if store == "postgres":
         return start_postgres(postgres_versions()[-1], folder, settings=POSTGRES)
-    return start_redis(redis_versions()[-1], folder)
+    return start_redis(usual_redis(), folder)
+
+
+def _plain(url: str) -> str:
+    return url.partition("?")[0]
 
 
 def _store_of(url: str) -> str:

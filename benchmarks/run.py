@@ -18,7 +18,7 @@ import endurance
 import report
 import speed
 from arena import Arena, arena
-from grounds import ON_SERVERS, STORES, Ground, servers_for
+from grounds import ON_SERVERS, STORES, Ground, servers_for, versions
 from sizes import Sizes
 
 from longshore.cli.loops import LOOPS
@@ -79,8 +79,8 @@ def main() -> int:
     stores = options.stores or DEFAULT
     with servers_for(stores, options.urls) as servers:
         rounds = asyncio.run(measure(options, stores, servers, sizes))
+        about = report.machine() | asyncio.run(versions(servers))
     found = [line for store in rounds for line in report.lines(store, rounds[store], rounds[BARE])]
-    about = report.machine()
     if options.json:
         print(json.dumps({"machine": about, "lines": found, "rounds": rounds}, indent=2))
     else:

@@ -84,4 +84,16 @@ RULES = (
         "if before == size and (meter.held * STANDING > size or",
         "if before == size and (",
     ),
+    Mutant(
+        "the same eight are let in again",
+        "redis/scripts/parts/handing.lua",
+        "'LIMIT', taken, MOST_IN_FRONT",
+        "'LIMIT', 0, MOST_IN_FRONT",
+    ),
+    Mutant(
+        "room is handed on to whoever is next, whatever it costs",
+        "redis/scripts/parts/handing.lua",
+        "if cost > limit - used and used > 0 then",
+        "if false then",
+    ),
 )

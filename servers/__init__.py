@@ -11,7 +11,7 @@ Tests do not start servers one by one: `servers.running` keeps one of each kind 
 
 from servers.cluster import start_cluster
 from servers.postgres import postgres_versions, start_postgres, start_standby
-from servers.redis import redis_versions, start_redis
+from servers.redis import redis_versions, start_redis, usual_redis
 from servers.sentinel import Sentinel, start_sentinel
 from servers.server import CannotStart, Group, Server, ServerLike
 
@@ -28,4 +28,5 @@ __all__ = [
     "start_redis",
     "start_sentinel",
     "start_standby",
+    "usual_redis",
 ]

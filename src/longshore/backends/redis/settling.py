@@ -9,16 +9,19 @@ from longshore.backends.redis.links import Call, Reply
 from longshore.backends.redis.outbox import empty_outboxes
 from longshore.backends.redis.rare import left_queues
 from longshore.backends.redis.rows import ruled_item
+from longshore.backends.redis.ruling import short_rules
 from longshore.backends.redis.sessions import end
 from longshore.core.job import NewJob
 from longshore.core.states import CODES
+from longshore.core.verdict import COMPLETED
 from longshore.store.commands import Settlement
 from longshore.store.replies import Settled
 
 OUTCOMES = (Settled.STALE, Settled.APPLIED, Settled.APPLIED, Settled.STALE)
 ENDED_SESSION, NEEDS_RULES = 2, 3
 ELSEWHERE = (65535).to_bytes(2, "little")
-IF_LOST, KEEP, RESULT, ERROR, TEXT, AT_TIME = 1, 2, 4, 8, 16, 32
+IF_LOST, KEEP, RESULT, ERROR, TEXT, AT_TIME, TOLD = 1, 2, 4, 8, 16, 32, 64
+_PLAIN = frozenset({KEEP, KEEP + RESULT})
 _HEAD = struct.Struct("<16sIBBBdHBIII")
 
 
@@ -110,7 +113,7 @@ def _has_rules(settlement: Settlement) -> bool:
 
 
 def packed(settlement: Settlement) -> bytes:
-    """A settlement as the script reads it."""
+    """A settlement as the script reads it. A completion tells it short rules, so that it need not look for them."""
     verdict, session = settlement.verdict, settlement.session.encode()
     result, error, text = settlement.result, settlement.error, settlement.error_text
     flags = KEEP * settlement.keep + IF_LOST * settlement.if_lost
@@ -126,6 +129,9 @@ def packed(settlement: Settlement) -> bytes:
     if verdict.run_ms is not None:
         flags += AT_TIME
         time = verdict.run_ms
+    if settlement.rules is not None and flags in _PLAIN and verdict is COMPLETED and not settlement.follow:
+        error = short_rules(settlement.rules)
+        flags += TOLD * bool(error)
     result, error = result or b"", error or b""
     head = _HEAD.pack(
         settlement.id,

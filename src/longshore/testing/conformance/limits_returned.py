@@ -89,6 +89,34 @@ async def test_a_held_job_that_goes_frees_those_that_wait_behind_it(
         assert (await look(store, large)).held_by is None
 
 
+async def test_an_end_that_frees_too_little_lets_nobody_in(store: Store) -> None:
+    """Not the smaller job behind it either: who asked first has its turn first."""
+    await add(store, 3, rules=under(at_once(3)))
+    [large] = await add(store, rules=under(at_once(3, cost=3)))
+    [small] = await add(store, rules=under(at_once(3)))
+    running = await claim(store, 3)
+    await finish(store, running[:2])
+    assert await states(store, [large, small]) == [HELD, HELD]
+    assert await meter(store) == reading(3, 1, 2)
+    await finish(store, running[2:])
+    assert await states(store, [large, small]) == [PENDING, HELD]
+    assert await meter(store) == reading(3, 3, 1)
+
+
+async def test_ends_in_one_call_let_in_one_after_the_other_by_priority(store: Store) -> None:
+    """However many wait: more than a store may keep at hand."""
+    running = await add(store, 20, rules=under(at_once(20)))
+    waiting = [(await add(store, priority=number % 10, rules=under(at_once(20))))[0] for number in range(50)]
+    expected = sorted(waiting, key=lambda job_id: (waiting.index(job_id) % 10, waiting.index(job_id)))
+    claimed = await claim(store, 20)
+    assert sorted(job.id for job in claimed) == sorted(running)
+    for begin in (0, 20, 40):
+        await finish(store, claimed)
+        claimed = await claim(store, 20)
+        assert {job.id for job in claimed} == set(expected[begin : begin + 20])
+    assert await meter(store) == reading(20, 10)
+
+
 def aimed(change: Cancel | Delete | Update, *wanted: JobId) -> Cancel | Delete | Update:
     """The edit, of these jobs only."""
     return msgspec.structs.replace(change, where=only(*wanted))

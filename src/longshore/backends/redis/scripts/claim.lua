@@ -1,7 +1,7 @@
 -- verb: claim
 -- keys: sessions held records | jobs states running back counts rules meters meter_times ready
 -- arguments: now, channel, queue, session, how many, id of the one job that is wanted (or empty)
--- reply: 1 if the session is over; 1 if there is more but the look was long; number and rules of each job that has some;
+-- reply: 1 if the session is over; 1 if there is more but the look was long; number and rules of each job that has some, as they are kept;
 --   then for each job: id 16 · counters 16 · body
 -- include: time layout records sessions calls room
 -- on demand: meters ledgers turns spending
@@ -24,16 +24,17 @@ local function take_new(id, body, priority_and_counters, place)
 end
 
 local function take(id, body, record)
-  local counters, flags, result = FIRST_CLAIM, byte(record, 2), ''
+  local counters, flags, result, size = FIRST_CLAIM, byte(record, 2), '', #running
   if sub(record, 5, 20) ~= NEW_COUNTERS then counters = pack('<I4', unpack_bytes('<I4', record, 5) + 1) .. sub(record, 9, 20) end
   if has(flags, RESULT) then result = sub(record, 60 + byte(record, 59)) end
-  append(running, id, char(RUNNING, without(flags, BACK), byte(record, 3)) .. sub(body, 15, 15) .. counters
-    .. sub(record, 21, 26) .. times .. result)
-  append(moved, id)
-  append(reply, id .. counters .. body)
+  running[size + 1] = id
+  running[size + 2] = char(RUNNING, without(flags, BACK), byte(record, 3), byte(body, 15)) .. counters .. sub(record, 21, 26) .. times .. result
+  moved[#moved + 1] = id
+  size = #reply
+  reply[size + 1] = id .. counters .. body
   if flags % EDGED >= RULED then
-    append(ruled, id)
-    append(numbers, #reply - 4)
+    local more = #ruled + 1
+    ruled[more], numbers[more] = id, size - 3
   end
 end
 
@@ -157,9 +158,8 @@ if count > 0 then
 end
 if #ruled > 0 then -- tells the rules of jobs, and spends what they had reserved of rates
   for i, bytes in ipairs(read_each('HMGET', q.rules, ruled)) do
-    local packed = sub(bytes, 9)
-    append(reply[3], numbers[i], packed)
-    if byte(packed) % GIVES == SPENDS then ruling().start(q, packed) end
+    append(reply[3], numbers[i], bytes)
+    if byte(bytes, 9) % GIVES == SPENDS then ruling().start(q, sub(bytes, 9)) end
   end
   if has_rules() then ruling().write(q) end
 end

@@ -3,7 +3,7 @@
 -- arguments: as `settle.lua` says
 -- reply: as there, but for 3
 -- include: time layout records sessions calls queues leaving inserting lives notes room settling
--- on demand: meters ledgers turns flow spending serving taking links edges telling
+-- on demand: meters ledgers turns flow spending serving handing taking links edges telling
 
 takes_rules = true
 return add_left(settle_all())

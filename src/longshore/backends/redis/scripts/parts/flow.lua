@@ -90,18 +90,27 @@ function rules.leave(q, id, row)
   leave_any_line(q, id, row, job)
 end
 
+-- So much of a concurrency limit is free again.
+function rules.free(q, name, cost)
+  local ledger = ledger_of(q)
+  local meter = ledger.meters[name]
+  if meter then
+    meter.used = meter.used - cost
+    touch(q, meter)
+  else
+    ledger.freed[name] = (ledger.freed[name] or 0) + cost
+  end
+end
+
 -- A running job ends or goes back: it has spent of rates, but gives back what it had of other limits.
 function rules.give_back(q, id)
   local bytes = ledger_of(q).packed[id] or redis.call('HGET', q.rules, id)
-  if byte(bytes, 9) < GIVES then return end
-  if byte(bytes, 9) >= SHORT then
-    local name, cost = short_of(bytes)
-    local meter = meter_of(q, name)
-    if meter then
-      meter.used = meter.used - cost
-      touch(q, meter)
-      return
-    end
+  local kind = byte(bytes, 9)
+  if kind < GIVES then return end
+  if kind >= SHORT then
+    local length, cost = unpack_bytes('<I2I4', bytes, 10)
+    rules.free(q, sub(bytes, 16, 15 + length), cost)
+    return
   end
   for _, key in ipairs(decode(sub(bytes, 9))[FLOW]) do
     if key[KIND] == CONCURRENCY then

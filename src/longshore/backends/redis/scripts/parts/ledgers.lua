@@ -18,7 +18,7 @@ local ledgers, decoded = {}, {}
 local function ledger_of(q)
   local ledger = ledgers[q.meters]
   if not ledger then
-    ledger = { meters = {}, touched = {}, changed = {}, jobs = {}, rows = {}, kept = {}, packed = {}, records = {}, waiting = {}, now = pack('<d', now) }
+    ledger = { meters = {}, freed = {}, touched = {}, changed = {}, jobs = {}, rows = {}, kept = {}, packed = {}, records = {}, waiting = {}, now = pack('<d', now) }
     ledgers[q.meters] = ledger
   end
   return ledger
@@ -67,6 +67,23 @@ local function read_into(known, key, fields)
   for i, bytes in ipairs(read_each('HMGET', key, fields)) do known[fields[i]] = bytes end
 end
 
+local function touch(q, meter)
+  local ledger = ledger_of(q)
+  ledger.touched[meter.name] = true
+  ledger.changed[meter.name] = true
+end
+
+-- A meter is a table from now on: what the call has freed of it so far goes in.
+local function know_meter(q, name, meter)
+  local ledger = ledger_of(q)
+  meter.name = name
+  ledger.meters[name] = meter
+  if ledger.freed[name] then
+    meter.used, ledger.freed[name] = meter.used - ledger.freed[name], nil
+    touch(q, meter)
+  end
+end
+
 -- Reads the meters of these names, those that are not known yet.
 local function read_meters(q, names)
   local meters, unknown, seen = ledger_of(q).meters, {}, {}
@@ -78,11 +95,7 @@ local function read_meters(q, names)
   end
   if #unknown == 0 then return end
   for i, bytes in ipairs(read_each('HMGET', q.meters, unknown)) do
-    if bytes then
-      local meter = read_meter(bytes)
-      meter.name = unknown[i]
-      meters[unknown[i]] = meter
-    end
+    if bytes then know_meter(q, unknown[i], read_meter(bytes)) end
   end
 end
 
@@ -90,23 +103,13 @@ local function names_of(flow, names)
   for _, key in ipairs(flow) do names[#names + 1] = key.name end
 end
 
--- Meter and cost of one that is SHORT.
-local function short_of(bytes)
-  local length, cost = unpack_bytes('<I2I4', bytes, 10)
-  return sub(bytes, 16, 15 + length), cost
-end
-
--- Reads at once what the ends of these jobs will ask for one by one.
+-- Reads at once what the ends of these jobs will ask for one by one; what ends that are SHORT free is told to `handing.lua`.
 function rules.expect_ends(q, ids)
-  local ledger, names = ledger_of(q), {}
-  read_into(ledger.packed, q.rules, ids)
-  for _, id in ipairs(ids) do
-    local bytes = ledger.packed[id]
-    if byte(bytes, 9) >= SHORT then
-      names[#names + 1] = (short_of(bytes))
-    elseif byte(bytes, 9) >= GIVES then
-      names_of(decode(sub(bytes, 9))[FLOW], names)
-    end
+  local packed, names = ledger_of(q).packed, {}
+  for i, bytes in ipairs(read_each('HMGET', q.rules, ids)) do
+    local kind = byte(bytes, 9)
+    packed[ids[i]] = bytes
+    if kind >= GIVES and kind < SHORT then names_of(decode(sub(bytes, 9))[FLOW], names) end
   end
   read_meters(q, names)
 end
@@ -118,21 +121,12 @@ local function meter_of(q, name, key)
   if meter == nil then
     local bytes = redis.call('HGET', q.meters, name)
     meter = bytes and read_meter(bytes) or (key and new_meter(key)) or false
-    if meter then
-      meter.name = name
-      meters[name] = meter
-    end
+    if meter then know_meter(q, name, meter) end
   end
   return meter
 end
 
 local function meter_for(q, key) return meter_of(q, key.name, key) end
-
-local function touch(q, meter)
-  local ledger = ledger_of(q)
-  ledger.touched[meter.name] = true
-  ledger.changed[meter.name] = true
-end
 
 -- Writes what is gathered, so that it can be read.
 local function flush(q)

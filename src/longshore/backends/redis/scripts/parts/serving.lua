@@ -9,41 +9,49 @@ local function is_before(one, other)
   return #one < #other
 end
 
-local function common_prefix(names)
-  local prefix = names[1] or ''
-  for _, name in ipairs(names) do
-    while sub(name, 1, #prefix) ~= prefix do prefix = sub(prefix, 1, -2) end
+-- How much of the text all have in common; most have the whole of the first one's rule.
+local function common_length(names)
+  local prefix, find = names[1] or '', string.find
+  for i = 2, #names do
+    while find(names[i], prefix, 1, true) ~= 1 do prefix = sub(prefix, 1, -2) end
   end
-  return prefix
+  return #prefix
 end
 
--- Most differ in the six bytes behind what is common to all, and numbers are compared without a function of ours.
+local MANY = 2 ^ 20 -- more names than one call has
+local FIRST_BYTES = 4 -- of what differs; with these and its place in the list a name is a number that a double can hold
+
+-- Sorts names that are equal as far as their numbers say.
+local function sort_run(names, first, last)
+  local run = {}
+  for i = first, last do run[#run + 1] = names[i] end
+  table.sort(run, is_before)
+  for i = first, last do names[i] = run[i - first + 1] end
+end
+
+-- Most differ in the four bytes behind what is common to all, and numbers are compared without a function of ours; a byte
+-- that is missing comes before all others.
 local function sorted_names(set)
-  local names, numbers, groups = {}, {}, {}
-  for name in pairs(set) do names[#names + 1] = name end
-  local first = #common_prefix(names) + 1
-  for _, name in ipairs(names) do
-    local number = place_number(sub(name, first, first + 5) .. sub(NOWHERE, 1, math.max(first + 5 - #name, 0)))
-    local before = groups[number]
-    if not before then
-      numbers[#numbers + 1], groups[number] = number, name
-    elseif type(before) == 'table' then
-      append(before, name)
-    else
-      groups[number] = { before, name }
-    end
+  local names, numbers, sorted, n = {}, {}, {}, 0
+  for name in pairs(set) do
+    n = n + 1
+    names[n] = name
+  end
+  local first = common_length(names) + 1
+  for i = 1, n do
+    local a, b, c, d = byte(names[i], first, first + FIRST_BYTES - 1)
+    numbers[i] = (((((a or -1) + 1) * 257 + (b or -1) + 1) * 257 + (c or -1) + 1) * 257 + (d or -1) + 1) * MANY + i
   end
   table.sort(numbers)
-  local sorted = {}
-  for _, number in ipairs(numbers) do
-    local group = groups[number]
-    if type(group) == 'table' then
-      table.sort(group, is_before)
-      for _, name in ipairs(group) do sorted[#sorted + 1] = name end
-    else
-      sorted[#sorted + 1] = group
-    end
+  local begin, before = 1, nil
+  for i = 1, n do
+    local place = numbers[i] % MANY
+    local is_new = (numbers[i] - place) ~= before
+    if is_new and i - begin > 1 then sort_run(sorted, begin, i - 1) end
+    if is_new then begin, before = i, numbers[i] - place end
+    sorted[i] = names[place]
   end
+  if n - begin > 0 then sort_run(sorted, begin, n) end
   return sorted
 end
 

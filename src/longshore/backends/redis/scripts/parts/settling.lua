@@ -1,7 +1,7 @@
 -- part: the ends of claims. `takes_rules` says whether the keys are there that jobs with rules need.
 
 local ELSEWHERE = 65535
-local IF_LOST, KEEP, HAS_RESULT, HAS_ERROR, HAS_TEXT_TOO, AT_TIME = 1, 2, 4, 8, 16, 32
+local IF_LOST, KEEP, HAS_RESULT, HAS_ERROR, HAS_TEXT_TOO, AT_TIME, TOLD = 1, 2, 4, 8, 16, 32, 64
 local ERRORS_KEPT = 25
 local NEEDS_RULES = 3
 local takes_rules, has_waited = false, false
@@ -9,15 +9,15 @@ local size = tonumber(ARGV[3])
 local queues, replies, held = {}, {}, {}
 for n = 1, size do
   queues[n] = open_queue(n - 1, ARGV[3 + n])
-  queues[n].records, queues[n].asked, queues[n].ended_claims = {}, {}, {}
+  queues[n].records, queues[n].asked, queues[n].told, queues[n].ended_claims = {}, {}, {}, {}
   queues[n].completed, queues[n].spent = 0, 0
 end
 
--- Reads what the rules of these jobs say, in one step.
+-- Reads what the rules of these jobs say, in one step, of those of which nobody has told.
 local function expect_ends(q)
-  local ruled = {}
-  for _, id in ipairs(q.asked) do
-    local record = q.records[id]
+  local ruled, told = {}, q.told
+  for i, id in ipairs(q.asked) do
+    local record = not told[i] and q.records[id]
     if record and byte(record, 2) % EDGED >= RULED then append(ruled, id) end
   end
   if #ruled > 0 then ruling().expect_ends(q, ruled) end
@@ -37,9 +37,12 @@ end
 local function read_all()
   local i = 4 + size
   while i <= #ARGV do
-    local number, followers = unpack_bytes('<I2', ARGV[i]) + 1, (unpack_bytes('<I2', ARGV[i], 34))
-    append(queues[number].asked, sub(ARGV[i], 3, 18))
-    i = i + 1 + followers
+    local arg = ARGV[i]
+    local q = queues[unpack_bytes('<I2', arg) + 1]
+    local count = #q.asked + 1
+    q.asked[count] = sub(arg, 3, 18)
+    if byte(arg, 25) >= TOLD then q.told[count] = true end
+    i = i + 1 + unpack_bytes('<I2', arg, 34)
   end
   for _, q in ipairs(queues) do
     local size = #q.asked
@@ -195,11 +198,25 @@ end
 
 local function is_plain(arg, record)
   local state, charge, flags = byte(arg, 23, 25)
-  if not record or state ~= COMPLETED or charge ~= 0 or (flags ~= KEEP and flags ~= KEEP + HAS_RESULT) then return false end
+  if not record or state ~= COMPLETED or charge ~= 0 then return false end
+  flags = flags % TOLD
+  if flags ~= KEEP and flags ~= KEEP + HAS_RESULT then return false end
   local length = byte(arg, 36)
   return sub(arg, 34, 35) == '\0\0' and byte(record, 1) == RUNNING and byte(record, 2) % 2 == 0 and (takes_rules or byte(record, 2) % EDGED < RULED)
     and sub(arg, 19, 22) == sub(record, 5, 8) and byte(record, 59) == length
     and sub(arg, 49, 48 + length) == sub(record, 60, 59 + length)
+end
+
+-- The result that a completion brings; and what the job has of its limit goes back.
+local function end_ruled(q, id, arg, length)
+  if byte(arg, 25) < TOLD then
+    ruling().give_back(q, id)
+    return sub(arg, 49 + length)
+  end
+  local at = 49 + length + unpack_bytes('<I4', arg, 37)
+  local _, cost = unpack_bytes('<I2I4', arg, at)
+  ruling().free(q, sub(arg, at + 6), cost)
+  return sub(arg, 49 + length, at - 1)
 end
 
 local function complete(q, id, arg, record)
@@ -210,10 +227,9 @@ local function complete(q, id, arg, record)
     plain_session = session
   end
   plain_count = plain_count + 1
-  if flags % EDGED >= RULED then ruling().give_back(q, id) end
-  flags = flags - flags % EXTRAS + (byte(arg, 25) == KEEP and 0 or RESULT)
-  local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. ended_times .. sub(record, 59, 59 + length)
-    .. sub(arg, 49 + length)
+  local result = flags % EDGED >= RULED and end_ruled(q, id, arg, length) or sub(arg, 49 + length)
+  flags = flags - flags % EXTRAS + (byte(arg, 25) % TOLD == KEEP and 0 or RESULT)
+  local ended = char(COMPLETED, flags, COMPLETED) .. sub(record, 4, 34) .. ended_times .. sub(record, 59, 59 + length) .. result
   q.records[id] = ended
   append(q.written, id, ended)
   append(q.ended, now_text, id)
@@ -255,7 +271,7 @@ local function settle_all()
   end
   if takes_rules and has_rules() then ruling().decide(queues) end
   for _, q in ipairs(queues) do
-    if takes_rules then ruling().serve(q) end
+    if takes_rules then ruling().serve_next(q) end
     if q.completed > 0 then
       q.moves[RUNNING], q.moves[COMPLETED] = (q.moves[RUNNING] or 0) - q.completed, (q.moves[COMPLETED] or 0) + q.completed
       count_minute(q, 'c', q.completed)
