@@ -2,7 +2,8 @@
 that depend on what is called so.
 
 A provider is a service that answers "not so fast": a mail gateway, a model, an API. The one that hears it parks the
-provider for all; each worker knows within a second, and the record is gone by itself when the time is over.
+provider for all; each worker whose tasks name providers, or have picked one before, knows within a second, and the
+record is gone by itself when the time is over.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +31,8 @@ class Parked(msgspec.Struct, frozen=True):
 class Parking:
     """What one process knows of parked providers, and what it has yet to tell the others."""
 
+    is_in_use: bool
+    """Whether a provider is parked, or somebody here has asked for one."""
     put_off: dict[tuple[JobId, int], RateLimited]
     """Claims, by id and fence, that run in this process and are to end as if their task had raised this."""
 
@@ -38,6 +41,7 @@ class Parking:
         self._until_ms: Mapping[str, int] = {}
         self._untold: dict[str, int] = {}
         self._by_hand: set[str] = set()
+        self.is_in_use = False
         self.put_off = {}
         self._watchers: list[Callable[[], None]] = []
 
@@ -53,7 +57,7 @@ class Parking:
         self._note(provider, self._clock.now_ms() + round(seconds * 1000) if seconds else 0)
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Calls it, in whatever thread, when there is something to tell."""
+        """Calls it, in whatever thread, when there is something to tell, or providers begin to play a part here."""
         self._watchers.append(watcher)
 
     def unwatch(self, watcher: Callable[[], None]) -> None:
@@ -62,6 +66,8 @@ class Parking:
 
     def seconds(self, provider: str) -> float:
         """How long it is parked yet; 0: it is not."""
+        if not self.is_in_use:
+            self._come_into_use()
         until_ms = self._until_ms.get(provider, 0)
         return max(0.0, (until_ms - self._clock.now_ms()) / 1000) if until_ms else 0.0
 
@@ -73,6 +79,7 @@ class Parking:
         """Knows these from now on, and what it has yet to tell."""
         told = {record.key: msgspec.json.decode(record.value, type=Parked).until_ms for record in records}
         self._until_ms = told | self._untold
+        self.is_in_use = self.is_in_use or bool(self._until_ms)
 
     def unknown(self, provider: str) -> float:
         """For how many seconds it is parked as nobody else knows yet; 0: it is not."""
@@ -100,6 +107,10 @@ class Parking:
     def _note(self, provider: str, until_ms: int) -> None:
         self._until_ms = {**self._until_ms, provider: until_ms}
         self._untold[provider] = until_ms
+        self._come_into_use()
+
+    def _come_into_use(self) -> None:
+        self.is_in_use = True
         for watcher in list(self._watchers):
             watcher()
 

@@ -109,7 +109,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
     bus, clock, random = runtime.bus, runtime.clock, runtime.random
     return [
         presence(session, engine.store, desk, options),
-        Promoter(engine, poll_seconds=options.poll_seconds / 2, clock=clock, random=random, bus=bus),
+        Promoter(engine, poll_seconds=options.poll_seconds, clock=clock, random=random, bus=bus),
         Rescuer(
             engine,
             find=runtime.registry.find,

@@ -1,5 +1,6 @@
-"""This module keeps a worker up to date, once a second, about limits that were set at run time and parked providers,
-and tells the other processes which providers were parked here."""
+"""This module keeps a worker up to date about limits that were set at run time and parked providers, and tells the other
+processes which providers were parked here: once a second where any play a part, otherwise twice a minute, because who
+has neither shall not pay for them."""
 
 import asyncio
 import logging
@@ -16,6 +17,8 @@ log = logging.getLogger("longshore.worker")
 
 LOOK_SECONDS = 1.0
 """Everybody knows within two seconds: one for a look that has just been, one for the store."""
+REST_SECONDS = 30.0
+"""Until the next look of a worker that knows of no limit and of no provider, and has no task that names one."""
 TUNINGS = 3
 """Looks after which meters are tuned once more: who added jobs meanwhile may not have known the new limit yet."""
 TUNE_EVERY = 15
@@ -30,6 +33,7 @@ class RuleWatch(Repeating):
             "watch on limits", self.look, clock=runtime.clock, random=runtime.random, bus=runtime.bus
         )
         self._store = store
+        self._runtime = runtime
         self._overrides = runtime.overrides
         self._parking = runtime.parking
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,7 +62,11 @@ class RuleWatch(Repeating):
         self._overrides.take(limits)
         self._parking.take(providers)
         await self._tune()
-        return LOOK_SECONDS
+        return LOOK_SECONDS if self._is_needed() else REST_SECONDS * self._runtime.random.uniform(0.9, 1.1)
+
+    def _is_needed(self) -> bool:
+        runtime = self._runtime
+        return self._parking.is_in_use or bool(self._overrides.all()) or runtime.knows_limits_or_providers()
 
     async def _tune(self) -> None:
         if self._tuned_version != self._overrides.version:

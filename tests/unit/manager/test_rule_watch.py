@@ -1,4 +1,4 @@
-"""What a worker learns once a second about limits and providers, and what it tells."""
+"""What a worker learns about limits and providers, how often, and what it tells."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from longshore import Concurrency, QueueManager
 from longshore.core.limits import Limit
 from longshore.flow.overrides import override_of, set_override, withdraw_override
 from longshore.flow.parking import parked
-from longshore.manager.rule_watch import LOOK_SECONDS, TUNE_EVERY, TUNINGS, RuleWatch
+from longshore.manager.rule_watch import LOOK_SECONDS, REST_SECONDS, TUNE_EVERY, TUNINGS, RuleWatch
 
 
 def override(limit: Limit):
@@ -75,3 +75,55 @@ async def test_a_provider_that_is_parked_here_is_told_to_all_and_the_other_way_r
     await watch.look()
     assert shop.runtime.parking.seconds("there") > 0
     assert shop.runtime.parking.soonest(["here", "there", "free"]) == 0
+
+
+@pytest.fixture
+async def plain(tmp_path):
+    async with QueueManager(f"sqlite:///{tmp_path}/jobs.db") as manager:
+
+        @manager.queue("q").task
+        async def work(): ...
+
+        yield manager
+
+
+async def pause_of(manager):
+    return await RuleWatch(await manager.store(), manager.runtime).look()
+
+
+async def test_a_worker_without_limits_and_providers_hardly_looks(plain):
+    assert await pause_of(plain) >= 0.9 * REST_SECONDS
+
+
+async def test_a_worker_looks_once_a_second_as_soon_as_it_has_a_limit(plain):
+    plain.queue("calls", limit=Concurrency(1))
+    assert await pause_of(plain) == LOOK_SECONDS
+
+
+async def test_a_worker_looks_once_a_second_while_a_limit_is_changed(plain):
+    await set_override(await plain.store(), override(Concurrency(5)))
+    assert await pause_of(plain) == LOOK_SECONDS
+
+
+async def test_a_worker_looks_once_a_second_where_a_task_names_a_provider(plain):
+    @plain.task(provider="gateway")
+    async def send(): ...
+
+    assert await pause_of(plain) == LOOK_SECONDS
+
+
+async def test_a_worker_looks_once_a_second_when_another_process_has_parked_a_provider(plain):
+    async with QueueManager(plain.url) as elsewhere:
+        await elsewhere.park_provider("gateway", 60)
+    assert await pause_of(plain) == LOOK_SECONDS
+
+
+async def test_a_worker_that_rests_looks_at_once_when_a_job_picks_a_provider(plain):
+    looks = []
+    plain.runtime.parking.watch(lambda: looks.append(1))
+    assert plain.runtime.parking.soonest([]) == 0
+    assert looks == []
+    assert plain.runtime.parking.seconds("gateway") == 0
+    assert plain.runtime.parking.seconds("gateway") == 0
+    assert looks == [1]
+    assert await pause_of(plain) == LOOK_SECONDS
