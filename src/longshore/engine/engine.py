@@ -28,6 +28,7 @@ class Engine:
         self.random = random
         self._adder = Adder(store, clock)
         self._due_watchers: list[Callable[[float], None]] = []
+        self._claim_watchers: list[Callable[[], None]] = []
 
     async def add(
         self, jobs: Sequence[NewJob], *, durability: Durability | None = None, together: bool = False
@@ -43,7 +44,11 @@ class Engine:
 
     async def claim(self, asks: Sequence[ClaimAsk]) -> list[Claimed]:
         """Gives pending jobs to sessions."""
-        return await self.store.claim(asks)
+        replies = await self.store.claim(asks)
+        if self._claim_watchers and any(reply.jobs for reply in replies):
+            for watcher in self._claim_watchers:
+                watcher()
+        return replies
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Ends claims."""
@@ -71,6 +76,14 @@ class Engine:
     def unwatch_due(self, watcher: Callable[[float], None]) -> None:
         """Stops calling it."""
         self._due_watchers = [other for other in self._due_watchers if other != watcher]
+
+    def watch_claims(self, watcher: Callable[[], None]) -> None:
+        """Calls the watcher whenever a claim got jobs."""
+        self._claim_watchers.append(watcher)
+
+    def unwatch_claims(self, watcher: Callable[[], None]) -> None:
+        """Stops calling it."""
+        self._claim_watchers = [other for other in self._claim_watchers if other != watcher]
 
     def expect(self, seconds: float) -> None:
         """Says that something will be due in so many seconds."""

@@ -130,7 +130,7 @@ def _upkeep(desk: Desk, engine: Engine, options: WorkerOptions, session: Callabl
         ),
         Forgetter(_tiers(engine.store), clock=clock, random=random, bus=bus),
         Inspector(engine.store, bus=bus, clock=clock, random=random),
-        RuleWatch(engine.store, runtime),
+        RuleWatch(engine, runtime),
         dead_letter_sweeper(desk),
         health_watch(desk),
     ]

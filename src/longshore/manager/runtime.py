@@ -151,12 +151,15 @@ class Runtime:
             each.limits or each.concurrency_key for each in told
         )
 
-    def knows_limits_or_providers(self) -> bool:
+    def knows_limits(self) -> bool:
         """Whether any queue or task was told of one."""
-        known = list(self._known.values())
         return any(options.limits for options in list(self.queues.values())) or any(
-            handler.provider is not None or told.limits or told.concurrency_key for handler, told in known
+            told.limits or told.concurrency_key for _, told in list(self._known.values())
         )
+
+    def knows_providers(self) -> bool:
+        """Whether any task says that it depends on one."""
+        return any(handler.provider is not None for handler, _ in list(self._known.values()))
 
     def wrap_with(self, middleware: Middleware) -> None:
         """Puts one more layer around every attempt, inside those that are there."""
